@@ -1,0 +1,43 @@
+"""Spoke Webhooks: ``python app.py`` runs the appliance, ``gunicorn app:app`` its web half alone."""
+
+import sys
+
+if __name__ == "__main__":
+    # Before the imports below: the supervisor needs none of them, and stays small.
+    from webhooks.operate.appliance import main
+
+    sys.exit(main(sys.argv[1:]))
+
+from flask import Flask
+
+from webhooks import web
+from webhooks.db import Store, db, engine_options
+from webhooks.operate import commands
+from webhooks.operate.prepare import prepare, print_password, secret_key
+from webhooks.settings import Settings, load_settings
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The Flask application; makes the data dir, the secret key and the schema if they are missing."""
+    settings = settings or load_settings()
+    app = Flask(__name__)
+    app.config.update(
+        SECRET_KEY=secret_key(settings),
+        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+        MAX_CONTENT_LENGTH=settings.max_body,
+        SESSION_COOKIE_NAME="spoke_session",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.base_url.startswith("https:"),
+        PERMANENT_SESSION_LIFETIME=12 * 3600,
+    )
+    db.init_app(app)
+    with app.app_context():
+        store = Store(settings, db.engine)
+    print_password(prepare(settings, store))
+    web.init_app(app, settings, store)
+    commands.init_app(app, settings, store)
+    return app
+
+
+app = create_app()

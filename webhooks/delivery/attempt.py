@@ -1,0 +1,235 @@
+"""One attempt: sign, send, read the answer, say in one sentence what went wrong."""
+
+import json
+import re
+import ssl
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import requests
+import urllib3.exceptions
+
+from webhooks.db import now_ms
+from webhooks.delivery.pinned import Deadline, Gate, PinnedAdapter, under
+from webhooks.delivery.signing import signed_headers
+from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
+from webhooks.settings import VERSION
+
+KEPT_ON_FAILURE: Final = 16 << 10  # bytes of a response; the rest stays unread
+KEPT_ON_SUCCESS: Final = 1 << 10
+_MAX_RETRY_AFTER: Final = 86_400.0
+_USER_AGENT: Final = f"Spoke-Webhooks/{VERSION}"
+_MASK: Final = "•••"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What an attempt has to know of its webhook. ``own_headers`` values are never logged."""
+
+    webhook_id: int
+    url: str
+    secrets: tuple[str, ...]
+    timeout: float
+    own_headers: tuple[tuple[str, str], ...] = ()
+    verify: bool | str = True
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be delivered: the event's text, and its id on the wire."""
+
+    delivery_id: int
+    n: int
+    message_id: str
+    body: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of an attempt. ``status`` is None where no answer came; ``error`` is None on success."""
+
+    delivery_id: int
+    n: int
+    started_at: int
+    seconds: float = 0.0
+    status: int | None = None
+    error: str | None = None
+    broken: bool = False  # a timeout or connection error: counts towards the circuit breaker
+    interrupted: bool = False  # cut by our own stop: the receiver is not to blame
+    retry_after: float | None = None
+    request_headers: str | None = None
+    response_headers: str | None = None
+    response_body: str | None = None
+
+    @property
+    def delivered(self) -> bool:
+        return self.error is None
+
+
+class Sender:
+    """One webhook's connections and headers. Threads may share it."""
+
+    def __init__(self, endpoint: Endpoint, gate: Gate, connections: int) -> None:
+        self.endpoint = endpoint
+        self._adapter = PinnedAdapter(gate, connections)
+        try:
+            self._url = requests.Request("POST", endpoint.url).prepare().url
+        except (requests.RequestException, UnicodeError) as error:
+            self._url, self._fault = None, f"The URL cannot be called: {error}"
+
+    def close(self) -> None:
+        self._adapter.close()
+
+    def send(self, message: Message, deadline: Deadline) -> Outcome:
+        """Make one attempt; every failure is told in the outcome, none is raised."""
+        outcome = Outcome(message.delivery_id, message.n, now_ms())
+        try:
+            with under(deadline):
+                self._exchange(message, deadline, outcome)
+        except AttemptError as error:
+            outcome.error, outcome.broken = str(error), error.connection
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, Invalid) as error:
+            outcome.error, outcome.broken = explain(error, deadline, self.endpoint), True
+        outcome.interrupted = deadline.cut_by == "stop" and outcome.error is not None
+        if outcome.interrupted:
+            outcome.error = "Interrupted: the appliance was stopped while the attempt was under way."
+        outcome.seconds = time.monotonic() - deadline.started
+        return outcome
+
+    def _exchange(self, message: Message, deadline: Deadline, outcome: Outcome) -> None:
+        if self._url is None:
+            raise TargetRefused(self._fault)
+        request = self._request(message)
+        shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
+        shown |= {name: _MASK for name, _ in self.endpoint.own_headers}
+        outcome.request_headers = json.dumps(shown, ensure_ascii=False)
+        try:
+            response = self._post(request, deadline)
+        except (requests.ConnectionError, OSError):
+            # A kept connection that the receiver had closed meanwhile is no failure of its.
+            if not deadline.reused or deadline.cut_by or deadline.left() <= 0:
+                raise
+            self._adapter.close()
+            response = self._post(request, deadline)
+        self._read(response, deadline, outcome)
+
+    def _request(self, message: Message) -> requests.PreparedRequest:
+        data = message.body.encode()
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = "POST", self._url, data
+        headers: dict[str, str] = {
+            **dict(self.endpoint.own_headers),
+            "Content-Type": "application/json",
+            "User-Agent": _USER_AGENT,
+            "Accept-Encoding": "identity",
+            "Content-Length": str(len(data)),
+            **signed_headers(self.endpoint.secrets, message.message_id, int(time.time()), message.body),
+        }
+        request.headers = headers  # type: ignore[assignment]  # the adapter needs no case folding here
+        return request
+
+    def _post(self, request: requests.PreparedRequest, deadline: Deadline) -> requests.Response:
+        left = deadline.left()
+        if left <= 0:
+            raise ConnectionFailed("No time was left for the attempt.")
+        return self._adapter.send(request, stream=True, timeout=left, verify=self.endpoint.verify)
+
+    def _read(self, response: requests.Response, deadline: Deadline, outcome: Outcome) -> None:
+        raw = response.raw
+        status = outcome.status = response.status_code
+        success = 200 <= status < 300
+        keep = KEPT_ON_SUCCESS if success else KEPT_ON_FAILURE
+        outcome.response_headers = json.dumps(dict(response.headers.items()), ensure_ascii=False)
+        outcome.retry_after = _retry_after(status, response.headers)
+        if not success:
+            outcome.error = _refusal(status, response.headers.get("Location"))
+        try:
+            kept = _read_body(raw)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            # The status has come: it decides. What the body lacks is only told.
+            kept = f"[the answer broke off: {explain(error, deadline, self.endpoint)}]".encode()
+            raw.close()
+        outcome.response_body = kept[:keep].decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _read_body(raw: Any) -> bytes:
+    """At most 16 KiB. What is longer is left unread, and its connection closed."""
+    kept = b""
+    while len(kept) < KEPT_ON_FAILURE:
+        chunk = raw.read(KEPT_ON_FAILURE - len(kept), decode_content=False)
+        if not chunk:
+            raw.release_conn()
+            return kept
+        kept += chunk
+    raw.close()
+    return kept
+
+
+def _refusal(status: int, location: str | None) -> str:
+    if 300 <= status < 400:
+        return f"The receiver answered {status}, a redirect to {location or 'nowhere'}: redirects are not followed."
+    if status == 410:
+        return "The receiver answered 410 Gone: it wants no more."
+    return f"The receiver answered {status}."
+
+
+def _retry_after(status: int, headers: Any) -> float | None:
+    """Seconds to wait (RFC 9110, section 10.2.3), at most a day; None for nonsense."""
+    value = headers.get("Retry-After", "").strip() if status in (429, 503) else ""
+    if not value:
+        return None
+    if re.fullmatch(r"[0-9]{1,10}", value):
+        return min(float(value), _MAX_RETRY_AFTER)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    seconds = (at - datetime.now(UTC)).total_seconds()
+    return min(seconds, _MAX_RETRY_AFTER) if seconds > 0 else None
+
+
+def explain(error: BaseException, deadline: Deadline, endpoint: Endpoint) -> str:
+    """A sentence for an operator about what broke."""
+    causes = _causes(error)
+    for cause in causes:
+        if isinstance(cause, AttemptError):
+            return str(cause)
+    if deadline.cut_by == "deadline" or deadline.left() <= 0:
+        return f"The receiver gave no whole answer within {endpoint.timeout:g} seconds."
+    for cause in causes:
+        sentence = _sentence(cause, endpoint)
+        if sentence:
+            return sentence
+    return f"The request failed: {causes[-1]}."
+
+
+def _sentence(cause: BaseException, endpoint: Endpoint) -> str | None:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"The receiver's certificate cannot be trusted: {cause.verify_message}."
+    if isinstance(cause, ssl.SSLError):
+        return f"No secure connection could be made: {cause.reason or cause}."
+    if isinstance(cause, ConnectionRefusedError):
+        return "The receiver refused the connection: nothing listens at that address and port."
+    if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe, RemoteDisconnected
+        return "The receiver closed the connection without an answer."
+    if isinstance(cause, TimeoutError):
+        return f"The receiver gave no whole answer within {endpoint.timeout:g} seconds."
+    if isinstance(cause, OSError) and cause.errno is not None:
+        return f"The receiver cannot be reached: {cause.strerror}."
+    return None
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The exception and all that it wraps, outermost first; requests and urllib3 nest them as arguments."""
+    found: list[BaseException] = []
+    queue: list[Any] = [error]
+    while queue:
+        item = queue.pop(0)
+        if isinstance(item, BaseException) and item not in found:
+            found.append(item)
+            queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
+    return found

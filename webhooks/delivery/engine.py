@@ -1,0 +1,341 @@
+"""The engine: one dispatcher thread that empties the outbox, over all lanes, with a crew of threads.
+
+In each round it gathers what came back, then settles it and claims what is due in one transaction, lane by
+lane in turn. It looks at the database at each wake-up, at the next due time, and every half second.
+"""
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import sqlalchemy as sa
+
+from webhooks.db import Store, config_changed, config_version, now_ms
+from webhooks.delivery import holding, outbox
+from webhooks.delivery.attempt import Outcome
+from webhooks.delivery.crew import FAST_QUEUE, POOL_THREADS, Crew, Places, Report, Task
+from webhooks.delivery.health import retry_delay
+from webhooks.delivery.lanes import Lane
+from webhooks.delivery.outbox import HOLD, LEASE, Row
+from webhooks.delivery.ownership import Ownership, free
+from webhooks.delivery.pinned import Gate
+from webhooks.delivery.targets import AddressRules
+from webhooks.delivery.wakeup import Waker
+from webhooks.errors import Busy
+from webhooks.settings import Settings
+
+POLL_SECONDS: Final = 0.5
+BEAT_MS: Final = 5_000
+GRACE_SECONDS: Final = 10.0  # for attempts in flight at a stop
+_GATHER_SECONDS: Final = 0.002
+_HELP_SECONDS: Final = 0.05  # at most so often another process is asked for help
+_FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
+_LOG_SECONDS: Final = 1.0  # one line a second about a failing webhook
+_BACK_OFF: Final = (0.1, 5.0)
+
+_BEAT = sa.text("UPDATE worker SET beat_at = :now WHERE id = :me")
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """``start`` once in each worker process, ``kick`` at each wake-up, ``stop`` at the end."""
+
+    def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
+        """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to be started anew."""
+        self._settings, self._store, self._on_fault = settings, store, on_fault
+        self._gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets))
+        self._ownership = Ownership(settings, store)
+        self._waker = Waker(settings)
+        self._crew = Crew(self._came_back)
+        self._reports: collections.deque[Report] = collections.deque()
+        self._unsettled: list[Report] = []  # gathered; only settled once the transaction is through
+        self._something = threading.Event()
+        self._look = True
+        self._stopping = False
+        self._lanes: dict[int, Lane] = {}
+        self._turn = 0
+        self._config: str | None = None
+        self._next_due = 0.0  # monotonic
+        self._help = False
+        self._fast = self._slow = self._cautious = 0  # tasks under way
+        self._asked_at = self._polled_at = 0.0
+        self._beat_at = 0
+        self._logged: dict[int, float] = {}
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        self._ownership.take()
+        self._crew.start()
+        self._waker.start()
+        self._thread.start()
+
+    def kick(self) -> None:
+        """Something may be due."""
+        self._look = True
+        self._something.set()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Claim no more, give attempts in flight their time, cut off the rest, settle, free everything."""
+        self._stopping = True
+        self._crew.stop()
+        self._something.set()
+        self._thread.join(GRACE_SECONDS)
+        if self._thread.is_alive():
+            log.warning("stop: attempts still under way are cut off and tried again at the next start")
+            self._crew.cut()
+            self._thread.join(GRACE_SECONDS / 2)
+        self._crew.end()
+        self._waker.stop()
+        self._ownership.leave()
+
+    def _came_back(self, report: Report) -> None:
+        self._reports.append(report)
+        self._something.set()
+
+    # --- the dispatcher's thread from here on ---
+
+    def _run(self) -> None:
+        pause = _BACK_OFF[0]
+        try:
+            while not (self._stopping and not self._fast + self._slow and not self._reports):
+                self._something.wait(self._wait_seconds())
+                self._something.clear()
+                if self._fast:
+                    time.sleep(_GATHER_SECONDS)
+                try:
+                    self._round()
+                    pause = _BACK_OFF[0]
+                except Busy as error:
+                    log.warning("outbox: %s Trying again in %.1f s.", error, pause)
+                    time.sleep(pause)
+                    pause = min(pause * 2, _BACK_OFF[1])
+        except Exception:
+            log.exception("the dispatcher ended in a fault of ours; the process starts anew")
+            self._on_fault()
+
+    def _wait_seconds(self) -> float:
+        if self._reports or self._unsettled or self._look:
+            return 0.0
+        now = time.monotonic()
+        return max(0.0, min(self._polled_at + POLL_SECONDS, max(self._next_due, now + 0.005)) - now)
+
+    def _round(self) -> None:
+        self._gather()
+        if time.monotonic() >= self._polled_at + POLL_SECONDS:
+            self._poll()
+        candidates = self._candidates()
+        if not self._unsettled and not candidates:
+            return
+        try:
+            with self._store.write(wait=None) as session:
+                tasks = self._turn_over(session.connection(), candidates)
+        except Busy:
+            for lane in self._lanes.values():
+                lane.owned = False  # what memory says may not be so: each lane is read anew
+            self._look = True
+            raise
+        self._unsettled.clear()
+        for task in tasks:
+            self._count(task, 1)
+            self._crew.take(task)
+        if self._help and time.monotonic() - self._asked_at >= _HELP_SECONDS:
+            self._asked_at = time.monotonic()
+            self._waker.wake()
+
+    def _gather(self) -> None:
+        while self._reports:
+            report = self._reports.popleft()
+            self._unsettled.append(report)
+            if report.last:
+                self._count(report.task, -1)
+
+    def _count(self, task: Task, one: int) -> None:
+        """Keep the books of places taken."""
+        if task.fast:
+            self._fast += one
+            task.lane.chunks += one
+        else:
+            self._slow += one
+            task.lane.chains += one
+            self._cautious += one * task.cautious
+
+    def _poll(self) -> None:
+        """What is not said by any wake-up: dead workers, webhooks paused or deleted, our own beat."""
+        self._polled_at = time.monotonic()
+        self._look = True
+        self._forget_unused()
+        self._ownership.check()
+        with self._store.read() as session:
+            connection = session.connection()
+            dead = self._ownership.dead_workers(connection)
+            unsettled = [] if self._stopping else holding.unsettled(connection)
+        now = now_ms()
+        if not dead and not unsettled and now - self._beat_at < BEAT_MS:
+            return
+        with self._store.write(wait=None) as session:
+            connection = session.connection()
+            for worker in dead:
+                rows = free(connection, worker)
+                log.warning(
+                    "worker %s is gone; the %d deliveries it had in flight are sent again", worker, rows
+                )
+            for webhook_id in unsettled:
+                holding.step(connection, webhook_id)
+            connection.execute(_BEAT, {"now": now, "me": self._ownership.id})
+        self._beat_at = now
+        for worker in dead:
+            self._ownership.forget(worker)
+
+    def _forget_unused(self) -> None:
+        old = time.monotonic() - _FORGET_SECONDS
+        for lane in [lane for lane in self._lanes.values() if not lane.owned and lane.idle]:
+            if lane.used_at < old:
+                lane.close()
+                del self._lanes[lane.webhook_id]
+                self._logged.pop(lane.webhook_id, None)
+
+    def _candidates(self) -> list[int]:
+        """Lanes to claim from: ours with more to do, and after a look all that have something due."""
+        if self._stopping:
+            return []
+        found = [lane.webhook_id for lane in self._lanes.values() if lane.owned and lane.more]
+        if self._look or time.monotonic() >= self._next_due:
+            self._look = False
+            now = now_ms()
+            with self._store.read() as session:
+                due = outbox.due_lanes(session.connection(), self._ownership.id, now)
+            self._next_due = time.monotonic() + POLL_SECONDS
+            for lane in due:
+                if lane.due_at > now:
+                    self._due_in(lane.due_at - now)
+                elif lane.webhook_id not in found:
+                    found.append(lane.webhook_id)
+        if found:  # another lane goes first in each round
+            self._turn = (self._turn + 1) % len(found)
+        return found[self._turn :] + found[: self._turn]
+
+    def _due_in(self, milliseconds: float) -> None:
+        self._next_due = min(self._next_due, time.monotonic() + milliseconds / 1000)
+
+    def _turn_over(self, connection: sa.Connection, candidates: Iterable[int]) -> list[Task]:
+        now = now_ms()
+        self._check_config(connection, now)
+        returned: dict[int, Lane] = {}
+        for report in self._unsettled:
+            lane = report.task.lane
+            self._own(connection, lane, now)
+            returned[lane.webhook_id] = lane
+            self._settle(connection, report, now)
+        for lane in returned.values():
+            lane.save_health(connection)
+        tasks = self._claim(connection, candidates, now)
+        busy = {task.lane.webhook_id for task in tasks}
+        for lane in [lane for lane in self._lanes.values() if lane.owned and lane.idle]:
+            if lane.webhook_id not in busy:
+                self._disown(connection, lane, now)
+        return tasks
+
+    def _check_config(self, connection: sa.Connection, now: int) -> None:
+        version = config_version(connection)
+        if version != self._config:
+            self._config = version
+            for lane in self._lanes.values():
+                if lane.owned:
+                    lane.read(connection, self._settings, self._gate, now)
+
+    def _settle(self, connection: sa.Connection, report: Report, now: int) -> None:
+        lane, me = report.task.lane, self._ownership.id
+        outbox.settle_delivered(
+            connection, me, [outcome for _, outcome in report.done if outcome.delivered], now
+        )
+        waits: dict[str, int] = {}
+        reason = None
+        for row, outcome in report.done:
+            reason = lane.note(outcome, now) or reason
+            if not outcome.delivered:
+                waits[row.thread_key] = self._settle_failure(connection, lane, row, outcome, now)
+        if reason and lane.disable(connection, reason):
+            config_changed(connection)
+            log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
+        for call in {row.thread_key for row, _ in report.done} & lane.pushed:
+            if outbox.pull(connection, lane.webhook_id, call, waits.get(call, now)):
+                lane.pushed.discard(call)
+        outbox.release(connection, me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
+        lane.more = True
+
+    def _settle_failure(
+        self, connection: sa.Connection, lane: Lane, row: Row, outcome: Outcome, now: int
+    ) -> int:
+        """Settle; the answer is when the later rows of the call may be looked at."""
+        me = self._ownership.id
+        if outcome.interrupted:
+            outbox.settle_retry(connection, me, outcome, now)
+            return now
+        delay = retry_delay(self._settings.retry_schedule, row.tries + 1)
+        self._log_failure(lane, row, outcome, delay)
+        if delay is None:
+            outbox.settle_failed(connection, me, outcome, now)
+            return now
+        outbox.settle_retry(connection, me, outcome, now + delay)
+        self._due_in(delay)
+        return min(now + delay, max(row.first_try_at + HOLD, now))
+
+    def _log_failure(self, lane: Lane, row: Row, outcome: Outcome, delay: int | None) -> None:
+        now = time.monotonic()
+        if now - self._logged.get(lane.webhook_id, -_LOG_SECONDS) < _LOG_SECONDS:
+            return
+        self._logged[lane.webhook_id] = now
+        log.info(
+            "attempt failed webhook=%d delivery=%d attempt=%d next=%s reason=%s",
+            lane.webhook_id, row.id, outcome.n,
+            "never" if delay is None else f"{delay / 1000:.0f}s", outcome.error,
+        )  # fmt: skip
+
+    def _claim(self, connection: sa.Connection, candidates: Iterable[int], now: int) -> list[Task]:
+        tasks: list[Task] = []
+        places = Places(
+            FAST_QUEUE - self._fast, POOL_THREADS - self._slow, POOL_THREADS // 2 - self._cautious
+        )
+        expires = time.monotonic() + LEASE / 1000
+        self._help = False
+        for webhook_id in candidates:
+            lane = self._lanes.setdefault(webhook_id, Lane(webhook_id))
+            if not lane.owned and places.of(lane) <= 0:
+                self._help = True  # another process may have a place for it
+                continue
+            if not self._own(connection, lane, now):
+                continue
+            rows, chains = lane.allowance(now, places.of(lane))
+            if lane.rate_wait:
+                self._due_in(lane.rate_wait)
+            if rows <= 0:
+                continue
+            claim = outbox.claim(
+                connection, self._ownership.id, webhook_id, now,
+                rows=rows, chains=chains, max_age=lane.options.max_age_ms,
+            )  # fmt: skip
+            lane.took(claim)
+            tasks += places.fill(lane, claim.chains, expires)
+        return tasks
+
+    def _own(self, connection: sa.Connection, lane: Lane, now: int) -> bool:
+        """Make the lane ours; False if another process has it."""
+        if not lane.owned and outbox.own_lane(connection, self._ownership.id, lane.webhook_id):
+            lane.owned = True
+            lane.read(connection, self._settings, self._gate, now)
+        return lane.owned
+
+    def _disown(self, connection: sa.Connection, lane: Lane, now: int) -> None:
+        if outbox.disown_lane(connection, self._ownership.id, lane.webhook_id, now):
+            lane.owned = lane.more = False
+            lane.pushed.clear()
+        else:
+            lane.more = True

@@ -1,0 +1,175 @@
+"""A worker's picture of the lanes it serves: what the webhook wants, how its receiver behaves, what is under way."""
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from webhooks.delivery.attempt import Endpoint, Outcome, Sender
+from webhooks.delivery.health import Health
+from webhooks.delivery.outbox import Claim
+from webhooks.delivery.pinned import Gate
+from webhooks.settings import Settings
+
+CHUNK: Final = 50  # rows that a fast thread takes at a time
+FAST_SHARE: Final = 2  # chunks of one lane at a time
+QUICK_SECONDS: Final = 0.02  # a receiver that answers within this is served by the fast threads
+CONCURRENCY: Final = 8
+
+_SELECT = sa.text("""
+    SELECT w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
+           l.failures, l.broken, l.failing_since, l.not_before
+    FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id = :w
+""").columns(options=sa.JSON)
+_HEALTH = sa.text("""
+    UPDATE lane SET failures = :failures, broken = :broken, failing_since = :failing_since,
+           not_before = :not_before WHERE webhook_id = :w
+""")
+_DISABLE = sa.text("""
+    UPDATE webhook SET state = 'disabled', reason = :reason
+    WHERE id = :w AND state = 'active' AND deleted_at IS NULL
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A webhook's own settings. Times in seconds, ``rate`` in requests a second."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    concurrency: int = CONCURRENCY
+    rate: float | None = None
+    timeout: float | None = None
+    max_age: float | None = None
+    verify: bool = True
+    ca: str | None = None
+
+    @property
+    def max_age_ms(self) -> int | None:
+        return None if self.max_age is None else round(self.max_age * 1000)
+
+
+class Lane:
+    """One lane in this process, from the first claim on; the dispatcher alone changes it."""
+
+    def __init__(self, webhook_id: int) -> None:
+        self.webhook_id = webhook_id
+        self.owned = False
+        self.more = False  # due rows may be left
+        self.active = True
+        self.proven = False  # the receiver has answered well since this process came to know it
+        self.quick = False
+        self.chunks = 0  # tasks at the fast threads
+        self.chains = 0  # tasks in the pool
+        self.pushed: set[str] = set()
+        self.health = Health()
+        self.options = Options()
+        self.rate_wait = 0.0
+        self.used_at = time.monotonic()
+        self._tokens = 0.0
+        self._filled_at = time.monotonic()
+        self._sender: Sender | None = None
+
+    @property
+    def idle(self) -> bool:
+        return not self.chunks and not self.chains
+
+    @property
+    def cautious(self) -> bool:
+        """Not proven, or in trouble: one request at a time, and all such lanes share half the pool."""
+        return not self.proven or self.health.circuit_open
+
+    @property
+    def sender(self) -> Sender:
+        assert self._sender is not None, "a lane is read before it is used"
+        return self._sender
+
+    def read(self, connection: sa.Connection, settings: Settings, gate: Gate, now: int) -> None:
+        """Read webhook and record anew: on becoming the owner, and when the configuration changed."""
+        row = connection.execute(_SELECT, {"w": self.webhook_id}).one()
+        self.active = row.state == "active" and row.deleted_at is None
+        self.health = Health(row.failures, row.broken, row.failing_since, row.not_before)
+        self.options = Options(**row.options)
+        endpoint = _endpoint(self.webhook_id, row, self.options, settings, now)
+        if self._sender is None or self._sender.endpoint != endpoint:
+            # The former sender's connections end with the threads that still use it.
+            self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
+
+    def allowance(self, now: int, free: int) -> tuple[int, int]:
+        """How many (rows, chains) may be claimed now, given so many free places of the crew for this lane."""
+        self.rate_wait = 0.0
+        if not self.active or now < self.health.not_before or free <= 0:
+            return 0, 0
+        if self.cautious:
+            rows = chains = 1 if self.idle else 0
+        elif self.quick:
+            share = min(FAST_SHARE, self.options.concurrency) > self.chunks + self.chains
+            rows = chains = CHUNK if share else 0
+        else:
+            rows = chains = min(self.options.concurrency - self.chains - self.chunks, free)
+        return min(rows, self._affordable()), chains
+
+    def _affordable(self) -> int:
+        """Rows that the webhook's rate allows now; ``rate_wait`` says in how many ms one more is."""
+        rate = self.options.rate
+        if rate is None:
+            return CHUNK
+        now = time.monotonic()
+        self._tokens = min(max(rate, 1.0), self._tokens + (now - self._filled_at) * rate)
+        self._filled_at = now
+        if self._tokens < 1:
+            self.rate_wait = (1 - self._tokens) / rate * 1000
+        return math.floor(self._tokens)
+
+    def took(self, claim: Claim) -> None:
+        """Note what was claimed."""
+        self.more = claim.more
+        self.pushed |= claim.pushed
+        self._tokens -= sum(map(len, claim.chains))
+        self.used_at = time.monotonic()
+
+    def close(self) -> None:
+        if self._sender is not None:
+            self._sender.close()
+
+    def note(self, outcome: Outcome, now: int) -> str | None:
+        """Take an outcome in; the answer is a reason to disable the webhook, if there is one."""
+        if outcome.delivered:
+            self.proven = True
+            self.quick = outcome.seconds < QUICK_SECONDS
+        elif outcome.broken:
+            self.proven = self.quick = False
+        return self.health.note(outcome, now)
+
+    def save_health(self, connection: sa.Connection) -> None:
+        health = self.health
+        connection.execute(
+            _HEALTH,
+            {
+                "w": self.webhook_id,
+                "failures": health.failures,
+                "broken": health.broken,
+                "failing_since": health.failing_since,
+                "not_before": health.not_before,
+            },
+        )
+
+    def disable(self, connection: sa.Connection, reason: str) -> bool:
+        """Disable the webhook; its deliveries are held from now on."""
+        self.active = False
+        return connection.execute(_DISABLE, {"w": self.webhook_id, "reason": reason}).rowcount == 1
+
+
+def _endpoint(webhook_id: int, row: Any, options: Options, settings: Settings, now: int) -> Endpoint:
+    secrets = [row.secret]
+    if row.previous_secret and row.previous_until and row.previous_until > now:
+        secrets.append(row.previous_secret)
+    return Endpoint(
+        webhook_id,
+        row.url,
+        tuple(secrets),
+        min(options.timeout or settings.timeout, settings.timeout),
+        tuple(options.headers.items()),
+        options.ca if options.ca and options.verify else options.verify,
+    )

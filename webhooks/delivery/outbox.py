@@ -1,0 +1,308 @@
+"""The outbox in SQL: which lanes are due, claim, settle, release. Each call is part of the caller's transaction.
+
+The order of a call (``thread_key``) is kept by these rules. A claim takes the earliest open rows of a call as
+one chain. A row behind an earlier open one is pushed to the time when that may have changed, so that it is not
+scanned again meanwhile. 30 seconds after the first attempt of the earlier row began, the row is free.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from webhooks.delivery.attempt import Outcome
+
+HOLD: Final = 30_000  # ms: a message that keeps failing holds back its call for this long
+LEASE: Final = 30_000  # ms: the backstop for a lost machine; a dead process is found by its lock
+POISON: Final = 3  # claims that never came to an end: sent alone from then on
+_SCAN: Final = 400
+_CHAIN: Final = 50
+
+
+@dataclass(slots=True)
+class Row:
+    """A claimed delivery."""
+
+    id: int
+    event_id: int
+    thread_key: str
+    created_at: int
+    first_try_at: int
+    claims: int
+    tries: int
+    attempts: int
+    message_id: str = ""
+    body: str = ""
+
+
+Chain = list[Row]
+
+
+@dataclass(slots=True)
+class Claim:
+    """``chains``: to be sent, each in one thread and in order. ``more``: due rows may be left.
+
+    ``pushed``: calls with rows that wait for an earlier one; ``expired``: ids of rows that were too old.
+    """
+
+    chains: list[Chain]
+    pushed: set[str]
+    expired: list[int]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DueLane:
+    """A lane that nobody else owns. ``due_at`` in ms."""
+
+    webhook_id: int
+    due_at: int
+
+
+def _ids(sql: str) -> sa.TextClause:
+    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
+
+
+_DUE_LANES = sa.text("""
+    SELECT * FROM (
+        SELECT l.webhook_id, l.not_before,
+               (SELECT d.due_at FROM delivery d WHERE d.webhook_id = l.webhook_id AND d.state = 'pending'
+                ORDER BY d.due_at LIMIT 1) AS due_at
+        FROM lane l JOIN webhook w ON w.id = l.webhook_id
+        WHERE (l.owner IS NULL OR l.owner = :me) AND w.state = 'active' AND w.deleted_at IS NULL
+    ) AS lanes WHERE due_at IS NOT NULL
+""")
+_OWN = sa.text("UPDATE lane SET owner = :me WHERE webhook_id = :w AND (owner IS NULL OR owner = :me)")
+_DISOWN = sa.text("""
+    UPDATE lane SET owner = NULL WHERE webhook_id = :w AND owner = :me AND NOT EXISTS (
+        SELECT 1 FROM delivery d WHERE d.webhook_id = :w AND d.state = 'pending' AND d.due_at <= :now)
+""")
+_DISOWN_ALL = sa.text("UPDATE lane SET owner = NULL WHERE owner = :me")
+_CANDIDATES = sa.text("""
+    SELECT d.id, d.event_id, d.thread_key, d.created_at, d.first_try_at, d.claims, d.tries, d.attempts,
+           d.state, d.due_at, d.owner,
+           (SELECT min(o.id) FROM delivery o WHERE o.webhook_id = :w AND o.thread_key = d.thread_key
+            AND o.state IN ('pending', 'held')) AS head
+    FROM delivery d WHERE d.webhook_id = :w AND d.state = 'pending' AND d.due_at <= :now
+    ORDER BY d.due_at, d.id LIMIT :scan
+""")
+_OF_CALL = sa.text("""
+    SELECT id, event_id, thread_key, created_at, first_try_at, claims, tries, attempts, state, due_at, owner
+    FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state IN ('pending', 'held')
+    AND NOT (first_try_at IS NOT NULL AND first_try_at <= :past AND due_at > :now)
+    ORDER BY id LIMIT :chain
+""")
+_PUSH = sa.text("UPDATE delivery SET due_at = :due WHERE id = :id")
+_TAKE = _ids("""
+    UPDATE delivery SET owner = :me, due_at = :lease, claims = claims + 1,
+           first_try_at = coalesce(first_try_at, :now) WHERE id IN :ids
+""")
+_EXPIRE = _ids("""
+    UPDATE delivery SET state = 'expired', reason = 'older than the webhook''s maximum age',
+           settled_at = :now, owner = NULL WHERE id IN :ids
+""")
+_BODIES = _ids("""
+    SELECT id, message_id, body FROM event WHERE id IN :ids
+""")
+_DELIVERED = _ids("""
+    UPDATE delivery SET state = 'delivered', reason = NULL, settled_at = :now, owner = NULL,
+           tries = tries + 1, attempts = attempts + 1 WHERE id IN :ids AND owner = :me RETURNING id
+""")
+_RETRY = sa.text("""
+    UPDATE delivery SET owner = NULL, due_at = :due, tries = tries + :counts, attempts = attempts + 1,
+           claims = claims - 1 + :counts WHERE id = :id AND owner = :me
+""")
+_FAILED = sa.text("""
+    UPDATE delivery SET state = 'failed', reason = :reason, settled_at = :now, owner = NULL,
+           tries = tries + 1, attempts = attempts + 1 WHERE id = :id AND owner = :me
+""")
+_RELEASE = sa.text("""
+    UPDATE delivery SET owner = NULL, due_at = :due, claims = claims - 1,
+           first_try_at = CASE WHEN tries = 0 THEN NULL ELSE first_try_at END
+    WHERE id = :id AND owner = :me
+""")
+_PULL = sa.text(f"""
+    UPDATE delivery SET due_at = :due WHERE id IN (
+        SELECT id FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state = 'pending'
+        AND owner IS NULL AND tries = 0 AND due_at > :due ORDER BY id LIMIT {_SCAN})
+""")
+_LOG = sa.text("""
+    INSERT INTO attempt (delivery_id, n, started_at, milliseconds, status, error, request_headers,
+                         response_headers, response_body)
+    VALUES (:delivery_id, :n, :started_at, :milliseconds, :status, :error, :request_headers,
+            :response_headers, :response_body)
+""")
+
+
+def due_lanes(connection: sa.Connection, me: str, now: int) -> list[DueLane]:
+    """Active lanes with pending rows that are free or ours, each with the time of its first due row."""
+    rows = connection.execute(_DUE_LANES, {"me": me})
+    return [DueLane(row.webhook_id, max(row.due_at, row.not_before)) for row in rows]
+
+
+def own_lane(connection: sa.Connection, me: str, webhook_id: int) -> bool:
+    """Become the lane's owner; False where another process is."""
+    return connection.execute(_OWN, {"me": me, "w": webhook_id}).rowcount == 1
+
+
+def disown_lane(connection: sa.Connection, me: str, webhook_id: int, now: int) -> bool:
+    """Give a lane up unless rows are due: checked in the same statement, so no wake-up is lost."""
+    return connection.execute(_DISOWN, {"me": me, "w": webhook_id, "now": now}).rowcount == 1
+
+
+def disown_all(connection: sa.Connection, me: str) -> None:
+    connection.execute(_DISOWN_ALL, {"me": me})
+
+
+def claim(
+    connection: sa.Connection,
+    me: str,
+    webhook_id: int,
+    now: int,
+    *,
+    rows: int,
+    chains: int,
+    max_age: int | None,
+) -> Claim:
+    """Take at most ``rows`` rows in at most ``chains`` chains of a lane that we own. ``max_age`` in ms."""
+    scan = min(_SCAN, rows * 4 + 16)
+    found = connection.execute(_CANDIDATES, {"w": webhook_id, "now": now, "scan": scan}).all()
+    calls: dict[str, list[Any]] = {}
+    for row in found:
+        calls.setdefault(row.thread_key, []).append(row)
+    oldest = None if max_age is None else now - max_age
+    taken = Claim([], set(), [], len(found) == scan)
+    for call, candidates in calls.items():
+        if len(taken.chains) >= chains or rows <= 0:
+            taken.more = True
+            break
+        alone = len(candidates) == 1 and candidates[0].head == candidates[0].id
+        if not alone:
+            parameters = {"w": webhook_id, "t": call, "now": now, "past": now - HOLD, "chain": _CHAIN}
+            open_rows = connection.execute(_OF_CALL, parameters).all()
+        chain, old, again = _free(candidates if alone else open_rows, me, now, rows, oldest)
+        taken.expired += old
+        if chain:
+            taken.chains.append(chain)
+            rows -= len(chain)
+        gone = {row.id for row in chain} | set(old)
+        waiting = [{"id": row.id, "due": again} for row in candidates if row.id not in gone]
+        if waiting:
+            connection.execute(_PUSH, waiting)
+            taken.pushed.add(call)
+    if taken.expired:
+        connection.execute(_EXPIRE, {"ids": taken.expired, "now": now})
+        taken.more = True  # rows behind an expired one are free now
+    ids = [row.id for chain in taken.chains for row in chain]
+    if ids:
+        connection.execute(_TAKE, {"ids": ids, "me": me, "lease": now + LEASE, "now": now})
+        _add_bodies(connection, taken.chains)
+    return taken
+
+
+def _free(
+    rows: Sequence[Any], me: str, now: int, most: int, oldest: int | None
+) -> tuple[Chain, list[int], int]:
+    """Of a call's open rows in order: those that may go now, those too old to go, and when the others
+    may be looked at again."""
+    chain: Chain = []
+    expired: list[int] = []
+    for row in rows:
+        # A row of another owner's that is due has outlived its lease: its machine is lost.
+        if row.owner == me or row.state != "pending" or row.due_at > now:
+            if row.first_try_at is None or row.first_try_at + HOLD > now:
+                holds = (row.due_at, (row.first_try_at or now) + HOLD)
+                return chain, expired, min((time for time in holds if time > now), default=now + HOLD)
+        elif oldest is not None and row.created_at < oldest:
+            expired.append(row.id)
+        else:
+            poison = row.claims - row.tries >= POISON
+            if len(chain) >= most or (poison and chain):
+                break
+            chain.append(_row(row, now))
+            if poison:
+                break
+    return chain, expired, now + LEASE  # they wait for this chain, whose settling pulls them
+
+
+def _row(row: Any, now: int) -> Row:
+    first = now if row.first_try_at is None else row.first_try_at
+    return Row(
+        row.id, row.event_id, row.thread_key, row.created_at, first, row.claims + 1, row.tries, row.attempts
+    )
+
+
+def _add_bodies(connection: sa.Connection, chains: Iterable[Chain]) -> None:
+    rows = [row for chain in chains for row in chain]
+    events = {
+        event.id: event
+        for event in connection.execute(_BODIES, {"ids": list({row.event_id for row in rows})})
+    }
+    for row in rows:
+        event = events[row.event_id]
+        row.message_id = event.message_id
+        row.body = event.body
+
+
+def settle_delivered(connection: sa.Connection, me: str, outcomes: Sequence[Outcome], now: int) -> int:
+    """Settle successes; the answer is how many of them were still ours."""
+    if not outcomes:
+        return 0
+    ids = [outcome.delivery_id for outcome in outcomes]
+    ours = set(connection.execute(_DELIVERED, {"ids": ids, "me": me, "now": now}).scalars())
+    _log(connection, [outcome for outcome in outcomes if outcome.delivery_id in ours])
+    return len(ours)
+
+
+def settle_retry(connection: sa.Connection, me: str, outcome: Outcome, due: int) -> bool:
+    """An attempt failed, or was interrupted (then it counts as no try); the next is due at ``due``."""
+    counts = 0 if outcome.interrupted else 1
+    parameters = {"id": outcome.delivery_id, "me": me, "due": due, "counts": counts}
+    return _log_if(connection, connection.execute(_RETRY, parameters).rowcount == 1, outcome)
+
+
+def settle_failed(connection: sa.Connection, me: str, outcome: Outcome, now: int) -> bool:
+    """The last attempt failed."""
+    parameters = {"id": outcome.delivery_id, "me": me, "now": now, "reason": outcome.error}
+    return _log_if(connection, connection.execute(_FAILED, parameters).rowcount == 1, outcome)
+
+
+def release(connection: sa.Connection, me: str, rows: Iterable[tuple[Row, int]]) -> None:
+    """Give back rows that were claimed and not begun, each with its new due time."""
+    parameters = [{"id": row.id, "me": me, "due": due} for row, due in rows]
+    if parameters:
+        connection.execute(_RELEASE, parameters)
+
+
+def pull(connection: sa.Connection, webhook_id: int, thread_key: str, due: int) -> bool:
+    """The rows of a call that were pushed behind an earlier one are due at ``due``: at once where that one
+    came to its end, else when it is tried again. False: there may be more of them."""
+    return connection.execute(_PULL, {"w": webhook_id, "t": thread_key, "due": due}).rowcount < _SCAN
+
+
+def _log_if(connection: sa.Connection, ours: bool, outcome: Outcome) -> bool:
+    if ours:
+        _log(connection, [outcome])
+    return ours
+
+
+def _log(connection: sa.Connection, outcomes: Sequence[Outcome]) -> None:
+    if outcomes:
+        connection.execute(
+            _LOG,
+            [
+                {
+                    "delivery_id": outcome.delivery_id,
+                    "n": outcome.n,
+                    "started_at": outcome.started_at,
+                    "milliseconds": round(outcome.seconds * 1000),
+                    "status": outcome.status,
+                    "error": outcome.error,
+                    "request_headers": outcome.request_headers,
+                    "response_headers": outcome.response_headers,
+                    "response_body": outcome.response_body,
+                }
+                for outcome in outcomes
+            ],
+        )

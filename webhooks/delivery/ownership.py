@@ -1,0 +1,115 @@
+"""Who is alive: a worker process holds a lock for as long as it runs, and the kernel lets go of it at once.
+
+Whoever can take a worker's lock knows it dead and sets its deliveries free, without waiting for a lease.
+SQLite: an flock on ``workers/<id>.lock`` in the data dir. PostgreSQL: a session advisory lock, which also
+works from another machine.
+"""
+
+import fcntl
+import os
+import secrets
+import socket
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from webhooks.db import Store, now_ms
+from webhooks.settings import Settings
+
+_REGISTER = sa.text("""
+    INSERT INTO worker (id, host, pid, started_at, beat_at) VALUES (:id, :host, :pid, :now, :now)
+""")
+_FORGET = sa.text("DELETE FROM worker WHERE id = :id")
+_FREE_LANES = sa.text("UPDATE lane SET owner = NULL WHERE owner = :id")
+_FREE_ROWS = sa.text("UPDATE delivery SET owner = NULL, due_at = :now WHERE owner = :id")
+_FREE_WAITING = sa.text("""
+    UPDATE delivery SET due_at = :now WHERE state = 'pending' AND owner IS NULL AND tries = 0 AND due_at > :now
+    AND webhook_id IN (SELECT webhook_id FROM lane WHERE owner = :id)
+""")
+
+
+class Ownership:
+    """This process's proof of life, and the way to find out who else is alive."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.id = secrets.token_hex(8)
+        self._store = store
+        self._folder = settings.data / "workers"
+        self._own: int | sa.Connection | None = None
+
+    def take(self) -> None:
+        """Hold the lock, then say so in the table: in this order, or others would find us dead."""
+        if self._store.sqlite:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            self._own = os.open(self._lock_file(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._own, fcntl.LOCK_EX)
+        else:
+            self._own = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            self._own.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.id)})
+        row = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "now": now_ms()}
+        with self._store.write(wait=None) as session:
+            session.connection().execute(_REGISTER, row)
+
+    def leave(self) -> None:
+        """Free what we own and let the lock go."""
+        with self._store.write(wait=None) as session:
+            free(session.connection(), self.id)
+        if isinstance(self._own, int):
+            os.close(self._own)
+            self._lock_file(self.id).unlink(missing_ok=True)
+        elif self._own is not None:
+            self._own.close()
+
+    def check(self) -> None:
+        """PostgreSQL: raise OperationalError if the connection that carries our lock is gone."""
+        if isinstance(self._own, sa.Connection):
+            self._own.execute(sa.text("SELECT 1"))
+
+    def alive(self, connection: sa.Connection, worker_id: str) -> bool:
+        """Whether a worker's process still runs."""
+        if self._store.sqlite:
+            return not _lockable(self._lock_file(worker_id))
+        # Only looked at, in this transaction: a lock taken here is gone with it.
+        taken = sa.text("SELECT pg_try_advisory_xact_lock(:key)")
+        return not connection.execute(taken, {"key": _key(worker_id)}).scalar_one()
+
+    def dead_workers(self, connection: sa.Connection) -> list[str]:
+        """Workers of the table whose process is gone."""
+        others = connection.execute(sa.text("SELECT id FROM worker WHERE id <> :id"), {"id": self.id})
+        return [worker for worker in others.scalars() if not self.alive(connection, worker)]
+
+    def forget(self, worker_id: str) -> None:
+        """Remove what a dead worker left in the data dir."""
+        if self._store.sqlite:
+            self._lock_file(worker_id).unlink(missing_ok=True)
+
+    def _lock_file(self, worker_id: str) -> Path:
+        return self._folder / f"{worker_id}.lock"
+
+
+def free(connection: sa.Connection, worker_id: str) -> int:
+    """Set a worker's lanes and deliveries free; the answer is how many deliveries it had in flight."""
+    parameters = {"id": worker_id, "now": now_ms()}
+    connection.execute(_FREE_WAITING, parameters)
+    connection.execute(_FREE_LANES, parameters)
+    rows = connection.execute(_FREE_ROWS, parameters).rowcount
+    connection.execute(_FORGET, parameters)
+    return rows
+
+
+def _key(worker_id: str) -> int:
+    return int(worker_id, 16) - (1 << 63)
+
+
+def _lockable(path: Path) -> bool:
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(fd)
+    return True

@@ -1,0 +1,145 @@
+"""May this address be called? (Contract, section 5.) Pure, but for the look-up of names."""
+
+import concurrent.futures
+import ipaddress
+import socket
+import unicodedata
+from typing import Final
+from urllib.parse import urlsplit
+
+from webhooks.errors import ConnectionFailed, Invalid, TargetRefused
+from webhooks.settings import Network
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+REFUSED: Final[tuple[Network, ...]] = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        "100.100.100.200/32", "::/128", "::1/128", "fe80::/10", "ff00::/8", "fd00:ec2::/32",
+    )
+)  # fmt: skip
+_EMBEDDING: Final = tuple(  # IPv4 in the last 32 bits: compatible, NAT64 (RFC 6052), local NAT64 (RFC 8215)
+    ipaddress.IPv6Network(network) for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")
+)
+_LOOKUP_THREADS: Final = 32
+
+
+def literal(host: str) -> Address | None:
+    """The address that ``host`` spells, in any spelling a C library takes; None for a name.
+
+    Decimal, octal, hex and short forms, full-width digits, a trailing dot, brackets.
+    """
+    plain = unicodedata.normalize("NFKC", host).rstrip(".").strip("[]")
+    try:
+        return ipaddress.ip_address(plain)
+    except ValueError:
+        pass
+    try:
+        return ipaddress.IPv4Address(socket.inet_aton(plain))
+    except (OSError, UnicodeEncodeError):
+        return None
+
+
+def check_url(url: str) -> str:
+    """The host of a receiver's URL.
+
+    Raises:
+        Invalid: not http(s), no host, a user name or password in it, a bad port, white space.
+    """
+    if any(character.isspace() or ord(character) < 32 for character in url):
+        raise Invalid("The URL has white space or control characters in it.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise Invalid(f"The URL cannot be read: {error}.") from None
+    if parts.scheme not in ("http", "https"):
+        raise Invalid("The URL has to start with http:// or https://.")
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        raise Invalid("The URL must not hold a user name or password; use a header of the webhook's instead.")
+    if not parts.hostname:
+        raise Invalid("The URL has no host.")
+    if "\\" in url or "%" in parts.netloc:
+        raise Invalid("The URL's host is not a plain name or address.")
+    if port == 0:
+        raise Invalid("The URL's port 0 cannot be called.")
+    return parts.hostname
+
+
+class AddressRules:
+    """The default list, with SPOKE_DENY_NETS on top of it and SPOKE_ALLOW_NETS above both."""
+
+    def __init__(self, allow: tuple[Network, ...] = (), deny: tuple[Network, ...] = ()) -> None:
+        self._allow, self._deny = allow, deny
+
+    def judge(self, address: Address) -> None:
+        """Raise TargetRefused, naming the setting, if the address must not be called."""
+        for part in (address, *_embedded(address)):
+            if any(part in network for network in self._allow):
+                continue
+            for network in REFUSED:
+                if part in network:
+                    raise TargetRefused(
+                        f"The address {address} is refused: {network} is not a receiver's. "
+                        "SPOKE_ALLOW_NETS can allow it."
+                    )
+            for network in self._deny:
+                if part in network:
+                    raise TargetRefused(f"The address {address} is refused by SPOKE_DENY_NETS ({network}).")
+
+    def judge_host(self, host: str) -> None:
+        """Judge a host that spells an address; a name passes, it is judged when it is called."""
+        address = literal(host)
+        if address is not None:
+            self.judge(address)
+
+
+def _embedded(address: Address) -> list[Address]:
+    """The IPv4 addresses inside an IPv6 one."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    found: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+    if any(address in network for network in _EMBEDDING) and int(address) > 1:
+        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return [part for part in found if part is not None]
+
+
+class Resolver:
+    """Looks names up in a pool of its own: getaddrinfo cannot be interrupted, so nobody else waits on it.
+
+    A name that is being looked up is not looked up again beside: a dead resolver costs one thread a name.
+    """
+
+    def __init__(self) -> None:
+        self._pool = concurrent.futures.ThreadPoolExecutor(_LOOKUP_THREADS, "lookup")
+        self._running: dict[str, concurrent.futures.Future[list[Address]]] = {}
+
+    def addresses(self, host: str, wait: float) -> list[Address]:
+        """All addresses of a name, in the system's order. ``wait`` in seconds.
+
+        Raises:
+            ConnectionFailed: no such name, or no answer in time.
+        """
+        known = literal(host)
+        if known is not None:
+            return [known]
+        future = self._running.get(host)
+        if future is None or future.done():
+            future = self._running[host] = self._pool.submit(_look_up, host)
+        try:
+            return future.result(timeout=max(wait, 0))
+        except TimeoutError:
+            raise ConnectionFailed(f"Could not resolve host {host} in time.") from None
+        finally:
+            if future.done():
+                self._running.pop(host, None)
+
+
+def _look_up(host: str) -> list[Address]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise ConnectionFailed(f"Could not resolve host {host}.") from None
+    # A zone ("fe80::1%2") is dropped: such addresses are refused with or without it.
+    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

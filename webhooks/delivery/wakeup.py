@@ -1,0 +1,119 @@
+"""The one place that talks to RQ: a job that wakes the engine of the worker process that takes it.
+
+The database decides what is due; a wake-up only makes it quicker. One flag for all lanes keeps a busy hook
+from filling the queue: it is set with the job and deleted before the engine looks.
+"""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+import redis
+import rq
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq.serializers import JSONSerializer
+
+from webhooks.settings import Settings
+
+QUEUE: Final = "deliver"
+_FLAG: Final = "spoke:wake"
+_FLAG_MS: Final = 1000
+_AWAY_SECONDS: Final = 1.0  # after an error Redis is left alone for so long
+
+log = logging.getLogger(__name__)
+_kick: Callable[[], None] | None = None
+
+
+def quick_redis(settings: Settings) -> redis.Redis:
+    """A client that gives up after half a second and tries nothing twice: for whoever must not wait."""
+    return redis.Redis.from_url(
+        settings.redis_address, socket_timeout=0.5, socket_connect_timeout=0.5, retry=Retry(NoBackoff(), 0)
+    )
+
+
+def deliver() -> None:
+    """The RQ job. The flag goes first: an event committed after this moment sets it anew."""
+    job = rq.get_current_job()
+    if job is not None:
+        job.connection.delete(_FLAG)
+    if _kick is not None:
+        _kick()
+
+
+class Waker:
+    """Sends wake-ups from a thread of its own: a Redis that is away or hangs costs the caller nothing."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._wanted = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wanted.set()
+
+    def wake(self) -> None:
+        """Ask for a wake-up, after the commit; returns at once."""
+        self._wanted.set()
+
+    def wake_now(self) -> None:
+        """Send one wake-up at once, for a process that ends soon. Redis being away does not matter."""
+        with contextlib.suppress(redis.RedisError):
+            self._send(self._queue())
+
+    def _queue(self) -> rq.Queue:
+        return rq.Queue(QUEUE, connection=quick_redis(self._settings), serializer=JSONSerializer)
+
+    def _send(self, queue: rq.Queue) -> None:
+        if queue.connection.set(_FLAG, 1, nx=True, px=_FLAG_MS):
+            queue.enqueue(deliver, job_timeout=-1, result_ttl=0, failure_ttl=0)
+
+    def _run(self) -> None:
+        queue = self._queue()
+        away = False
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            if self._stopped:
+                return
+            try:
+                self._send(queue)
+                if away:
+                    log.info("redis is back")
+                away = False
+            except redis.RedisError as error:
+                if not away:
+                    log.warning("redis is away, deliveries go on by polling: %s", error)
+                away = True
+                time.sleep(_AWAY_SECONDS)
+
+
+class _Worker(rq.SimpleWorker):
+    max_connection_wait_time = 1  # seconds; RQ's own back-off goes up to a minute
+    asked_to_stop = False
+
+    def handle_warm_shutdown_request(self) -> None:
+        self.asked_to_stop = True
+
+
+def work(settings: Settings, kick: Callable[[], None]) -> bool:
+    """Take wake-ups until a signal asks to stop (True), or until RQ gives up on Redis (False)."""
+    global _kick
+    _kick = kick
+    connection = redis.Redis.from_url(settings.redis_address)
+    queue = rq.Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    worker = _Worker([queue], connection=connection, serializer=JSONSerializer)
+    try:
+        # RQ tells of a Redis that is away once a second; the waker tells it once.
+        worker.work(logging_level="CRITICAL")
+    except redis.RedisError as error:
+        log.info("no wake-ups from redis, polling: %s", error)
+    return worker.asked_to_stop

@@ -1,0 +1,85 @@
+"""Every domain error. Each carries its data; the doors (HTTP, command line) decide how to say it."""
+
+from dataclasses import dataclass
+
+
+class SpokeError(Exception):
+    """Something the caller can understand and act on; ``str()`` is a sentence for an operator."""
+
+
+class SettingsError(SpokeError):
+    """A setting that cannot be used: the sentence names the variable, its value and what would be right."""
+
+
+class StartError(SpokeError):
+    """The appliance cannot start: a port in use, a data dir taken, no Redis server found."""
+
+
+class NotFound(SpokeError):
+    """No such location, webhook, key or delivery."""
+
+
+class Conflict(SpokeError):
+    """The request does not fit the present state, such as a name that is taken."""
+
+
+class Invalid(SpokeError):
+    """A value of the caller's that cannot be taken."""
+
+
+class Busy(SpokeError):
+    """The database cannot take a write now; nothing was written. Worth trying again.
+
+    ``retry_after`` is in seconds.
+    """
+
+    def __init__(self, sentence: str, retry_after: int = 5) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One fault of an event: where (RFC 6901 pointer from the body's root) and what."""
+
+    pointer: str
+    detail: str
+
+
+class InvalidEvent(SpokeError):
+    """An event, or a batch with at least one event, that breaks the rules of the contract's section 2."""
+
+    def __init__(self, errors: list[FieldError]) -> None:
+        super().__init__("; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in errors))
+        self.errors = errors
+
+
+class Unreadable(SpokeError):
+    """A body that is not what its content type says: no JSON, no UTF-8."""
+
+
+class Unauthorised(SpokeError):
+    """No token, or one that no location has."""
+
+
+class LocationPaused(SpokeError):
+    """The token is right, but its location is paused: the PBX is losing events."""
+
+
+class AttemptError(SpokeError):
+    """An attempt that got no usable answer. The sentence is kept with the attempt.
+
+    ``connection`` says whether it counts towards the circuit breaker (timeout or connection error).
+    """
+
+    connection = False
+
+
+class TargetRefused(AttemptError):
+    """The outbound rules forbid the address (contract, section 5)."""
+
+
+class ConnectionFailed(AttemptError):
+    """No connection, a broken one, a failed look-up, a TLS fault, or no whole answer in time."""
+
+    connection = True

@@ -1,0 +1,217 @@
+"""What an event may look like (contract, section 2), and the exact JSON text that receivers get."""
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from webhooks.catalogue import CALL_FIELDS, CALL_STATUSES, CALL_TYPES, EVENT_TYPES, MEDIA_FIELDS
+from webhooks.errors import FieldError, InvalidEvent, Unreadable
+from webhooks.events.strictjson import Member, Members, pointer, read, unsendable
+
+MAX_BATCH: Final = 1000
+MAX_TEXT: Final = 1000
+_MAX_ERRORS: Final = 20
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: it has to fit an index
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingEvent:
+    """A valid event. ``subtype`` is "" for media; ``body`` is what receivers get, as JSON text."""
+
+    id: str
+    thread_key: str
+    type: str
+    subtype: str
+    body: str
+
+    @property
+    def uid(self) -> bytes:
+        """The id's 16 bytes: the same however its letters were written."""
+        return uuid.UUID(self.id).bytes
+
+
+def _text(value: Any) -> Any:
+    if value is None or isinstance(value, str):
+        return value
+    raise PydanticCustomError("text", 'has to be text: put it in quotes, as in "0123"')
+
+
+def _uuid(value: str | None) -> str | None:
+    if value is not None and not _UUID.fullmatch(value):
+        raise PydanticCustomError("uuid", "has to be a UUID in its 36-character form")
+    return value
+
+
+def _time(value: str | None) -> str | None:
+    if value is not None:
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            raise PydanticCustomError(
+                "time", "has to be an ISO 8601 time such as 2023-11-14T21:45:22Z"
+            ) from None
+    return value
+
+
+def _one_of(words: dict[str, str]) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if not isinstance(value, str) or value not in words:
+            raise PydanticCustomError("word", "has to be one of {words}", {"words": ", ".join(words)})
+        return value
+
+    return BeforeValidator(check)
+
+
+_Text = Annotated[str | None, Field(max_length=MAX_TEXT), BeforeValidator(_text)]
+
+
+class _Known(BaseModel):
+    """The fields with a meaning; all further ones are passed on unread."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: Annotated[str, _one_of(EVENT_TYPES)]
+    subtype: str | None = None
+    id: Annotated[str | None, BeforeValidator(_uuid), BeforeValidator(_text)] = None
+    thread_id: _Text = None
+    to: _Text = None
+    from_: _Text = Field(default=None, alias="from")
+    to_name: _Text = None
+    from_name: _Text = None
+    timestamp: Annotated[str | None, BeforeValidator(_time), BeforeValidator(_text)] = None
+
+
+_MESSAGES: Final = {
+    "missing": "is missing",
+    "string_too_long": f"is longer than {MAX_TEXT:,} characters",
+}
+_KNOWN: Final = tuple(field.alias or name for name, field in _Known.model_fields.items())
+
+
+def thread_key(thread_id: str) -> str:
+    """The indexable name of a call: the ``thread_id``, or its UUIDv5 where that is long."""
+    if len(thread_id) <= _LONG_KEY:
+        return thread_id
+    return f"uuid5:{uuid.uuid5(uuid.NAMESPACE_OID, thread_id)}"
+
+
+def parse_json(body: bytes) -> tuple[list[IncomingEvent], bool]:
+    """An event or a batch; the second value says whether it was a batch.
+
+    Raises:
+        Unreadable: not JSON. InvalidEvent: all faults found, each with its pointer.
+    """
+    document = read(body)
+    if isinstance(document, dict):
+        return [_event(document, ())], False
+    if not 1 <= len(document) <= MAX_BATCH:
+        raise InvalidEvent([FieldError("", f"a batch has 1 to {MAX_BATCH:,} events, not {len(document):,}")])
+    events: list[IncomingEvent] = []
+    errors: list[FieldError] = []
+    for index, members in enumerate(document):
+        try:
+            events.append(_event(members, (index,)))
+        except InvalidEvent as fault:
+            errors += fault.errors
+    if errors:
+        raise InvalidEvent(errors[:_MAX_ERRORS])
+    return events, True
+
+
+def parse_form(body: bytes) -> IncomingEvent:
+    """An event as ``application/x-www-form-urlencoded``: every field is text.
+
+    Raises:
+        Unreadable: not UTF-8, or too many fields. InvalidEvent: as for JSON.
+    """
+    if body.lstrip()[:1] in (b"{", b"["):
+        raise InvalidEvent(
+            [FieldError("", "looks like JSON: send it with the header Content-Type: application/json")]
+        )
+    try:
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
+    except ValueError:  # UnicodeDecodeError is one
+        raise Unreadable("The body is not a form in UTF-8 of at most 1,000 fields.") from None
+    members: Members = {}
+    for key, value in pairs:
+        if key in members:
+            raise InvalidEvent([FieldError(pointer(key), "is given twice")])
+        fault = unsendable(key) or unsendable(value)
+        if fault:
+            raise InvalidEvent([FieldError(pointer(key.replace("\0", "?")), fault)])
+        members[key] = _member(key, value)
+    return _event(members, ())
+
+
+def make_event(fields: dict[str, Any]) -> IncomingEvent:
+    """An event of our own making (command line, test buttons), by the same rules."""
+    return _event({key: _member(key, value) for key, value in fields.items()}, ())
+
+
+def _member(key: str, value: Any) -> Member:
+    return Member(value, json.dumps(key, ensure_ascii=False), json.dumps(value, ensure_ascii=False))
+
+
+def _event(members: Members, path: tuple[object, ...]) -> IncomingEvent:
+    try:
+        known = _Known.model_validate({name: members[name].value for name in _KNOWN if name in members})
+    except ValidationError as error:
+        raise InvalidEvent(
+            [
+                FieldError(pointer(*path, fault["loc"][0]), _MESSAGES.get(fault["type"], fault["msg"]))
+                for fault in error.errors(include_url=False)
+            ]
+        ) from None
+    _check_subtype(known, path)
+    event_id = known.id or str(uuid.uuid4())
+    return IncomingEvent(
+        id=event_id,
+        thread_key=thread_key(known.thread_id or event_id),
+        type=known.type,
+        subtype=known.subtype or "",
+        body=_compose(known, event_id, members),
+    )
+
+
+def _check_subtype(known: _Known, path: tuple[object, ...]) -> None:
+    at = pointer(*path, "subtype")
+    if known.type not in CALL_TYPES:
+        if known.subtype:
+            raise InvalidEvent([FieldError(at, f"a {known.type} has none: leave it out")])
+    elif not known.subtype:
+        raise InvalidEvent([FieldError(at, f"is missing: one of {', '.join(CALL_STATUSES)}")])
+    elif known.subtype not in CALL_STATUSES:
+        raise InvalidEvent([FieldError(at, f"has to be one of {', '.join(CALL_STATUSES)}")])
+
+
+def _compose(known: _Known, event_id: str, members: Members) -> str:
+    """The seed's fields in the seed's order, then all others as they came, spelling and all."""
+    call = known.type in CALL_TYPES
+    made = {
+        "id": lambda: json.dumps(event_id),
+        "thread_id": lambda: json.dumps(event_id),
+        "timestamp": lambda: json.dumps(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+    }
+    parts: list[str] = []
+    for name in CALL_FIELDS if call else MEDIA_FIELDS:
+        member = members.get(name)
+        if member is not None and member.value is not None:
+            text = member.text
+        elif name in made:
+            text = made[name]()
+        else:
+            text = '""' if name in CALL_FIELDS else "null"
+        parts.append(f'"{name}":{text}')
+    if not call and known.timestamp is not None:
+        parts.append(f'"timestamp":{members["timestamp"].text}')
+    seeded = {*(CALL_FIELDS if call else MEDIA_FIELDS), "timestamp", "subtype"}
+    parts += [f"{member.key_text}:{member.text}" for name, member in members.items() if name not in seeded]
+    return "{" + ",".join(parts) + "}"

@@ -1,0 +1,219 @@
+"""The tables. No I/O here; times are aware datetimes, kept as milliseconds UTC."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webhooks.db import Moment, db
+
+_serial = {"sqlite_autoincrement": True}  # an id is never given twice, not after a purge either
+
+
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite serials have to be INTEGER
+
+
+class Meta(db.Model):
+    """Single values: the version of the configuration, the admin's password hash, the session epoch."""
+
+    __tablename__ = "meta"
+    key: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
+    value: Mapped[str] = mapped_column(sa.Text)
+
+
+class Location(db.Model):
+    """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "location"
+    __table_args__ = (
+        sa.Index(
+            "uq_location_name",
+            "name",
+            unique=True,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+        _serial,
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100))
+    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    state: Mapped[str] = mapped_column(sa.String(10), default="active")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    webhooks: Mapped[list["Webhook"]] = relationship(back_populates="location")
+
+
+class Webhook(db.Model):
+    """What to send where. ``type`` or ``status`` of None means any.
+
+    ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
+    ("send") or dropped ("drop"); until the last of them is through, the state stays what it was.
+    """
+
+    __tablename__ = "webhook"
+    __table_args__ = (_serial,)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    type: Mapped[str | None] = mapped_column(sa.String(30))
+    status: Mapped[str | None] = mapped_column(sa.String(30))
+    url: Mapped[str] = mapped_column(sa.Text)
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    state: Mapped[str] = mapped_column(sa.String(10), default="active")
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    resume: Mapped[str | None] = mapped_column(sa.String(10))
+    secret: Mapped[str] = mapped_column(sa.String(100))
+    previous_secret: Mapped[str | None] = mapped_column(sa.String(100))
+    previous_until: Mapped[datetime | None] = mapped_column(Moment)
+    options: Mapped[dict[str, object]] = mapped_column(sa.JSON, default=dict)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    location: Mapped[Location] = relationship(back_populates="webhooks")
+    lane: Mapped["Lane"] = relationship(back_populates="webhook")
+
+
+class Lane(db.Model):
+    """A webhook's outgoing queue: the hot row, apart from the one the UI edits.
+
+    One worker process owns it at a time. ``failures`` counts all in a row, ``broken`` the timeouts and
+    connection errors in a row; from the fifth of these on, one probe at a time goes out from ``not_before``.
+    """
+
+    __tablename__ = "lane"
+    webhook_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("webhook.id"), primary_key=True, autoincrement=False
+    )
+    owner: Mapped[str | None] = mapped_column(sa.String(32))
+    not_before: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    failing_since: Mapped[datetime | None] = mapped_column(Moment)
+    failures: Mapped[int] = mapped_column(default=0)
+    broken: Mapped[int] = mapped_column(default=0)
+    webhook: Mapped[Webhook] = relationship(back_populates="lane")
+
+
+class Event(db.Model):
+    """What a PBX told us. ``body`` is the exact JSON text that receivers get.
+
+    ``message_id`` is the webhook-id: the event's id as it came, or a UUIDv5 of it where the location had
+    used that id before, for another type or status.
+    ``matched`` is the number of deliveries made; it answers a duplicate, and it is in the books.
+    """
+
+    __tablename__ = "event"
+    __table_args__ = (
+        sa.UniqueConstraint("location_id", "uid", "type", "subtype"),
+        sa.Index(None, "accepted_at"),
+        sa.Index(None, "thread_key"),
+        _serial,
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
+    uid: Mapped[bytes] = mapped_column(sa.LargeBinary(16))
+    message_id: Mapped[str] = mapped_column(sa.String(36))
+    thread_key: Mapped[str] = mapped_column(sa.String(200))
+    type: Mapped[str] = mapped_column(sa.String(30))
+    subtype: Mapped[str] = mapped_column(sa.String(30))
+    accepted_at: Mapped[datetime] = mapped_column(Moment)
+    matched: Mapped[int]
+    origin: Mapped[str] = mapped_column(sa.String(10))
+    body: Mapped[str] = mapped_column(sa.Text)
+    deliveries: Mapped[list["Delivery"]] = relationship(back_populates="event")
+
+
+_DUE = sa.text("state = 'pending'")
+_OPEN = sa.text("state IN ('pending', 'held')")
+_OWNED = sa.text("owner IS NOT NULL")
+
+
+class Delivery(db.Model):
+    """One event on its way to one webhook: the outbox.
+
+    ``due_at`` is when it may be claimed (a claimed row's is its lease's end), ``claims`` counts claims,
+    ``tries`` the attempts of the present round (a resend starts a new round), ``attempts`` all of them.
+    """
+
+    __tablename__ = "delivery"
+    __table_args__ = (
+        sa.Index("ix_delivery_due", "webhook_id", "due_at", "id", sqlite_where=_DUE, postgresql_where=_DUE),
+        sa.Index(
+            "ix_delivery_open", "webhook_id", "thread_key", "id", sqlite_where=_OPEN, postgresql_where=_OPEN
+        ),
+        sa.Index("ix_delivery_owner", "owner", sqlite_where=_OWNED, postgresql_where=_OWNED),
+        sa.Index(None, "webhook_id", "state", "id"),
+        sa.Index(None, "event_id"),
+        _serial,
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    event_id: Mapped[int] = mapped_column(sa.ForeignKey("event.id"))
+    webhook_id: Mapped[int] = mapped_column(sa.ForeignKey("webhook.id"))
+    thread_key: Mapped[str] = mapped_column(sa.String(200))
+    type: Mapped[str] = mapped_column(sa.String(30))
+    subtype: Mapped[str] = mapped_column(sa.String(30))
+    state: Mapped[str] = mapped_column(sa.String(10))
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    due_at: Mapped[datetime] = mapped_column(Moment)
+    first_try_at: Mapped[datetime | None] = mapped_column(Moment)
+    owner: Mapped[str | None] = mapped_column(sa.String(32))
+    claims: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+    attempts: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    settled_at: Mapped[datetime | None] = mapped_column(Moment)
+    event: Mapped[Event] = relationship(back_populates="deliveries")
+    webhook: Mapped[Webhook] = relationship()
+    log: Mapped[list["Attempt"]] = relationship(order_by="Attempt.n")
+
+
+class Attempt(db.Model):
+    """One request and its outcome. ``status`` is None where no answer came; then ``error`` says why.
+
+    ``milliseconds`` from the first step to the last byte kept. Headers are JSON objects as text; the
+    request's body is the event's. Of a response 16 KiB are kept on failure, 1 KiB on success.
+    """
+
+    __tablename__ = "attempt"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    delivery_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("delivery.id"), primary_key=True, autoincrement=False
+    )
+    n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    milliseconds: Mapped[int]
+    status: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    request_headers: Mapped[str | None] = mapped_column(sa.Text)
+    response_headers: Mapped[str | None] = mapped_column(sa.Text)
+    response_body: Mapped[str | None] = mapped_column(sa.Text)
+
+
+class Worker(db.Model):
+    """A running worker process; who holds its lock is alive (delivery/ownership)."""
+
+    __tablename__ = "worker"
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    host: Mapped[str] = mapped_column(sa.String(255))
+    pid: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(Moment)
+    beat_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Tally(db.Model):
+    """What the purge took away, so that the books still balance. State "matched": the purged events' sum."""
+
+    __tablename__ = "tally"
+    webhook_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str] = mapped_column(sa.String(10), primary_key=True)
+    n: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+
+
+class ApiKey(db.Model):
+    """A key for the HTTP API; only its SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (_serial,)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)

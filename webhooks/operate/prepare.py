@@ -1,0 +1,173 @@
+"""What has to be there before anything runs: the data dir, the secret key, the schema, the admin's password.
+
+Any process may come first; a lock lets one of them do it.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+from werkzeug.security import generate_password_hash
+
+from webhooks.db import SCHEMA_HEAD, Store
+from webhooks.errors import Busy, StartError
+from webhooks.models import Meta
+from webhooks.settings import ROOT, Settings
+
+_NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
+_SCHEMA_LOCK: Final = 0x53706F6B66
+_PASSWORD: Final = "admin_password_hash"
+
+
+def prepare(settings: Settings, store: Store) -> str | None:
+    """Make what is missing. The answer is the admin's password if one was made now: print it once.
+
+    Raises:
+        StartError: the data dir or the database cannot be used.
+    """
+    _check_data_dir(settings)
+    try:
+        with _alone(settings, store):
+            _migrate(store)
+            return _first_password(settings, store)
+    except (Busy, sa.exc.SQLAlchemyError) as error:
+        reason = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        variable = "SPOKE_DATA_DIR" if settings.sqlite else "DATABASE_URL"
+        raise StartError(f"{variable}: the database cannot be used: {str(reason).strip()}") from error
+    finally:
+        store.engine.dispose()  # nothing may be carried over a fork
+
+
+def print_password(password: str | None) -> None:
+    """Show a password that was made now."""
+    if password:
+        print(f"\n    Log in as admin with the password  {password}\n    It is shown only now.\n", flush=True)
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs sessions and links: SPOKE_SECRET_KEY, or one made once and kept in the data dir."""
+    if settings.secret_key:
+        return settings.secret_key
+    _check_data_dir(settings)
+    path = settings.data / "secret.key"
+    with contextlib.suppress(FileNotFoundError):
+        return path.read_text().strip()
+    with _locked(settings.data / "schema.lock"):
+        if not path.exists():
+            draft = path.with_suffix(".new")
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(48) + "\n")
+            draft.rename(path)  # whole or not at all
+    return path.read_text().strip()
+
+
+def set_password(session: orm.Session, password: str) -> None:
+    """Keep a new admin password's hash and end all sessions."""
+    session.merge(Meta(key=_PASSWORD, value=generate_password_hash(password)))
+    epoch = session.get(Meta, "session_epoch")
+    session.merge(Meta(key="session_epoch", value=str(int(epoch.value) + 1 if epoch else 1)))
+
+
+def _first_password(settings: Settings, store: Store) -> str | None:
+    # A command that comes first leaves it to the first start, where somebody reads what is printed.
+    if settings.admin_password or os.environ.get("FLASK_RUN_FROM_CLI") == "true":
+        return None
+    with store.write() as session:
+        if session.get(Meta, _PASSWORD):
+            return None
+        password = secrets.token_urlsafe(12)
+        set_password(session, password)
+        return password
+
+
+def _check_data_dir(settings: Settings) -> None:
+    data = settings.data
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = data / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None
+    kind = file_system(data)
+    if settings.sqlite and kind.startswith(_NETWORK_FILE_SYSTEMS):
+        raise StartError(
+            f"SPOKE_DATA_DIR={data} lies on a network file system ({kind}), where SQLite cannot keep data "
+            "safe. Use a local disk, or set DATABASE_URL to a PostgreSQL."
+        )
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds ``path``, as the kernel calls it."""
+    best, kind = "", ""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        inside = path == Path(mount) or str(path).startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    return kind
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings, store: Store) -> Iterator[None]:
+    """One process at a time, over all machines that share the database."""
+    if store.sqlite:
+        with _locked(settings.data / "schema.lock"):
+            yield
+        return
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _SCHEMA_LOCK})
+        try:
+            yield
+        finally:
+            connection.execute(sa.text("SELECT pg_advisory_unlock(:key)"), {"key": _SCHEMA_LOCK})
+
+
+def _migrate(store: Store) -> None:
+    with store.engine.connect() as connection:
+        if sa.inspect(connection).has_table("alembic_version"):
+            present = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+            if present == SCHEMA_HEAD:
+                return
+    if store.sqlite:
+        _set_up_file(store)
+    # Imported here: no later start needs it.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "webhooks" / "migrations").replace("%", "%%"))
+    with store.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def _set_up_file(store: Store) -> None:
+    """What SQLite wants before the first table, and outside of a transaction."""
+    raw = store.engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA application_id = {0x53504F4B}")
+        cursor.close()
+    finally:
+        raw.close()

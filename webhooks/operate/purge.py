@@ -1,0 +1,72 @@
+"""Purge by age, in small transactions with pauses, so that deliveries go first; the books balance through it."""
+
+import logging
+import threading
+from typing import Final
+
+import sqlalchemy as sa
+
+from webhooks.db import Store, now_ms
+from webhooks.settings import DAY, Settings
+
+_EVENTS: Final = 200
+_PAUSE_SECONDS: Final = 0.02
+
+log = logging.getLogger(__name__)
+
+
+def _ids(sql: str) -> sa.TextClause:
+    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
+
+
+_DROP_HELD = sa.text(f"""
+    UPDATE delivery SET state = 'dropped', reason = 'retention', settled_at = :now WHERE id IN (
+        SELECT d.id FROM delivery d WHERE d.state = 'held' AND d.owner IS NULL AND d.created_at < :before
+        ORDER BY d.id LIMIT {_EVENTS})
+""")
+# Events whose every delivery is settled; one with a pending delivery stays, however old.
+_OLD = sa.text(f"""
+    SELECT e.id, e.matched FROM event e WHERE e.accepted_at < :before AND NOT EXISTS (
+        SELECT 1 FROM delivery d WHERE d.event_id = e.id AND d.state IN ('pending', 'held'))
+    ORDER BY e.accepted_at LIMIT {_EVENTS}
+""")
+_ATTEMPTS = _ids("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)")
+_DELIVERIES = _ids("DELETE FROM delivery WHERE event_id IN :ids RETURNING webhook_id, state")
+_EVENT_ROWS = _ids("DELETE FROM event WHERE id IN :ids")
+_TALLY = sa.text("""
+    INSERT INTO tally (webhook_id, state, n) VALUES (:w, :state, :n)
+    ON CONFLICT (webhook_id, state) DO UPDATE SET n = tally.n + :n
+""")
+
+
+def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
+    """Remove settled deliveries, their attempts and events past the retention; the answer is how many events."""
+    before = now_ms() - settings.retention_days * DAY * 1000
+    total = 0
+    while not stop.is_set():
+        with store.write(wait=None) as session:
+            connection = session.connection()
+            dropped = connection.execute(_DROP_HELD, {"before": before, "now": now_ms()}).rowcount
+            events = _purge_batch(connection, before)
+        total += events
+        if not dropped and not events:
+            break
+        stop.wait(_PAUSE_SECONDS)
+    if total:
+        log.info("purged %d events older than %d days", total, settings.retention_days)
+    return total
+
+
+def _purge_batch(connection: sa.Connection, before: int) -> int:
+    events = connection.execute(_OLD, {"before": before}).all()
+    if not events:
+        return 0
+    ids = [event.id for event in events]
+    connection.execute(_ATTEMPTS, {"ids": ids})
+    gone: dict[tuple[int, str], int] = {(0, "matched"): sum(event.matched for event in events)}
+    for row in connection.execute(_DELIVERIES, {"ids": ids}):
+        key = (row.webhook_id, row.state)
+        gone[key] = gone.get(key, 0) + 1
+    connection.execute(_EVENT_ROWS, {"ids": ids})
+    connection.execute(_TALLY, [{"w": w, "state": state, "n": n} for (w, state), n in sorted(gone.items())])
+    return len(ids)

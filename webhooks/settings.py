@@ -1,0 +1,178 @@
+"""Environment variables (and a ``.env`` beside app.py) → one frozen, typed, validated object."""
+
+import hashlib
+import ipaddress
+import os
+import socket
+import tomllib
+import zoneinfo
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from webhooks.errors import SettingsError
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+VERSION: Final[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+DAY: Final = 86_400
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def _parts(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _networks(values: list[str]) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(value, strict=False) for value in values)
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("has to be an http:// or https:// address")
+    if parts.query or parts.fragment:
+        raise ValueError("has to be without ? and #")
+    return value.rstrip("/")
+
+
+def _zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("has to be a time zone such as Europe/Berlin") from error
+    return value
+
+
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(lambda value: _networks(_parts(value)))]
+Schedule = Annotated[tuple[Annotated[int, Field(ge=1, le=30 * DAY)], ...], NoDecode, BeforeValidator(_parts)]
+Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_parts)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class Settings(BaseSettings):
+    """All settings of contract section 1. Durations are seconds, sizes bytes unless the name says else."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SPOKE_",
+        env_file=ROOT / ".env",
+        env_ignore_empty=True,
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+    data_dir: Path = Path("data")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=1, le=65535)
+    public_url: HttpUrl | None = None
+    trusted_proxies: Networks = ()
+    admin_password: str | None = None
+    secret_key: str | None = Field(default=None, min_length=16)
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
+    redis_server: Path | None = None
+    workers: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
+    retry_schedule: Schedule = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+    timeout: float = Field(default=15, ge=1, le=25)
+    allow_nets: Networks = ()
+    deny_nets: Networks = ()
+    proxy: HttpUrl | None = None
+    media_link_ttl: int = Field(default=DAY, ge=60)
+    spool_dirs: Folders = ()
+    retention_days: int = Field(default=30, ge=1)
+    max_body: int = Field(default=1 << 20, ge=1024)
+    max_media: int = Field(default=256 << 20, ge=1024)
+    tz: Annotated[str, AfterValidator(_zone)] | None = None
+    log: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _retention_outlasts_retries(self) -> "Settings":
+        # Jitter may stretch every step by a fifth.
+        if self.retention_days * DAY < sum(self.retry_schedule) * 1.2:
+            days = -(-sum(self.retry_schedule) * 12 // 10 // DAY)
+            raise ValueError(
+                f"SPOKE_RETENTION_DAYS={self.retention_days} is shorter than the retry schedule: "
+                f"set at least {days}, or shorten SPOKE_RETRY_SCHEDULE"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_database(self) -> "Settings":
+        url = self.database_url
+        if url and not url.startswith(
+            ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")
+        ):
+            raise ValueError("DATABASE_URL has to start with postgresql:// (or be left out for SQLite)")
+        return self
+
+    @cached_property
+    def data(self) -> Path:
+        """The data dir, absolute; a relative one counts from the folder of app.py."""
+        return (ROOT / self.data_dir.expanduser()).resolve()
+
+    @cached_property
+    def base_url(self) -> str:
+        """What links start with, without a slash at the end."""
+        if self.public_url:
+            return self.public_url
+        host = socket.gethostname() if self.wildcard_host else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def wildcard_host(self) -> bool:
+        return self.host in ("0.0.0.0", "::", "*", "")
+
+    @cached_property
+    def sqlalchemy_url(self) -> str:
+        """The database's URL with the driver we bring."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data / 'spoke.sqlite3'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
+
+    @cached_property
+    def redis_socket(self) -> Path:
+        """Where the embedded Redis listens; a Unix socket's path has at most 107 bytes."""
+        path = self.data / "redis" / "redis.sock"
+        if len(bytes(path)) <= 107:
+            return path
+        return Path(f"/tmp/spoke-{hashlib.sha256(bytes(path)).hexdigest()[:16]}/redis.sock")
+
+    @property
+    def redis_address(self) -> str:
+        return self.redis_url or f"unix://{self.redis_socket}"
+
+    @property
+    def sqlite(self) -> bool:
+        return self.sqlalchemy_url.startswith("sqlite:")
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = str(location[0])
+    return name if name.isupper() else f"SPOKE_{name.upper()}"
+
+
+_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: one sentence that names the variable, the value and what would be right.
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        raise SettingsError(message)
+    variable = _variable(first["loc"])
+    value = "" if variable in _SECRET_VARIABLES else f"={os.environ.get(variable, first.get('input', ''))}"
+    raise SettingsError(f"{variable}{value} cannot be used: {message[0].lower()}{message[1:]}")

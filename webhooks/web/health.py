@@ -1,0 +1,51 @@
+"""``/healthz``: this process answers. ``/readyz``: what deliveries need is there."""
+
+import redis
+import sqlalchemy as sa
+from flask import Blueprint, Response, jsonify
+
+from webhooks.delivery.ownership import Ownership
+from webhooks.delivery.wakeup import quick_redis
+from webhooks.web.access import public
+from webhooks.web.problems import problem
+from webhooks.web.services import services
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+@public
+def healthz() -> Response:
+    return jsonify(status="ok")
+
+
+@blueprint.get("/readyz")
+@public
+def readyz() -> Response:
+    missing = [sentence for sentence in (_database(), _redis()) if sentence]
+    if missing:
+        return problem(503, " ".join(missing), {"Retry-After": "5"})
+    return jsonify(status="ready")
+
+
+def _database() -> str | None:
+    """The database, and the workers, which it knows."""
+    try:
+        with services().store.read() as session:
+            connection = session.connection()
+            ownership = Ownership(services().settings, services().store)
+            workers = connection.execute(sa.text("SELECT id FROM worker")).scalars().all()
+            if not any(ownership.alive(connection, worker) for worker in workers):
+                return "No delivery worker runs."
+    except sa.exc.SQLAlchemyError:
+        return "The database cannot be reached."
+    return None
+
+
+def _redis() -> str | None:
+    try:
+        with quick_redis(services().settings) as connection:
+            connection.ping()
+    except redis.RedisError:
+        return "Redis cannot be reached; deliveries go on, up to half a second later."
+    return None

@@ -1,0 +1,83 @@
+"""``POST /api/events``: where PBXs post what happens (contract, section 2)."""
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from webhooks.errors import Unauthorised
+from webhooks.events.body import IncomingEvent, parse_form, parse_json
+from webhooks.events.intake import Accepted
+from webhooks.registry import token_hash
+from webhooks.web.access import by_token
+from webhooks.web.services import services
+
+blueprint = Blueprint("hook", __name__)
+
+
+@blueprint.post("/api/events")
+@blueprint.post("/api/events/t/<token>")
+@by_token
+def take(token: str | None = None) -> tuple[Response, int]:
+    """Take an event or a batch; answered once it is on disk."""
+    location_id = _location(token)
+    events, batch = _read()
+    accepted = services().intake.submit(location_id, events)
+    status = 200 if all(one.duplicate for one in accepted) else 202
+    return jsonify(_batch_answer(accepted) if batch else _answer(accepted[0])), status
+
+
+def _location(path_token: str | None) -> int:
+    """The location of whichever token was given.
+
+    Raises:
+        Unauthorised: none, or none that is known. LocationPaused: it takes no events now.
+    """
+    directory = services().intake.directory()
+    given = _tokens(path_token)
+    for token in given:
+        if token_hash(token) in directory.tokens:
+            return directory.location(token_hash(token))
+    raise Unauthorised(
+        "No location has this token; look whether it was rotated."
+        if given
+        else "Give the location's token: Authorization: Bearer TOKEN, or as the password of HTTP Basic, "
+        "or ?token=TOKEN, or POST /api/events/t/TOKEN."
+    )
+
+
+def _tokens(path_token: str | None) -> list[str]:
+    authorization = request.authorization
+    header = None
+    if authorization is not None:
+        header = authorization.token if authorization.type == "bearer" else authorization.password
+    # A PBX may append "?uuid=…" to an address that has a query already.
+    query = request.args.get("token", "").partition("?")[0]
+    return [token for token in (header, path_token, query) if token]
+
+
+def _read() -> tuple[list[IncomingEvent], bool]:
+    kind = request.mimetype
+    if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
+        return parse_json(request.get_data(cache=False))
+    if kind == "application/x-www-form-urlencoded":
+        return [parse_form(request.get_data(cache=False, parse_form_data=False))], False
+    raise UnsupportedMediaType(
+        f"Content-Type {kind or 'missing'}: send application/json or application/x-www-form-urlencoded."
+    )
+
+
+def _answer(one: Accepted) -> dict[str, object]:
+    answer: dict[str, object] = {"id": one.id, "deliveries": one.deliveries}
+    if one.duplicate:
+        answer["duplicate"] = True
+    return answer
+
+
+def _batch_answer(accepted: list[Accepted]) -> dict[str, object]:
+    duplicates = sum(one.duplicate for one in accepted)
+    return {
+        "accepted": len(accepted) - duplicates,
+        "duplicates": duplicates,
+        "events": [
+            {"id": one.id, "deliveries": one.deliveries, "duplicate": one.duplicate} for one in accepted
+        ],
+    }

@@ -1,0 +1,39 @@
+"""A first plain page: locations, webhooks, and the latest deliveries with their attempts."""
+
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template
+
+from webhooks import catalogue
+from webhooks.web.access import admin
+from webhooks.web.services import services
+
+blueprint = Blueprint("overview", __name__)
+_LATEST: Final = 50
+
+
+@blueprint.get("/")
+@admin
+def show() -> Any:
+    registry = services().registry
+    return render_template(
+        "overview.html",
+        locations=registry.locations(),
+        webhooks=registry.webhooks(),
+        deliveries=registry.latest_deliveries(_LATEST),
+        unmatched=registry.unmatched_events(_LATEST),
+    )
+
+
+@blueprint.app_template_filter("local")
+def local(moment: datetime) -> str:
+    """A time in SPOKE_TZ, or in the machine's zone."""
+    zone = services().settings.tz
+    return moment.astimezone(ZoneInfo(zone) if zone else None).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@blueprint.app_template_filter("word")
+def word(value: str | None) -> str:
+    return catalogue.label(value)

@@ -1,0 +1,78 @@
+"""Errors as answers: problem documents (RFC 9457) for machines, a page for people. The one place that maps them."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, json, render_template, request
+from werkzeug.exceptions import HTTPException, InternalServerError
+
+from webhooks.errors import (
+    Busy,
+    Conflict,
+    Invalid,
+    InvalidEvent,
+    LocationPaused,
+    NotFound,
+    SpokeError,
+    Unauthorised,
+    Unreadable,
+)
+
+log = logging.getLogger(__name__)
+
+_STATUS: dict[type[SpokeError], int] = {
+    Unreadable: 400,
+    Unauthorised: 401,
+    LocationPaused: 403,
+    NotFound: 404,
+    Conflict: 409,
+    InvalidEvent: 422,
+    Invalid: 422,
+    Busy: 503,
+}
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(SpokeError, _domain_error)
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """A problem document. ``more`` are members of our own, such as ``errors``."""
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail, **more}
+    return Response(json.dumps(body), status, headers, content_type="application/problem+json")
+
+
+def _domain_error(error: SpokeError) -> Response:
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    headers: dict[str, str] = {}
+    more: dict[str, Any] = {}
+    if isinstance(error, Unauthorised):
+        headers["WWW-Authenticate"] = 'Bearer realm="spoke"'
+    if isinstance(error, Busy):
+        headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, InvalidEvent):
+        more["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors]
+    return problem(status, str(error), headers, **more) if _machine() else _page(status, str(error), headers)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None:
+        return Response.force_type(error.response, request.environ)
+    status = error.code or 500
+    detail = error.description or HTTPStatus(status).phrase
+    if isinstance(error, InternalServerError):
+        detail = "A fault of ours; the log has it."
+    headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
+    return problem(status, detail, headers) if _machine() else _page(status, detail, headers)
+
+
+def _machine() -> bool:
+    return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
+
+
+def _page(status: int, detail: str, headers: dict[str, str]) -> Response:
+    page = render_template("error.html", status=status, title=HTTPStatus(status).phrase, detail=detail)
+    return Response(page, status, headers, content_type="text/html; charset=utf-8")
