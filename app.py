@@ -3,15 +3,16 @@
 import sys
 
 if __name__ == "__main__":
-    # Before the imports below: the supervisor needs none of them, and stays small.
+    # The supervisor looks at settings, lock and port before it loads the rest, by importing this module.
     from webhooks.operate.appliance import main
 
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:], web="app"))
 
 from flask import Flask
 
 from webhooks import web
 from webhooks.db import Store, db, engine_options
+from webhooks.errors import SpokeError
 from webhooks.operate import commands
 from webhooks.operate.prepare import prepare, print_password, secret_key
 from webhooks.settings import Settings, load_settings
@@ -40,4 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-app = create_app()
+try:
+    app = create_app()
+except SpokeError as error:  # for whichever command imports us: a sentence, no traceback
+    sys.exit(f"Spoke Webhooks: {error}")

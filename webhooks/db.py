@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
@@ -33,6 +33,10 @@ class Base(orm.DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+if TYPE_CHECKING:
+    Model = Base  # what Flask-SQLAlchemy makes of it at run time, no type checker can see
+else:
+    Model = db.Model
 
 
 def now_ms() -> int:
@@ -130,8 +134,12 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[orm.Session]:
-        """A short read transaction. End it before rendering: a long reader keeps the WAL from shrinking."""
-        with orm.Session(self.engine, expire_on_commit=False) as session:
+        """A short read transaction. End it before rendering: a long reader keeps the WAL from shrinking.
+
+        Raises:
+            Busy: the database cannot be reached or read now.
+        """
+        with _busy("answer"), orm.Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -141,20 +149,26 @@ class Store:
         Raises:
             Busy: the database, its disk or its lock cannot take a write now; nothing was written.
         """
-        try:
-            with (
-                self._lock.held(wait) if self._lock else contextlib.nullcontext(),
-                orm.Session(self._writing, expire_on_commit=False) as session,
-                session.begin(),
-            ):
-                yield session
-        except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
-            reason = str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).strip()
-            raise Busy(f"The database cannot take a write now ({reason}); nothing was written.") from error
+        with (
+            _busy("take a write"),
+            self._lock.held(wait) if self._lock else contextlib.nullcontext(),
+            orm.Session(self._writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
 
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
         """The writers' lock without a transaction, for what SQLite does outside of one."""
         return self._lock.held() if self._lock else contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _busy(purpose: str) -> Iterator[None]:
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
+        reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
+        raise Busy(f"The database cannot {purpose} now ({reason}); nothing was written.") from error
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
@@ -200,7 +214,7 @@ _CONFIG_CHANGED: Final = sa.text(
 
 
 def config_version(connection: sa.Connection) -> str:
-    """Changes with every change of configuration: read with each use, so that no process acts on an old one."""
+    """Changes with every change of configuration; read with each use: no process acts on an old one."""
     version: str = connection.execute(_CONFIG_VERSION).scalar_one()
     return version
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webhooks.db import Moment, db
+from webhooks.db import Model, Moment
 
 _serial = {"sqlite_autoincrement": True}  # an id is never given twice, not after a purge either
 
@@ -13,7 +13,7 @@ _serial = {"sqlite_autoincrement": True}  # an id is never given twice, not afte
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite serials have to be INTEGER
 
 
-class Meta(db.Model):
+class Meta(Model):
     """Single values: the version of the configuration, the admin's password hash, the session epoch."""
 
     __tablename__ = "meta"
@@ -21,7 +21,7 @@ class Meta(db.Model):
     value: Mapped[str] = mapped_column(sa.Text)
 
 
-class Location(db.Model):
+class Location(Model):
     """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept."""
 
     __tablename__ = "location"
@@ -44,7 +44,7 @@ class Location(db.Model):
     webhooks: Mapped[list["Webhook"]] = relationship(back_populates="location")
 
 
-class Webhook(db.Model):
+class Webhook(Model):
     """What to send where. ``type`` or ``status`` of None means any.
 
     ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
@@ -74,7 +74,7 @@ class Webhook(db.Model):
     lane: Mapped["Lane"] = relationship(back_populates="webhook")
 
 
-class Lane(db.Model):
+class Lane(Model):
     """A webhook's outgoing queue: the hot row, apart from the one the UI edits.
 
     One worker process owns it at a time. ``failures`` counts all in a row, ``broken`` the timeouts and
@@ -93,7 +93,7 @@ class Lane(db.Model):
     webhook: Mapped[Webhook] = relationship(back_populates="lane")
 
 
-class Event(db.Model):
+class Event(Model):
     """What a PBX told us. ``body`` is the exact JSON text that receivers get.
 
     ``message_id`` is the webhook-id: the event's id as it came, or a UUIDv5 of it where the location had
@@ -127,7 +127,7 @@ _OPEN = sa.text("state IN ('pending', 'held')")
 _OWNED = sa.text("owner IS NOT NULL")
 
 
-class Delivery(db.Model):
+class Delivery(Model):
     """One event on its way to one webhook: the outbox.
 
     ``due_at`` is when it may be claimed (a claimed row's is its lease's end), ``claims`` counts claims,
@@ -166,7 +166,7 @@ class Delivery(db.Model):
     log: Mapped[list["Attempt"]] = relationship(order_by="Attempt.n")
 
 
-class Attempt(db.Model):
+class Attempt(Model):
     """One request and its outcome. ``status`` is None where no answer came; then ``error`` says why.
 
     ``milliseconds`` from the first step to the last byte kept. Headers are JSON objects as text; the
@@ -188,7 +188,7 @@ class Attempt(db.Model):
     response_body: Mapped[str | None] = mapped_column(sa.Text)
 
 
-class Worker(db.Model):
+class Worker(Model):
     """A running worker process; who holds its lock is alive (delivery/ownership)."""
 
     __tablename__ = "worker"
@@ -199,7 +199,7 @@ class Worker(db.Model):
     beat_at: Mapped[datetime] = mapped_column(Moment)
 
 
-class Tally(db.Model):
+class Tally(Model):
     """What the purge took away, so that the books still balance. State "matched": the purged events' sum."""
 
     __tablename__ = "tally"
@@ -208,7 +208,7 @@ class Tally(db.Model):
     n: Mapped[int] = mapped_column(sa.BigInteger, default=0)
 
 
-class ApiKey(db.Model):
+class ApiKey(Model):
     """A key for the HTTP API; only its SHA-256 is kept."""
 
     __tablename__ = "api_key"

@@ -1,4 +1,4 @@
-"""Locations, webhooks and API keys: add, change, pause, delete. The pages, the API and the commands call here."""
+"""Locations, webhooks and API keys: add, change, pause, delete. Pages, API and commands call here."""
 
 import hashlib
 import secrets
@@ -219,7 +219,7 @@ class Registry:
 
     # --- keys ---
 
-    def keys(self) -> Sequence[ApiKey]:
+    def api_keys(self) -> Sequence[ApiKey]:
         with self._store.read() as session:
             return session.scalars(sa.select(ApiKey).order_by(ApiKey.name)).all()
 

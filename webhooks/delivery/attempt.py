@@ -170,7 +170,8 @@ def _read_body(raw: Any) -> bytes:
 
 def _refusal(status: int, location: str | None) -> str:
     if 300 <= status < 400:
-        return f"The receiver answered {status}, a redirect to {location or 'nowhere'}: redirects are not followed."
+        where = location or "nowhere"
+        return f"The receiver answered {status}, a redirect to {where}: redirects are not followed."
     if status == 410:
         return "The receiver answered 410 Gone: it wants no more."
     return f"The receiver answered {status}."

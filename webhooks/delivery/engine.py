@@ -45,7 +45,7 @@ class Engine:
     """``start`` once in each worker process, ``kick`` at each wake-up, ``stop`` at the end."""
 
     def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
-        """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to be started anew."""
+        """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to start anew."""
         self._settings, self._store, self._on_fault = settings, store, on_fault
         self._gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets))
         self._ownership = Ownership(settings, store)

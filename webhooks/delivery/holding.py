@@ -16,7 +16,8 @@ _UNSETTLED = sa.text("""
     SELECT w.id FROM webhook w
     WHERE (w.deleted_at IS NOT NULL OR w.state <> 'active' OR w.resume IS NOT NULL) AND (
         w.resume IS NOT NULL AND w.deleted_at IS NULL
-        OR EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.owner IS NULL)
+        OR EXISTS (SELECT 1 FROM delivery d
+                   WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.owner IS NULL)
         OR w.deleted_at IS NOT NULL
            AND EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'held'))
 """)

@@ -1,4 +1,4 @@
-"""A worker's picture of the lanes it serves: what the webhook wants, how its receiver behaves, what is under way."""
+"""A worker's picture of its lanes: what the webhook wants, how its receiver behaves, what is under way."""
 
 import math
 import time

@@ -1,8 +1,8 @@
-"""The outbox in SQL: which lanes are due, claim, settle, release. Each call is part of the caller's transaction.
+"""The outbox in SQL: which lanes are due, claim, settle, release. Each call is in the caller's transaction.
 
 The order of a call (``thread_key``) is kept by these rules. A claim takes the earliest open rows of a call as
-one chain. A row behind an earlier open one is pushed to the time when that may have changed, so that it is not
-scanned again meanwhile. 30 seconds after the first attempt of the earlier row began, the row is free.
+one chain. A row behind an earlier open one is pushed to the time when that may have changed, so that it is
+not scanned again meanwhile. 30 seconds after the first attempt of the earlier row began, the row is free.
 """
 
 from collections.abc import Iterable, Sequence

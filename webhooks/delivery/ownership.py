@@ -23,7 +23,8 @@ _FORGET = sa.text("DELETE FROM worker WHERE id = :id")
 _FREE_LANES = sa.text("UPDATE lane SET owner = NULL WHERE owner = :id")
 _FREE_ROWS = sa.text("UPDATE delivery SET owner = NULL, due_at = :now WHERE owner = :id")
 _FREE_WAITING = sa.text("""
-    UPDATE delivery SET due_at = :now WHERE state = 'pending' AND owner IS NULL AND tries = 0 AND due_at > :now
+    UPDATE delivery SET due_at = :now
+    WHERE state = 'pending' AND owner IS NULL AND tries = 0 AND due_at > :now
     AND webhook_id IN (SELECT webhook_id FROM lane WHERE owner = :id)
 """)
 

@@ -120,11 +120,12 @@ class _PinnedTLS(_Pinned, HTTPSConnection):
 
 
 def _pool_classes(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
-    plain = type("PinnedPool", (HTTPConnectionPool,), {})
-    secure = type("PinnedTLSPool", (HTTPSConnectionPool,), {})
-    plain.ConnectionCls = type("PinnedConnection", (_Pinned,), {"gate": gate})
-    secure.ConnectionCls = type("PinnedTLSConnection", (_PinnedTLS,), {"gate": gate})
-    return {"http": plain, "https": secure}
+    plain = type("PinnedConnection", (_Pinned,), {"gate": gate})
+    secure = type("PinnedTLSConnection", (_PinnedTLS,), {"gate": gate})
+    return {
+        "http": type("PinnedPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
+        "https": type("PinnedTLSPool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),
+    }
 
 
 class PinnedAdapter(HTTPAdapter):

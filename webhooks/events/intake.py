@@ -26,7 +26,8 @@ _INTAKE_LOCK: Final = 0x53706F6B65  # PostgreSQL's advisory lock for this transa
 log = logging.getLogger(__name__)
 
 _INSERT_EVENT = sa.text("""
-    INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched, origin, body)
+    INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched,
+                       origin, body)
     VALUES (:location_id, :uid,
             CASE WHEN EXISTS (SELECT 1 FROM event WHERE location_id = :location_id AND uid = :uid)
                  THEN :derived_id ELSE :message_id END,
@@ -34,11 +35,12 @@ _INSERT_EVENT = sa.text("""
     ON CONFLICT (location_id, uid, type, subtype) DO NOTHING RETURNING id
 """)
 _TWIN = sa.text("""
-    SELECT matched FROM event WHERE location_id = :location_id AND uid = :uid AND type = :type AND subtype = :subtype
+    SELECT matched FROM event
+    WHERE location_id = :location_id AND uid = :uid AND type = :type AND subtype = :subtype
 """)
 _INSERT_DELIVERY = sa.text("""
-    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, claims, tries, attempts,
-                          created_at)
+    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, claims, tries,
+                          attempts, created_at)
     VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :now, 0, 0, 0, :now)
 """)
 _LOCATIONS = sa.text("SELECT id, token_hash, state FROM location WHERE deleted_at IS NULL")
@@ -127,7 +129,7 @@ class Intake:
         self._directory: Directory | None = None
 
     def directory(self) -> Directory:
-        """Locations and webhooks as they are now: a cheap look at the version, a reading only after a change."""
+        """Locations and webhooks as they are now: a look at the version, a reading only after a change."""
         with self._store.read() as session:
             return self._current(session.connection())
 

@@ -187,7 +187,7 @@ def _printable(key: str) -> str:
 
 
 def _check_text(member: Member, key: str, path: tuple[object, ...]) -> None:
-    """NUL and lone surrogates can only come as escapes: the body was UTF-8, JSON bans raw control characters."""
+    """NUL and lone surrogates come as escapes only: the body was UTF-8, JSON bans raw control characters."""
     if "\\u" in member.key_text or "\\u" in member.text:
         for text in _texts({key: member.value}):
             fault = unsendable(text)

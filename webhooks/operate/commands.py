@@ -283,7 +283,7 @@ def _keys(registry: Registry) -> AppGroup:
     @_command(group, "list", "flask --app app key list")
     def list_(as_json: bool) -> None:
         """List all keys."""
-        rows = [{"name": row.name, "created_at": _iso(row.created_at)} for row in registry.keys()]
+        rows = [{"name": row.name, "created_at": _iso(row.created_at)} for row in registry.api_keys()]
         _table(as_json, rows, "No key yet; add one: flask --app app key add NAME")
 
     @_command(group, "revoke", "flask --app app key revoke zapier")

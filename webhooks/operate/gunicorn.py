@@ -1,14 +1,28 @@
 """Gunicorn's configuration for the appliance's web half."""
 
-import ctypes
-import os
-import signal
 from pathlib import Path
 from typing import Any
 
+from gunicorn import glogging
+
+from webhooks.operate import children, logs
 from webhooks.settings import load_settings
 
 _settings = load_settings()
+
+
+class _Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Gunicorn's lines in the form of all others, on standard output."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.set_up("web", _settings.log)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+        self.error_log.setLevel("WARNING")
+
+
+logger_class = _Logger
 
 workers = 2
 threads = 8
@@ -24,6 +38,5 @@ proc_name = "spoke-web"
 
 
 def post_fork(_server: Any, _worker: Any) -> None:
-    """A web process must not outlive its master: the kernel sees to it (PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    os.environ["SPOKE_PROCESS"] = "web"
+    """A web process must not outlive its master."""
+    children.die_with_parent()

@@ -1,20 +1,17 @@
-"""The housekeeping process: checkpoints of SQLite's log, and the purge of what is older than the retention."""
+"""The housekeeping process: checkpoints of SQLite's log, and the purge of what is past the retention."""
 
 import logging
-import os
 import signal
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Final
 
 from webhooks.db import Store
-from webhooks.errors import Busy, SpokeError
+from webhooks.errors import Busy
 from webhooks.operate import logs
-from webhooks.operate.prepare import prepare
 from webhooks.operate.purge import purge
-from webhooks.settings import Settings, load_settings
+from webhooks.settings import Settings
 
 _CHECKPOINT_SECONDS: Final = 1.0
 _CHECKPOINT_BYTES: Final = 4 << 20
@@ -23,19 +20,13 @@ _PURGE_SECONDS: Final = 60.0
 log = logging.getLogger(__name__)
 
 
-def main() -> int:
+def run(settings: Settings, name: str) -> int:
     """Run until SIGTERM or SIGINT. The answer is the exit status."""
-    settings = load_settings()
-    logs.set_up(os.environ.get("SPOKE_PROCESS", "housekeeping"), settings.log)
+    logs.set_up(name, settings.log)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     store = Store(settings, durable=False)
-    try:
-        prepare(settings, store)
-    except SpokeError as error:
-        log.error("%s", error)
-        return 1
     purged_at = 0.0
     while not stop.wait(_CHECKPOINT_SECONDS):
         try:
@@ -74,7 +65,3 @@ def checkpoint(settings: Settings, store: Store) -> None:
         cursor.close()
     finally:
         raw.close()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

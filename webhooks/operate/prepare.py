@@ -37,9 +37,9 @@ def prepare(settings: Settings, store: Store) -> str | None:
             _migrate(store)
             return _first_password(settings, store)
     except (Busy, sa.exc.SQLAlchemyError) as error:
-        reason = error.orig if isinstance(error, sa.exc.DBAPIError) else error
+        reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
         variable = "SPOKE_DATA_DIR" if settings.sqlite else "DATABASE_URL"
-        raise StartError(f"{variable}: the database cannot be used: {str(reason).strip()}") from error
+        raise StartError(f"{variable}: the database cannot be used: {reason}") from error
     finally:
         store.engine.dispose()  # nothing may be carried over a fork
 

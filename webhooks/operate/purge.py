@@ -1,4 +1,4 @@
-"""Purge by age, in small transactions with pauses, so that deliveries go first; the books balance through it."""
+"""Purge by age, in small transactions with pauses, so that deliveries go first; the books stay balanced."""
 
 import logging
 import threading
@@ -40,7 +40,7 @@ _TALLY = sa.text("""
 
 
 def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
-    """Remove settled deliveries, their attempts and events past the retention; the answer is how many events."""
+    """Remove settled deliveries, attempts and events past the retention; the answer is how many events."""
     before = now_ms() - settings.retention_days * DAY * 1000
     total = 0
     while not stop.is_set():

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from webhooks.delivery.ownership import Ownership
 from webhooks.delivery.wakeup import quick_redis
+from webhooks.errors import Busy
 from webhooks.web.access import public
 from webhooks.web.problems import problem
 from webhooks.web.services import services
@@ -37,7 +38,7 @@ def _database() -> str | None:
             workers = connection.execute(sa.text("SELECT id FROM worker")).scalars().all()
             if not any(ownership.alive(connection, worker) for worker in workers):
                 return "No delivery worker runs."
-    except sa.exc.SQLAlchemyError:
+    except Busy:
         return "The database cannot be reached."
     return None
 

@@ -1,4 +1,4 @@
-"""Errors as answers: problem documents (RFC 9457) for machines, a page for people. The one place that maps them."""
+"""Errors as answers: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
 
 import logging
 from http import HTTPStatus
@@ -59,8 +59,6 @@ def _domain_error(error: SpokeError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    if error.response is not None:
-        return Response.force_type(error.response, request.environ)
     status = error.code or 500
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, InternalServerError):

@@ -1,0 +1,184 @@
+"""Processes that are to run all the time: started by fork, started again on any end, stopped in order.
+
+All of a process's modules are loaded once, here, and shared by fork: a start costs milliseconds instead of
+two seconds of imports each, and the memory is shared. So whoever uses this has no threads and no connections
+open. The kernel kills the children should this process itself be killed (PR_SET_PDEATHSIG).
+"""
+
+import contextlib
+import ctypes
+import gc
+import logging
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from setproctitle import setproctitle
+
+_TICK_SECONDS: Final = 0.05
+_BACK_OFF: Final = (0.1, 5.0)
+_STEADY_SECONDS: Final = 30.0  # a child that ran so long starts again without delay
+_STOP_SECONDS: Final = 17.0  # ten for attempts in flight, and some to settle them
+_PR_SET_PDEATHSIG: Final = 1
+
+log = logging.getLogger(__name__)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when its parent ends, however that ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@dataclass
+class Child:
+    """``run`` is the process: it gives an exit status, or does not come back at all (exec).
+
+    ``close``: descriptors that are the supervisor's own. A lock or a listening socket of its has to be free
+    as soon as it is gone.
+    """
+
+    name: str
+    run: Callable[[], int]
+    close: tuple[int, ...] = ()
+    pid: int | None = None
+    started_at: float = 0.0
+    pause: float = _BACK_OFF[0]
+    start_at: float = 0.0
+
+    def start(self) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            self._become(parent)
+        self.pid = pid
+        self.started_at = time.monotonic()
+
+    def _become(self, parent: int) -> NoReturn:
+        """Be the child. Never comes back: what the parent has on its stack is not ours to unwind."""
+        status = 70  # EX_SOFTWARE
+        try:
+            os.setsid()  # Ctrl-C reaches us only through the supervisor
+            die_with_parent()
+            if os.getppid() != parent:
+                os._exit(0)
+            signal.set_wakeup_fd(-1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            for fd in self.close:
+                os.close(fd)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            setproctitle(f"spoke: {self.name}")
+            status = self.run()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 1
+        except Exception:
+            log.exception("%s ended in a fault of ours", self.name)
+        finally:
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(status)
+
+    def ended(self, status: int) -> None:
+        """Note its end; it is started again after a pause."""
+        now = time.monotonic()
+        self.pid = None
+        if now - self.started_at >= _STEADY_SECONDS:
+            self.pause = _BACK_OFF[0]
+        self.start_at = now + self.pause
+        log.warning("%s %s; it is started again in %.1f s", self.name, _ending(status), self.pause)
+        self.pause = min(self.pause * 2, _BACK_OFF[1])
+
+    def signal(self, number: int) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, number)  # not reaped yet, so the number is still its own
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+
+
+@dataclass
+class Supervisor:
+    """Runs children until SIGTERM or SIGINT; single-threaded. ``last`` (Redis) stops after the others."""
+
+    children: list[Child] = field(default_factory=list)
+    last: Child | None = None
+    stop_wanted: bool = False
+
+    @property
+    def _all(self) -> list[Child]:
+        return [self.last, *self.children] if self.last else self.children
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[int]:
+        """Signals arrive as bytes on the descriptor given, so that a wait ends at once."""
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        yield reader
+
+    def _note(self, number: int, _frame: object) -> None:
+        if self.stop_wanted and number == signal.SIGINT:  # a second Ctrl-C: no more patience
+            for child in self._all:
+                child.signal(signal.SIGKILL)
+        self.stop_wanted = True
+
+    def run(self, wakeup: int, each_tick: Callable[[], None]) -> None:
+        gc.collect()
+        gc.freeze()  # what is loaded stays shared: the collector does not touch it in the children
+        while not self.stop_wanted:
+            now = time.monotonic()
+            for child in self._all:
+                if child.pid is None and now >= child.start_at:
+                    child.start()
+            each_tick()
+            select.select([wakeup], [], [], _TICK_SECONDS if self._restless() else 1.0)
+            with contextlib.suppress(BlockingIOError):
+                os.read(wakeup, 512)
+            for child, status in self.reap():
+                child.ended(status)
+
+    def _restless(self) -> bool:
+        return any(child.pid is None or time.monotonic() - child.started_at < 5 for child in self._all)
+
+    def reap(self) -> list[tuple[Child, int]]:
+        """Children that have ended, with their wait status; as PID 1 of a container also orphans."""
+        ended: list[tuple[Child, int]] = []
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return ended
+            if pid == 0:
+                return ended
+            ended += [(child, status) for child in self._all if child.pid == pid]
+
+    def stop(self) -> None:
+        """All at once, but ``last`` after the others."""
+        self._end(self.children, _STOP_SECONDS)
+        self._end([self.last] if self.last else [], 5.0)
+
+    def _end(self, children: list[Child], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        for child in children:
+            child.signal(signal.SIGTERM)
+        while any(child.pid is not None for child in children):
+            for child, _ in self.reap():
+                child.pid = None
+            if time.monotonic() > until:
+                for child in children:
+                    if child.pid is not None:
+                        log.warning("%s did not stop in time and is killed", child.name)
+                        child.signal(signal.SIGKILL)
+                until += 5
+            time.sleep(0.01)
