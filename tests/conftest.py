@@ -1,0 +1,93 @@
+"""Fixtures: ``receiver``, ``appliance`` (shared by many tests), ``start_appliance`` (one of a test's own)."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Before anything of ours is imported: a test never touches the checkout's own data dir.
+os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
+
+from machine import Appliance, PostgreSQL
+from receiver import Receiver
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(os.environ["SPOKE_DATA_DIR"], ignore_errors=True)
+
+
+def need(tool: str | None, what: str) -> None:
+    """Skip where a tool is missing, saying what to install; in CI that is a failure."""
+    if tool:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    need(PostgreSQL.program("initdb"), "PostgreSQL is missing: apt install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    server = PostgreSQL(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Makes the environment for a new empty database; each test that uses it runs on both kinds."""
+    if request.param == "sqlite":
+        return dict
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    return lambda: {"DATABASE_URL": server.new()}
+
+
+@pytest.fixture(scope="session")
+def appliance(
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, str]]
+) -> Iterator[Appliance]:
+    """One that many tests share: each adds a location of its own. Retries come after 1, 1 and 2 seconds."""
+    running = Appliance(tmp_path_factory.mktemp("shared"), SPOKE_RETRY_SCHEDULE="1,1,2", **database())
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def start_appliance(
+    tmp_path: Path, database: Callable[[], dict[str, str]]
+) -> Iterator[Callable[..., Appliance]]:
+    """Starts appliances of the test's own, which are stopped after it."""
+    made: list[Appliance] = []
+
+    def start(*arguments: str, **environment: Any) -> Appliance:
+        one = Appliance(
+            tmp_path / f"appliance-{len(made)}", *arguments, start=False, **{**database(), **environment}
+        )
+        made.append(one)
+        one.start()
+        return one
+
+    yield start
+    for one in made:
+        one.end()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    one = Receiver()
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def place(appliance: Appliance) -> tuple[str, str]:
+    """A location of the test's own in the shared appliance: name and token."""
+    name = f"Office {uuid.uuid4().hex[:8]}"
+    return name, appliance.location(name)

@@ -1,0 +1,265 @@
+"""The appliance as a real process, and a PostgreSQL server for the tests that run on one."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import requests
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(check: Any, seconds: float = 10, every: float = 0.02) -> Any:
+    """The first true answer of ``check()``; fails the test if none comes in time."""
+    until = time.monotonic() + seconds
+    while True:
+        answer = check()
+        if answer:
+            return answer
+        assert time.monotonic() < until, f"not so within {seconds} s: {check}"
+        time.sleep(every)
+
+
+class Appliance:
+    """``python app.py`` in a data dir of its own. Usable as soon as it is made."""
+
+    def __init__(self, folder: Path, *arguments: str, start: bool = True, **environment: str) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.arguments = arguments
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SPOKE_")},
+            "SPOKE_DATA_DIR": str(folder / "data"),
+            "SPOKE_PORT": str(self.port),
+            "SPOKE_ADMIN_PASSWORD": PASSWORD,
+            "SPOKE_ALLOW_NETS": "127.0.0.0/8,::1",
+            "SPOKE_TZ": "UTC",
+            **environment,
+        }
+        self.log_file = folder / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._session = requests.Session()
+        self._session.trust_env = False
+        self._runner: Any = None
+        if start:
+            self.start()
+
+    # --- the process ---
+
+    def spawn(self) -> subprocess.Popen[bytes]:
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(ROOT / "app.py"), *self.arguments],
+                cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        return self.process
+
+    def start(self) -> None:
+        self.spawn()
+        self.wait_ready()
+
+    def wait_ready(self, seconds: float = 20) -> None:
+        until = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(requests.ConnectionError, requests.ReadTimeout):
+                if self.get("/readyz", timeout=2).status_code == 200:
+                    return
+            assert self.process is None or self.process.poll() is None, self.log
+            assert time.monotonic() < until, f"not ready within {seconds} s\n{self.log}"
+            time.sleep(0.02)
+
+    def stop(self, seconds: float = 25) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """``kill -9`` of the supervisor alone."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """After a test: nothing may be left, whatever happened in it."""
+        if self._runner is not None:
+            self._runner.app.extensions["spoke"].store.engine.dispose()
+        left = self.family()
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(20)
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self.process is not None:
+            self.process.wait(5)
+
+    def family(self) -> list[psutil.Process]:
+        """The supervisor and all that descends from it."""
+        if self.process is None or self.process.poll() is not None:
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(self.process.pid)
+            return [parent, *parent.children(recursive=True)]
+        return []
+
+    def named(self, part: str) -> list[psutil.Process]:
+        """Processes with ``part`` in their command line: worker-1, master, housekeeping, valkey-server…"""
+        found = []
+        for process in self.family()[1:]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if part in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    # --- its doors ---
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return self._session.get(self.url + path, **{"timeout": 10, "allow_redirects": False, **more})
+
+    def post(self, path: str, **more: Any) -> requests.Response:
+        return self._session.post(self.url + path, **{"timeout": 10, "allow_redirects": False, **more})
+
+    def event(self, token: str, **fields: Any) -> requests.Response:
+        return self.post("/api/events", json=fields, headers={"Authorization": f"Bearer {token}"})
+
+    def cli(self, *arguments: str, status: int = 0) -> Any:
+        """A command with ``--json``, run in this process: the command line's own start takes two seconds."""
+        if self._runner is None:
+            self._runner = self._make_runner()
+        result = self._runner.invoke(args=[*map(str, arguments), "--json"], catch_exceptions=False)
+        assert result.exit_code == status, result.output
+        return json.loads(result.stdout) if status == 0 else result.stderr
+
+    def _make_runner(self) -> Any:
+        from app import create_app
+
+        with _environment(self.environment):
+            return create_app().test_cli_runner()
+
+    def flask(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+        """The command line as people run it."""
+        command = [sys.executable, "-m", "flask", "--app", str(ROOT / "app.py"), *arguments]
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=60, **more
+        )
+
+    def location(self, name: str) -> str:
+        """Add a location; its token."""
+        return str(self.cli("location", "add", name)["token"])
+
+    def webhook(self, location: str, url: str, kind: str = "call", **options: object) -> dict[str, Any]:
+        given = [
+            part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))
+        ]
+        added: dict[str, Any] = self.cli(
+            "webhook", "add", "--location", location, "--kind", kind, "--url", url, *given
+        )
+        return added
+
+    def rows(self, query: str, **parameters: Any) -> list[Any]:
+        """Ask the database, where no door tells yet."""
+        import sqlalchemy as sa
+
+        if self._runner is None:
+            self._runner = self._make_runner()
+        with self._runner.app.extensions["spoke"].store.read() as session:
+            return list(session.execute(sa.text(query), parameters).all())
+
+
+@contextlib.contextmanager
+def _environment(wanted: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+class PostgreSQL:
+    """A server of the tests' own, on a Unix socket in ``folder``; ``new()`` makes an empty database."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self._made = folder, 0
+        self._bin = Path(self.program("initdb")).parent
+        self._as: list[str] = []
+        if os.geteuid() == 0:  # the server refuses to run as root
+            shutil.chown(folder, "postgres")
+            self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
+        self._run(
+            "initdb",
+            "-D",
+            str(folder / "data"),
+            "-A",
+            "trust",
+            "-U",
+            "spoke",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
+        self.start()
+
+    @staticmethod
+    def program(name: str) -> str:
+        """The newest installed server's program (Debian keeps it off the PATH), "" if there is none."""
+        found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[4]))
+        return str(found[-1]) if found else os.path.realpath(shutil.which(name) or "")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._as, str(self._bin / program), *arguments]
+        # No pipe: the server would keep it open.
+        with (self.folder / f"{program}.out").open("wb") as output:
+            done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/")
+        assert done.returncode == 0, (self.folder / f"{program}.out").read_text()
+
+    def new(self) -> str:
+        """The URL of a new database."""
+        self._made += 1
+        name = f"spoke{self._made}"
+        with psycopg.connect(f"host={self.folder} user=spoke dbname=postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return f"postgresql://spoke@/{name}?host={self.folder}"
+
+    def stop(self, mode: str = "immediate") -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def start(self) -> None:
+        options = f"-k {self.folder} -c listen_addresses='' -c max_connections=200"
+        self._run(
+            "pg_ctl",
+            "-D",
+            str(self.folder / "data"),
+            "-o",
+            options,
+            "-l",
+            str(self.folder / "log"),
+            "-w",
+            "start",
+        )
