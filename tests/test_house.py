@@ -1,0 +1,124 @@
+"""The house: imports go down the list only, and what stands in two places agrees."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from machine import ROOT
+
+PACKAGE = ROOT / "webhooks"
+# From the top floor down; the modules of one floor may import each other, without a circle.
+FLOORS = [
+    ["app"],
+    ["webhooks.web"],
+    ["webhooks.operate"],
+    ["webhooks.registry"],
+    ["webhooks.events"],
+    ["webhooks.delivery"],
+    ["webhooks.migrations"],
+    ["webhooks.models"],
+    ["webhooks.db"],
+    ["webhooks.catalogue", "webhooks.settings"],
+    ["webhooks.errors"],
+]
+
+
+def modules() -> dict[str, Path]:
+    paths = [ROOT / "app.py", *PACKAGE.rglob("*.py")]
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+    }
+
+
+def imports(name: str, path: Path) -> Iterator[tuple[str, int]]:
+    """Modules of ours that a module imports, with the line."""
+    known = modules()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}:{node.lineno}: a relative import"
+            base = node.module or ""
+            found = [f"{base}.{a.name}" if f"{base}.{a.name}" in known else base for a in node.names]
+        else:
+            continue
+        yield from ((target, node.lineno) for target in found if target in known)
+
+
+def floor(name: str) -> int:
+    for number, rooms in enumerate(FLOORS):
+        if any(name == room or name.startswith(f"{room}.") for room in rooms):
+            return number
+    raise AssertionError(f"{name} stands on no floor")
+
+
+def test_imports_go_down_only() -> None:
+    up = [
+        f"{path.relative_to(ROOT)}:{line}: {name} imports {target}, which stands above it"
+        for name, path in modules().items()
+        if name != "webhooks"
+        for target, line in imports(name, path)
+        if target != "webhooks" and floor(target) < floor(name)
+    ]
+    assert not up, "\n".join(up)
+
+
+def test_no_import_goes_round() -> None:
+    edges = {name: {target for target, _ in imports(name, path)} - {name} for name, path in modules().items()}
+    while edges:
+        free = [name for name, targets in edges.items() if not targets & edges.keys()]
+        assert free, f"these import each other in a circle: {sorted(edges)}"
+        for name in free:
+            del edges[name]
+
+
+def test_no_room_is_empty() -> None:
+    for folder in {path.parent for path in PACKAGE.rglob("*.py")}:
+        assert any(path.stat().st_size for path in folder.glob("*.py")), f"{folder} has nothing in it"
+
+
+def test_the_schema_head_is_the_newest_migration() -> None:
+    from webhooks.db import SCHEMA_HEAD
+
+    newest = max(path.name for path in (PACKAGE / "migrations" / "versions").glob("*.py"))
+    assert newest.startswith(f"{SCHEMA_HEAD}_")
+
+
+def test_models_and_migrations_agree(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from webhooks.db import Store, db
+    from webhooks.operate.prepare import prepare
+    from webhooks.settings import Settings
+
+    settings = Settings(data_dir=tmp_path, admin_password="unused here")
+    store = Store(settings)
+    prepare(settings, store)
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, db.metadata) == []
+    store.engine.dispose()
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "tests/requirements.lock"])
+def test_a_lock_names_every_dependency(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"]
+    if name.startswith("tests"):
+        wanted = wanted + project["optional-dependencies"]["test"]
+    locked = (ROOT / name).read_text()
+    for requirement in wanted:
+        package = requirement.partition(" ")[0].partition("==")[0].partition("[")[0]
+        assert f"\n{package}==" in locked or f"\n{package}[" in locked, f"{package} is not in {name}"
+
+
+def test_the_code_is_typed_and_tidy() -> None:
+    for command in (["mypy"], ["ruff", "check", "."], ["ruff", "format", "--check", "."]):
+        done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
