@@ -16,7 +16,7 @@ FLOORS = [
     ["app"],
     ["webhooks.web"],
     ["webhooks.operate"],
-    ["webhooks.registry"],
+    ["webhooks.registry", "webhooks.history"],
     ["webhooks.events"],
     ["webhooks.delivery"],
     ["webhooks.migrations"],

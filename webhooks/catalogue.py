@@ -1,6 +1,6 @@
 """Call types, call statuses and media types: the words of the wire and of the pages, kept in one place."""
 
-from typing import Final
+from typing import Any, Final
 
 CALL_TYPES: Final[dict[str, str]] = {
     "incoming_call": "Incoming Call",
@@ -47,3 +47,13 @@ def label(word: str | None) -> str:
     if word is None:
         return "Any"
     return EVENT_TYPES.get(word) or CALL_STATUSES.get(word) or STATES.get(word) or word
+
+
+def sample_event(kind: str, type_: str | None, status: str | None) -> dict[str, Any]:
+    """The seed's example, for the type and status chosen; the first of each where any will do."""
+    fields: dict[str, Any] = {
+        "to": "5010", "from": "+19203833100", "to_name": "Dade Murphy", "from_name": "Clearly IP",
+    }  # fmt: skip
+    if kind == "call":
+        return fields | {"type": type_ or "incoming_call", "subtype": status or "ringing"}
+    return fields | {"type": type_ or "voicemail"}

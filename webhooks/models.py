@@ -208,6 +208,29 @@ class Tally(Model):
     n: Mapped[int] = mapped_column(sa.BigInteger, default=0)
 
 
+class Replay(Model):
+    """Long work that a person started: sending again what failed (delivery/replay).
+
+    ``state`` is running, paused, cancelled or done. ``states`` are those that are left, comma-separated;
+    ``cursor_id`` is the last delivery looked at. ``since_ms`` and ``until_ms`` bound the time of acceptance.
+    """
+
+    __tablename__ = "replay"
+    __table_args__ = (_serial,)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(sa.ForeignKey("webhook.id"))
+    state: Mapped[str] = mapped_column(sa.String(10))
+    states: Mapped[str] = mapped_column(sa.String(100))
+    since_ms: Mapped[int] = mapped_column(sa.BigInteger)
+    until_ms: Mapped[int] = mapped_column(sa.BigInteger)
+    last_id: Mapped[int] = mapped_column(sa.BigInteger)
+    cursor_id: Mapped[int] = mapped_column(sa.BigInteger)
+    total: Mapped[int]
+    done: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
 class ApiKey(Model):
     """A key for the HTTP API; only its SHA-256 is kept."""
 

@@ -10,16 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES
-from webhooks.db import Store, config_changed, now_ms
+from webhooks.db import Store, config_changed
 from webhooks.delivery.holding import settle_webhook
+from webhooks.delivery.options import Options, parse_options
 from webhooks.delivery.signing import new_secret
 from webhooks.delivery.targets import AddressRules, check_url
 from webhooks.errors import Conflict, Invalid, NotFound
-from webhooks.models import ApiKey, Delivery, Event, Lane, Location, Webhook
+from webhooks.models import ApiKey, Delivery, Lane, Location, Webhook
 from webhooks.settings import Settings
 
 ROTATION: Final = timedelta(hours=24)
-_BATCH: Final = 500
 
 
 def token_hash(token: str) -> bytes:
@@ -121,15 +121,23 @@ class Registry:
             return session.scalars(query).all()
 
     def add_webhook(
-        self, location: str, kind: str, type_: str | None, status: str | None, url: str, description: str = ""
+        self,
+        location: str,
+        kind: str,
+        type_: str | None,
+        status: str | None,
+        url: str,
+        description: str = "",
+        options: dict[str, Any] | None = None,
     ) -> Webhook:
         """A new webhook with a secret of its own. ``type_`` or ``status`` of None means any."""
         _check_filter(kind, type_, status)
         self._check_url(url)
+        chosen = _kept(parse_options(options or {}))
         with self._store.write() as session:
             webhook = Webhook(
                 location=_location(session, location), kind=kind, type=type_, status=status, url=url,
-                description=description, state="active", secret=new_secret(), options={}, version=1,
+                description=description, state="active", secret=new_secret(), options=chosen, version=1,
                 created_at=_now(), lane=Lane(not_before=0, failures=0, broken=0),
             )  # fmt: skip
             session.add(webhook)
@@ -138,9 +146,15 @@ class Registry:
             return webhook
 
     def edit_webhook(self, webhook_id: int, changes: dict[str, Any]) -> Webhook:
-        """Change ``type``, ``status``, ``url`` or ``description``."""
+        """Change ``type``, ``status``, ``url``, ``description``, ``options`` (None resets an option)."""
+        changes = dict(changes)
+        options = changes.pop("options", {})
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
+            merged = {
+                name: value for name, value in {**webhook.options, **options}.items() if value is not None
+            }
+            webhook.options = _kept(parse_options(merged))
             for field, value in changes.items():
                 setattr(webhook, field, value)
             _check_filter(webhook.kind, webhook.type, webhook.status)
@@ -194,26 +208,6 @@ class Registry:
         with self._store.read() as session:
             return _webhook(session, webhook_id)
 
-    def replay(self, webhook_id: int, since: datetime) -> int:
-        """Resend all deliveries of a webhook that failed and were accepted since; the answer is how many."""
-        total, last = 0, 0
-        while True:
-            with self._store.write() as session:
-                webhook = _webhook(session, webhook_id)
-                state = "pending" if webhook.state == "active" else "held"
-                ids = session.scalars(
-                    sa.select(Delivery.id)
-                    .where(Delivery.webhook_id == webhook_id, Delivery.state == "failed", Delivery.id > last)
-                    .where(Delivery.created_at >= since)
-                    .order_by(Delivery.id)
-                    .limit(_BATCH)
-                ).all()
-                _reopen(session, ids, state)
-            total += len(ids)
-            if len(ids) < _BATCH:
-                return total
-            last = ids[-1]
-
     def _check_url(self, url: str) -> None:
         self._rules.judge_host(check_url(url))
 
@@ -243,42 +237,6 @@ class Registry:
             session.delete(row)
             config_changed(session.connection())
 
-    # --- what happened ---
-
-    def latest_deliveries(self, count: int) -> Sequence[Delivery]:
-        """The newest deliveries with their events, webhooks and attempts."""
-        with self._store.read() as session:
-            query = (
-                sa.select(Delivery)
-                .order_by(Delivery.id.desc())
-                .limit(count)
-                .options(
-                    orm.joinedload(Delivery.event),
-                    orm.joinedload(Delivery.webhook).joinedload(Webhook.location),
-                    orm.selectinload(Delivery.log),
-                )
-            )
-            return session.scalars(query).all()
-
-    def unmatched_events(self, count: int) -> Sequence[Event]:
-        """The newest events that were for no webhook."""
-        with self._store.read() as session:
-            newest = sa.select(Event.id).order_by(Event.id.desc()).limit(count)
-            query = sa.select(Event).where(Event.id.in_(newest), Event.matched == 0).order_by(Event.id.desc())
-            return session.scalars(query).all()
-
-
-def _reopen(session: orm.Session, ids: Sequence[int], state: str) -> None:
-    session.execute(
-        sa.update(Delivery)
-        .where(Delivery.id.in_(ids))
-        .values(state=state, reason=None, settled_at=None, tries=0, claims=0)
-        # An old message must not hold back its call's later ones: its 30 seconds count as over.
-        .values(
-            first_try_at=datetime.fromtimestamp(0, UTC), due_at=datetime.fromtimestamp(now_ms() / 1000, UTC)
-        )
-    )
-
 
 def _location(session: orm.Session, name: str) -> Location:
     found = session.scalar(sa.select(Location).where(Location.name == name, Location.deleted_at.is_(None)))
@@ -297,6 +255,11 @@ def _webhook(session: orm.Session, webhook_id: int) -> Webhook:
     if found is None or found.deleted_at is not None:
         raise NotFound(f"There is no webhook {webhook_id}.")
     return found
+
+
+def _kept(options: Options) -> dict[str, object]:
+    """What of the options is kept: only what differs from the default, so that a default may change."""
+    return options.model_dump(exclude_defaults=True)
 
 
 def _check_filter(kind: str, type_: str | None, status: str | None) -> None:

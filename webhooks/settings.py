@@ -51,6 +51,19 @@ def _zone(value: str) -> str:
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(lambda value: _networks(_parts(value)))]
 Schedule = Annotated[tuple[Annotated[int, Field(ge=1, le=30 * DAY)], ...], NoDecode, BeforeValidator(_parts)]
 Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_parts)]
+
+
+def _proxy(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme == "http" and parts.hostname and parts.path in ("", "/") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("has to be http://HOST:PORT, with user:password@ before the host if it wants them")
+    return value
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -81,7 +94,7 @@ class Settings(BaseSettings):
     timeout: float = Field(default=15, ge=1, le=25)
     allow_nets: Networks = ()
     deny_nets: Networks = ()
-    proxy: HttpUrl | None = None
+    proxy: Annotated[str, AfterValidator(_proxy)] | None = None
     media_link_ttl: int = Field(default=DAY, ge=60)
     spool_dirs: Folders = ()
     retention_days: int = Field(default=30, ge=1)
@@ -157,7 +170,7 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return name if name.isupper() else f"SPOKE_{name.upper()}"
 
 
-_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
+_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "SPOKE_PROXY", "DATABASE_URL", "REDIS_URL"}
 
 
 def load_settings(**given: Any) -> Settings:

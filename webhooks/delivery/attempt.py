@@ -13,7 +13,8 @@ import requests
 import urllib3.exceptions
 
 from webhooks.db import now_ms
-from webhooks.delivery.pinned import Deadline, Gate, PinnedAdapter, under
+from webhooks.delivery.deadline import Deadline
+from webhooks.delivery.pinned import Gate, PinnedAdapter, trust, under
 from webhooks.delivery.signing import signed_headers
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
 from webhooks.settings import VERSION
@@ -34,7 +35,8 @@ class Endpoint:
     secrets: tuple[str, ...]
     timeout: float
     own_headers: tuple[tuple[str, str], ...] = ()
-    verify: bool | str = True
+    ca: str | None = None
+    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Sender:
 
     def __init__(self, endpoint: Endpoint, gate: Gate, connections: int) -> None:
         self.endpoint = endpoint
-        self._adapter = PinnedAdapter(gate, connections)
+        self._adapter = PinnedAdapter(gate, connections, trust(endpoint.ca, endpoint.verify))
         try:
             self._url = requests.Request("POST", endpoint.url).prepare().url
         except (requests.RequestException, UnicodeError) as error:

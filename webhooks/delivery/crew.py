@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhooks.delivery.attempt import Message, Outcome
+from webhooks.delivery.deadline import Deadline
 from webhooks.delivery.lanes import Lane
 from webhooks.delivery.outbox import Chain, Row
-from webhooks.delivery.pinned import Deadline
 
 FAST_THREADS: Final = 2
 FAST_QUEUE: Final = 2 * FAST_THREADS

@@ -22,6 +22,7 @@ from webhooks.delivery.lanes import Lane
 from webhooks.delivery.outbox import HOLD, LEASE, Row
 from webhooks.delivery.ownership import Ownership, free
 from webhooks.delivery.pinned import Gate
+from webhooks.delivery.proxy import Proxy
 from webhooks.delivery.targets import AddressRules
 from webhooks.delivery.wakeup import Waker
 from webhooks.errors import Busy
@@ -47,7 +48,7 @@ class Engine:
     def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
         """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to start anew."""
         self._settings, self._store, self._on_fault = settings, store, on_fault
-        self._gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets))
+        self._gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
         self._ownership = Ownership(settings, store)
         self._waker = Waker(settings)
         self._crew = Crew(self._came_back)

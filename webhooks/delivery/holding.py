@@ -34,7 +34,9 @@ def _batch(change: str, states: str) -> sa.TextClause:
 
 _DELETE = _batch("state = 'dropped', reason = 'webhook deleted', settled_at = :now", "'pending', 'held'")
 _HOLD = _batch("state = 'held', reason = NULL", "'pending'")
-_SEND = _batch("state = 'pending', due_at = :now, first_try_at = NULL", "'held'")
+_SEND = _batch(
+    "state = 'pending', due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END", "'held'"
+)
 _DROP = _batch("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
 _RESUMED = sa.text("UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :w")
 _HEALED = sa.text("""

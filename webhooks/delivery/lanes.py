@@ -2,13 +2,13 @@
 
 import math
 import time
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from webhooks.delivery.attempt import Endpoint, Outcome, Sender
 from webhooks.delivery.health import Health
+from webhooks.delivery.options import Options
 from webhooks.delivery.outbox import Claim
 from webhooks.delivery.pinned import Gate
 from webhooks.settings import Settings
@@ -16,7 +16,6 @@ from webhooks.settings import Settings
 CHUNK: Final = 50  # rows that a fast thread takes at a time
 FAST_SHARE: Final = 2  # chunks of one lane at a time
 QUICK_SECONDS: Final = 0.02  # a receiver that answers within this is served by the fast threads
-CONCURRENCY: Final = 8
 
 _SELECT = sa.text("""
     SELECT w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
@@ -31,23 +30,6 @@ _DISABLE = sa.text("""
     UPDATE webhook SET state = 'disabled', reason = :reason
     WHERE id = :w AND state = 'active' AND deleted_at IS NULL
 """)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """A webhook's own settings. Times in seconds, ``rate`` in requests a second."""
-
-    headers: dict[str, str] = field(default_factory=dict)
-    concurrency: int = CONCURRENCY
-    rate: float | None = None
-    timeout: float | None = None
-    max_age: float | None = None
-    verify: bool = True
-    ca: str | None = None
-
-    @property
-    def max_age_ms(self) -> int | None:
-        return None if self.max_age is None else round(self.max_age * 1000)
 
 
 class Lane:
@@ -90,7 +72,7 @@ class Lane:
         row = connection.execute(_SELECT, {"w": self.webhook_id}).one()
         self.active = row.state == "active" and row.deleted_at is None
         self.health = Health(row.failures, row.broken, row.failing_since, row.not_before)
-        self.options = Options(**row.options)
+        self.options = Options.model_construct(**row.options)  # checked when it was set
         endpoint = _endpoint(self.webhook_id, row, self.options, settings, now)
         if self._sender is None or self._sender.endpoint != endpoint:
             # The former sender's connections end with the threads that still use it.
@@ -171,5 +153,6 @@ def _endpoint(webhook_id: int, row: Any, options: Options, settings: Settings, n
         tuple(secrets),
         min(options.timeout or settings.timeout, settings.timeout),
         tuple(options.headers.items()),
-        options.ca if options.ca and options.verify else options.verify,
+        options.ca,
+        options.verify,
     )

@@ -119,7 +119,7 @@ _FAILED = sa.text("""
 """)
 _RELEASE = sa.text("""
     UPDATE delivery SET owner = NULL, due_at = :due, claims = claims - 1,
-           first_try_at = CASE WHEN tries = 0 THEN NULL ELSE first_try_at END
+           first_try_at = CASE WHEN tries = 0 AND first_try_at > 0 THEN NULL ELSE first_try_at END
     WHERE id = :id AND owner = :me
 """)
 _PULL = sa.text(f"""
@@ -214,7 +214,7 @@ def _free(
             if row.first_try_at is None or row.first_try_at + HOLD > now:
                 holds = (row.due_at, (row.first_try_at or now) + HOLD)
                 return chain, expired, min((time for time in holds if time > now), default=now + HOLD)
-        elif oldest is not None and row.created_at < oldest:
+        elif oldest is not None and row.created_at < oldest and row.first_try_at != 0:
             expired.append(row.id)
         else:
             poison = row.claims - row.tries >= POISON

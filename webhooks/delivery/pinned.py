@@ -5,46 +5,25 @@ class of urllib3 is given its address by us, and a watcher may shut the socket d
 """
 
 import contextlib
+import functools
 import socket
+import ssl
 import threading
 import time
 from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from webhooks.delivery.targets import AddressRules, Resolver
+from webhooks.delivery.deadline import Deadline
+from webhooks.delivery.proxy import Proxy, authority
+from webhooks.delivery.targets import Address, AddressRules, Resolver
 from webhooks.errors import ConnectionFailed, TargetRefused
 
 KEPT_SECONDS: Final = 60.0  # a kept connection's address counts as checked this long
-
-
-class Deadline:
-    """One attempt's end on the monotonic clock, and the socket to shut down then.
-
-    The socket handle is a duplicate: shutting it down reaches the connection in any state, also in a TLS
-    handshake, while the thread at work still holds its own handle.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.started = time.monotonic()
-        self.at = self.started + seconds
-        self.handle: socket.socket | None = None
-        self.reused = False
-        self.cut_by: str | None = None
-
-    def left(self) -> float:
-        return self.at - time.monotonic()
-
-    def cut(self, by: str) -> None:
-        """Break the connection off; called from another thread."""
-        self.cut_by = by
-        handle = self.handle
-        if handle is not None:
-            with contextlib.suppress(OSError):  # not connected any more: what we wanted
-                handle.shutdown(socket.SHUT_RDWR)
 
 
 _current = threading.local()
@@ -64,49 +43,73 @@ def under(deadline: Deadline) -> Any:
 class Gate:
     """Opens connections: look up, judge, connect to just what was judged. One for each process."""
 
-    def __init__(self, rules: AddressRules, resolver: Resolver | None = None) -> None:
+    def __init__(
+        self, rules: AddressRules, proxy: Proxy | None = None, resolver: Resolver | None = None
+    ) -> None:
         self._rules = rules
+        self.proxy = proxy
         self._resolver = resolver or Resolver()
 
-    def connect(self, host: str, port: int) -> socket.socket:
+    def connect(self, host: str, port: int, *, tls: bool) -> tuple[socket.socket, Address]:
+        """A connection to ``host``, or to the proxy that leads there, and the address that was judged.
+
+        Raises:
+            TargetRefused: the rules forbid its every address. ConnectionFailed, OSError: none answers.
+        """
         deadline: Deadline = _current.deadline
         refusal: TargetRefused | None = None
-        failure: OSError | None = None
-        for address in self._resolver.addresses(host, deadline.left()):
+        failure: OSError | ConnectionFailed | None = None
+        addresses = self._resolver.addresses(host, deadline.left())
+        for tried, address in enumerate(addresses):
             try:
                 self._rules.judge(address)
-                return socket.create_connection((str(address), port), timeout=max(deadline.left(), 0.001))
+                # An address that does not answer leaves time for the next one.
+                wait = max(deadline.left(), 0.001) / (len(addresses) - tried)
+                if self.proxy:
+                    return self.proxy.reach(address, port, wait, deadline, tunnel=tls), address
+                return socket.create_connection((str(address), port), timeout=wait), address
             except TargetRefused as error:
                 refusal = error
-            except OSError as error:
+            except (OSError, ConnectionFailed) as error:
                 failure = error
-        if failure is not None:
-            raise failure
-        raise refusal or ConnectionFailed(f"Host {host} has no address.")
+        raise failure or refusal or ConnectionFailed(f"Host {host} has no address.")
 
 
 class _Pinned(HTTPConnection):
     gate: Gate
+    tls = False
     _handle: socket.socket | None = None
     _checked_at = 0.0
+    _address: Address
 
     def _new_conn(self) -> socket.socket:
-        sock = self.gate.connect(self._dns_host, self.port)
+        deadline: Deadline = _current.deadline
+        sock, self._address = self.gate.connect(self._dns_host, self.port, tls=self.tls)
+        sock.settimeout(max(deadline.left(), 0.001))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._handle = sock.dup()
         self._checked_at = time.monotonic()
-        _current.deadline.handle = self._handle
+        deadline.handle = self._handle
+        if deadline.cut_by:  # between the connection and this line
+            deadline.cut(deadline.cut_by)
         return sock
 
     @property
     def is_connected(self) -> bool:
         return super().is_connected and time.monotonic() - self._checked_at < KEPT_SECONDS
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **more: Any) -> None:
         deadline: Deadline = _current.deadline
         deadline.reused = self.sock is not None
         deadline.handle = self._handle
-        super().request(*args, **kwargs)
+        if self.gate.proxy and not self.tls:
+            if self.sock is None:
+                self.connect()  # only now is the address known that the proxy is asked for
+            host = f"[{self.host}]" if ":" in self.host else self.host
+            headers = {"Host": host if self.port == 80 else f"{host}:{self.port}", **headers}
+            headers |= self.gate.proxy.headers
+            url = f"http://{authority(self._address, self.port)}{url}"
+        super().request(method, url, body, headers, **more)
 
     def close(self) -> None:
         super().close()
@@ -116,7 +119,25 @@ class _Pinned(HTTPConnection):
 
 
 class _PinnedTLS(_Pinned, HTTPSConnection):
-    pass
+    tls = True
+
+
+def trust(ca: str | None, verify: bool) -> ssl.SSLContext:
+    """Whom to trust: the authority ``ca`` (PEM) alone, else the machine's and certifi's; or anybody."""
+    if verify and ca is None:
+        return _common_trust()
+    context = ssl.create_default_context(cadata=ca)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@functools.cache
+def _common_trust() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
 
 
 def _pool_classes(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
@@ -131,13 +152,16 @@ def _pool_classes(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
 class PinnedAdapter(HTTPAdapter):
     """One webhook's connections. Redirects, cookies and environment proxies have no part in it."""
 
-    def __init__(self, gate: Gate, connections: int) -> None:
-        self._gate = gate
+    def __init__(self, gate: Gate, connections: int, context: ssl.SSLContext) -> None:
+        self._gate, self._context = gate, context
         super().__init__(pool_connections=1, pool_maxsize=connections)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, **kwargs, ssl_context=self._context)
         self.poolmanager.pool_classes_by_scheme = _pool_classes(self._gate)
+
+    def cert_verify(self, *_: Any) -> None:
+        """Nothing to do: the context says whom to trust."""
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
         # The base class also fills a cookie jar, a tenth of the whole attempt's time.

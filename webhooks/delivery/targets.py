@@ -22,7 +22,7 @@ REFUSED: Final[tuple[Network, ...]] = tuple(
 _EMBEDDING: Final = tuple(  # IPv4 in the last 32 bits: compatible, NAT64 (RFC 6052), local NAT64 (RFC 8215)
     ipaddress.IPv6Network(network) for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")
 )
-_LOOKUP_THREADS: Final = 32
+_LOOKUP_THREADS: Final = 256  # more than attempts can be under way: a dead resolver keeps nobody waiting
 
 
 def literal(host: str) -> Address | None:

@@ -1,4 +1,4 @@
-"""The housekeeping process: checkpoints of SQLite's log, and the purge of what is past the retention."""
+"""The housekeeping process: checkpoints of SQLite's log, purge, replays, and a clock that was set back."""
 
 import logging
 import signal
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from webhooks.db import Store
+from webhooks.delivery import clock, replay
+from webhooks.delivery.wakeup import Waker
 from webhooks.errors import Busy
 from webhooks.operate import logs
 from webhooks.operate.purge import purge
@@ -16,6 +18,7 @@ from webhooks.settings import Settings
 _CHECKPOINT_SECONDS: Final = 1.0
 _CHECKPOINT_BYTES: Final = 4 << 20
 _PURGE_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.02
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,17 @@ def run(settings: Settings, name: str) -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     store = Store(settings, durable=False)
     purged_at = 0.0
+    waker = Waker(settings)
+    behind = True
     while not stop.wait(_CHECKPOINT_SECONDS):
         try:
             if store.sqlite:
                 checkpoint(settings, store)
+            if behind:  # a look that a crash cut short
+                clock.pull(store)
+                behind = False
+            clock.look(store)
+            run_replays(store, waker, stop)
             if time.monotonic() - purged_at >= _PURGE_SECONDS:
                 purged_at = time.monotonic()
                 purge(settings, store, stop)
@@ -39,6 +49,19 @@ def run(settings: Settings, name: str) -> int:
             log.warning("housekeeping: %s", error)
             stop.wait(5)
     return 0
+
+
+def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
+    """Go on with what somebody began, a batch of each in turn, with pauses that let deliveries through."""
+    with store.read() as session:
+        open_ = replay.running(session.connection())
+    while open_ and not stop.wait(_PAUSE_SECONDS):
+        for number in list(open_):
+            with store.write(wait=None) as session:
+                if not replay.step(session.connection(), number):
+                    open_.remove(number)
+                    log.info("replay %d has come to its end", number)
+        waker.wake_now()
 
 
 def checkpoint(settings: Settings, store: Store) -> None:

@@ -17,13 +17,13 @@ _LATEST: Final = 50
 @blueprint.get("/")
 @admin
 def show() -> Any:
-    registry = services().registry
+    registry, history = services().registry, services().history
     return render_template(
         "overview.html",
         locations=registry.locations(),
         webhooks=registry.webhooks(),
-        deliveries=registry.latest_deliveries(_LATEST),
-        unmatched=registry.unmatched_events(_LATEST),
+        deliveries=history.latest_deliveries(_LATEST),
+        unmatched=history.unmatched_events(_LATEST),
     )
 
 

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from webhooks.db import Store
 from webhooks.delivery.wakeup import Waker
 from webhooks.events.intake import Intake
+from webhooks.history import History
 from webhooks.registry import Registry
 from webhooks.settings import Settings
 
@@ -18,11 +19,12 @@ class Services:
     store: Store
     intake: Intake
     registry: Registry
+    history: History
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
     app.extensions["spoke"] = Services(
-        settings, store, Intake(store, Waker(settings)), Registry(settings, store)
+        settings, store, Intake(store, Waker(settings)), Registry(settings, store), History(store)
     )
 
 

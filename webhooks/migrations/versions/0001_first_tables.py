@@ -176,6 +176,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("webhook_id", name=op.f("pk_lane")),
     )
     op.create_table(
+        "replay",
+        sa.Column("id", Id, nullable=False),
+        sa.Column("webhook_id", Id, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("states", sa.String(length=100), nullable=False),
+        sa.Column("since_ms", sa.BigInteger(), nullable=False),
+        sa.Column("until_ms", sa.BigInteger(), nullable=False),
+        sa.Column("last_id", sa.BigInteger(), nullable=False),
+        sa.Column("cursor_id", sa.BigInteger(), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("finished_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["webhook_id"], ["webhook.id"], name=op.f("fk_replay_webhook_id_webhook")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_replay")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "attempt",
         sa.Column("delivery_id", Id, autoincrement=False, nullable=False),
         sa.Column("n", sa.Integer(), autoincrement=False, nullable=False),

@@ -1,0 +1,76 @@
+"""When the machine's clock is set back, what is due must not wait until it has come round again.
+
+All times in the tables are the wall clock's. Its distance from the monotonic clock, which is one for all
+processes since the machine's boot, is kept in the database; where it shrinks, due times move with it.
+"""
+
+import logging
+import time
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from webhooks.db import Store, config_changed, now_ms
+
+_STEP_MS: Final = 2_000  # less than this is no jump
+_BATCH: Final = 500
+_BOOT: Final = "clock:" + Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+_KEPT = sa.text("SELECT value FROM meta WHERE key = :key")
+_KEEP = sa.text("""
+    INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value
+""")
+# A fresh row waits for nothing but its call's earlier one, and a hold begins with an attempt, in the past.
+# A claimed row is not touched: its due time is its lease.
+_PULL = sa.text(f"""
+    UPDATE delivery SET due_at = CASE WHEN tries = 0 THEN :now ELSE due_at - :jump END,
+           first_try_at = CASE WHEN first_try_at > :now THEN :now ELSE first_try_at END
+    WHERE id IN (SELECT id FROM delivery WHERE webhook_id = :w AND state = 'pending' AND owner IS NULL
+                 AND id > :after AND (due_at > :now OR first_try_at > :now) ORDER BY id LIMIT {_BATCH})
+    RETURNING id
+""")
+_LANES = sa.text("SELECT webhook_id FROM lane ORDER BY webhook_id")
+_HOLDS = sa.text("""
+    UPDATE lane SET not_before = CASE WHEN not_before - :jump > :now THEN not_before - :jump ELSE :now END
+    WHERE not_before > :now
+""")
+
+log = logging.getLogger(__name__)
+
+
+def look(store: Store) -> int:
+    """Set right what a jump back since anybody's last look has moved away; how far it was, in ms."""
+    offset = now_ms() - time.monotonic_ns() // 1_000_000
+    if abs(_kept(store, offset) - offset) < _STEP_MS:
+        return 0
+    with store.write(wait=None) as session:
+        connection = session.connection()
+        kept = connection.execute(_KEPT, {"key": _BOOT}).scalar()
+        connection.execute(_KEEP, {"key": _BOOT, "value": str(offset)})
+        jump = int(kept) - offset if kept is not None else 0
+        if jump < _STEP_MS:  # forward, or another process was quicker
+            return 0
+        connection.execute(_HOLDS, {"now": now_ms(), "jump": jump})
+        config_changed(connection)  # so that whoever owns a lane reads its hold anew
+    log.warning("the clock was set back by %.1f s; what is due moves with it", jump / 1000)
+    pull(store, jump)
+    return jump
+
+
+def pull(store: Store, jump: int = 0) -> None:
+    """Move due times ``jump`` ms back, and those of fresh deliveries to now, in small transactions."""
+    with store.read() as session:
+        lanes = session.connection().execute(_LANES).scalars().all()
+    for webhook_id in lanes:
+        moved = [0]
+        while moved:
+            parameters = {"w": webhook_id, "now": now_ms(), "jump": jump, "after": max(moved)}
+            with store.write(wait=None) as session:
+                moved = list(session.connection().execute(_PULL, parameters).scalars())
+
+
+def _kept(store: Store, default: int) -> int:
+    with store.read() as session:
+        kept = session.connection().execute(_KEPT, {"key": _BOOT}).scalar()
+    return default - 2 * _STEP_MS if kept is None else int(kept)
