@@ -53,8 +53,8 @@ def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
 def appliance(
     tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, str]]
 ) -> Iterator[Appliance]:
-    """One that many tests share: each adds a location of its own. Retries come after 1, 1 and 2 seconds."""
-    running = Appliance(tmp_path_factory.mktemp("shared"), SPOKE_RETRY_SCHEDULE="1,1,2", **database())
+    """One that many tests share: each adds a location of its own. Retries come after 1 and 1 seconds."""
+    running = Appliance(tmp_path_factory.mktemp("shared"), SPOKE_RETRY_SCHEDULE="1,1", **database())
     yield running
     running.end()
 
@@ -91,3 +91,11 @@ def place(appliance: Appliance) -> tuple[str, str]:
     """A location of the test's own in the shared appliance: name and token."""
     name = f"Office {uuid.uuid4().hex[:8]}"
     return name, appliance.location(name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share an appliance run in one process each, so that it is started once."""
+    for item in items:
+        if "appliance" in getattr(item, "fixturenames", ()):
+            kind = item.callspec.params["database"]  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.xdist_group(kind))

@@ -1,6 +1,7 @@
 """The appliance as a real process, and a PostgreSQL server for the tests that run on one."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -60,7 +61,6 @@ class Appliance:
         self.process: subprocess.Popen[bytes] | None = None
         self._session = requests.Session()
         self._session.trust_env = False
-        self._runner: Any = None
         if start:
             self.start()
 
@@ -101,8 +101,8 @@ class Appliance:
 
     def end(self) -> None:
         """After a test: nothing may be left, whatever happened in it."""
-        if self._runner is not None:
-            self._runner.app.extensions["spoke"].store.engine.dispose()
+        if "app" in vars(self):
+            self.app.extensions["spoke"].store.engine.dispose()
         left = self.family()
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -149,17 +149,23 @@ class Appliance:
 
     def cli(self, *arguments: str, status: int = 0) -> Any:
         """A command with ``--json``, run in this process: the command line's own start takes two seconds."""
-        if self._runner is None:
-            self._runner = self._make_runner()
-        result = self._runner.invoke(args=[*map(str, arguments), "--json"], catch_exceptions=False)
+        result = self.app.test_cli_runner().invoke(
+            args=[*map(str, arguments), "--json"], catch_exceptions=False
+        )
         assert result.exit_code == status, result.output
         return json.loads(result.stdout) if status == 0 else result.stderr
 
-    def _make_runner(self) -> Any:
+    def invoke(self, *arguments: str, **more: Any) -> Any:
+        """A command run in this process, as it is: the result with exit_code, stdout and stderr."""
+        return self.app.test_cli_runner().invoke(args=[*map(str, arguments)], catch_exceptions=False, **more)
+
+    @functools.cached_property
+    def app(self) -> Any:
+        """The Flask application on this appliance's data, in this process."""
         from app import create_app
 
         with _environment(self.environment):
-            return create_app().test_cli_runner()
+            return create_app()
 
     def flask(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """The command line as people run it."""
@@ -185,9 +191,7 @@ class Appliance:
         """Ask the database, where no door tells yet."""
         import sqlalchemy as sa
 
-        if self._runner is None:
-            self._runner = self._make_runner()
-        with self._runner.app.extensions["spoke"].store.read() as session:
+        with self.app.extensions["spoke"].store.read() as session:
             return list(session.execute(sa.text(query), parameters).all())
 
 

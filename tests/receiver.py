@@ -1,6 +1,7 @@
 """A real HTTP receiver on 127.0.0.1 that records what comes and answers as it is told."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -41,7 +42,7 @@ class Answer:
 class Receiver:
     """``url("/path")`` is where to send to; ``answers["/path"]`` is a list of answers, the last one stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Received] = []
         self.answers: dict[str, list[Answer | int]] = {}
         self.connections = 0
@@ -88,6 +89,11 @@ class Receiver:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
+        if tls:
+            # The handshake is the handler thread's: a caller that breaks it off holds nobody up.
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def _take(self, request: Received) -> Answer:

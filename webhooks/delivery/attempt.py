@@ -137,7 +137,11 @@ class Sender:
         left = deadline.left()
         if left <= 0:
             raise ConnectionFailed("No time was left for the attempt.")
-        return self._adapter.send(request, stream=True, timeout=left, verify=self.endpoint.verify)
+        response = self._adapter.send(request, stream=True, timeout=left, verify=self.endpoint.verify)
+        if deadline.cut_by:  # http.client takes headers that were cut off for complete ones
+            response.raw.close()
+            raise TimeoutError
+        return response
 
     def _read(self, response: requests.Response, deadline: Deadline, outcome: Outcome) -> None:
         raw = response.raw
@@ -202,7 +206,7 @@ def explain(error: BaseException, deadline: Deadline, endpoint: Endpoint) -> str
         if isinstance(cause, AttemptError):
             return str(cause)
     if deadline.cut_by == "deadline" or deadline.left() <= 0:
-        return f"The receiver gave no whole answer within {endpoint.timeout:g} seconds."
+        return _too_late(endpoint)
     for cause in causes:
         sentence = _sentence(cause, endpoint)
         if sentence:
@@ -220,10 +224,14 @@ def _sentence(cause: BaseException, endpoint: Endpoint) -> str | None:
     if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe, RemoteDisconnected
         return "The receiver closed the connection without an answer."
     if isinstance(cause, TimeoutError):
-        return f"The receiver gave no whole answer within {endpoint.timeout:g} seconds."
+        return _too_late(endpoint)
     if isinstance(cause, OSError) and cause.errno is not None:
         return f"The receiver cannot be reached: {cause.strerror}."
     return None
+
+
+def _too_late(endpoint: Endpoint) -> str:
+    return f"The receiver gave no whole answer within {endpoint.timeout:g} seconds."
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -28,9 +28,9 @@ _LOOKUP_THREADS: Final = 256  # more than attempts can be under way: a dead reso
 def literal(host: str) -> Address | None:
     """The address that ``host`` spells, in any spelling a C library takes; None for a name.
 
-    Decimal, octal, hex and short forms, full-width digits, a trailing dot, brackets.
+    Decimal, octal, hex and short forms, full-width digits and dots (RFC 3490, section 3.1), a trailing dot.
     """
-    plain = unicodedata.normalize("NFKC", host).rstrip(".").strip("[]")
+    plain = unicodedata.normalize("NFKC", host).replace("\u3002", ".").rstrip(".").strip("[]")
     try:
         return ipaddress.ip_address(plain)
     except ValueError:

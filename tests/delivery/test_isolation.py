@@ -1,0 +1,161 @@
+"""A receiver that hangs, drips, refuses or floods takes nothing from the others."""
+
+import gzip
+import http.server
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from machine import Appliance, eventually
+from receiver import Answer, Receiver
+
+Place = tuple[str, str]
+
+
+def ring(appliance: Appliance, token: str, **more: str) -> None:
+    answer = appliance.event(token, **{"type": "incoming_call", "subtype": "ringing", **more})
+    assert answer.status_code == 202, answer.text
+
+
+def first_attempt(appliance: Appliance, webhook: dict[str, Any]) -> dict[str, Any]:
+    def found() -> Any:
+        listed = appliance.cli("delivery", "list", "--webhook", webhook["id"])
+        return listed and appliance.cli("delivery", "show", listed[-1]["id"])["log"]
+
+    log: list[dict[str, Any]] = eventually(found, 20, 0.1)
+    return log[0]
+
+
+def drip_headers(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    _drip(handler, b"X-Slow: a\r\n")
+
+
+def drip_body(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    _drip(handler, b"x")
+
+
+def drip_chunks(handler: http.server.BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    _drip(handler, b"1\r\nx\r\n")
+
+
+def _drip(handler: http.server.BaseHTTPRequestHandler, piece: bytes) -> None:
+    handler.wfile.flush()
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        for byte in piece:
+            handler.wfile.write(bytes([byte]))
+            handler.wfile.flush()
+            time.sleep(0.1)
+
+
+@pytest.mark.parametrize("answer", [drip_headers, Answer(seconds=20).raw, drip_body, drip_chunks],
+                         ids=["headers", "nothing", "body", "chunks"])  # fmt: skip
+def test_no_receiver_stretches_an_attempt(
+    appliance: Appliance, receiver: Receiver, place: Place, answer: Callable[..., None] | None
+) -> None:
+    """Neither a byte now and then nor silence; but a status that has come decides (2xx is success)."""
+    webhook = appliance.webhook(place[0], receiver.url("/hook"), timeout=1)
+    receiver.answers["/hook"] = [Answer(raw=answer) if answer else Answer(seconds=20)]
+    ring(appliance, place[1])
+    attempt = first_attempt(appliance, webhook)
+    assert 950 <= attempt["milliseconds"] < 1500
+    if answer in (drip_body, drip_chunks):
+        assert (attempt["status"], attempt["error"]) == (200, None)
+    else:
+        assert attempt["error"] == "The receiver gave no whole answer within 1 seconds."
+
+
+def test_of_a_long_answer_16_kib_are_read_and_a_gzip_bomb_is_not_unpacked(
+    appliance: Appliance, receiver: Receiver, place: Place
+) -> None:
+    flood = appliance.webhook(place[0], receiver.url("/flood"))
+    receiver.answers["/flood"] = [Answer(500, body=b"y" * (8 << 20))]
+    bomb = appliance.webhook(place[0], receiver.url("/bomb"))
+    packed = gzip.compress(b"\0" * (20 << 20))
+    receiver.answers["/bomb"] = [Answer(500, {"Content-Encoding": "gzip"}, packed)]
+    ring(appliance, place[1])
+    for webhook in (flood, bomb):
+        assert first_attempt(appliance, webhook)["status"] == 500
+        kept = appliance.rows(
+            "SELECT response_body FROM attempt a JOIN delivery d ON d.id = a.delivery_id "
+            "WHERE d.webhook_id = :w", w=webhook["id"],
+        )  # fmt: skip
+        assert 0 < len(kept[0].response_body) <= 16384
+
+
+def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: Place) -> None:
+    from machine import free_port
+
+    refused = appliance.webhook(place[0], f"http://127.0.0.1:{free_port()}/")
+    unknown = appliance.webhook(place[0], "http://no-such-host.invalid/")
+    plain = appliance.webhook(place[0], f"https://127.0.0.1:{appliance.port}/")
+    ring(appliance, place[1])
+    assert first_attempt(appliance, refused)["error"] == (
+        "The receiver refused the connection: nothing listens at that address and port."
+    )
+    assert first_attempt(appliance, unknown)["error"] == "Could not resolve host no-such-host.invalid."
+    assert first_attempt(appliance, plain)["error"].startswith("No secure connection could be made: ")
+
+
+def test_receivers_that_hang_from_their_first_delivery_on_delay_nobody(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    """A hundred of them, in one appliance with two workers; a healthy webhook beside."""
+    appliance = start_appliance(SPOKE_TIMEOUT="10")
+    for name in ("Hanging", "Healthy"):
+        appliance.location(name)
+    hanging = appliance.cli("location", "rotate", "Hanging")["token"]
+    healthy = appliance.cli("location", "rotate", "Healthy")["token"]
+    receiver.answers["/hang"] = [Answer(seconds=30)]
+    for _ in range(100):
+        appliance.webhook("Hanging", receiver.url("/hang"))
+    appliance.webhook("Healthy", receiver.url("/healthy"))
+    for _ in range(5):
+        ring(appliance, hanging, thread_id=str(uuid.uuid4()))
+    slowest = 0.0
+    for number in range(1, 31):
+        sent = time.monotonic()
+        ring(appliance, healthy)
+        slowest = max(slowest, receiver.wait("/healthy", number, 5)[-1].at - sent)
+    assert slowest < 2, f"the slowest took {slowest:.1f} s"
+
+
+def test_a_circuit_opens_after_five_breaks_and_probes_with_one(
+    start_appliance: Callable[..., Appliance],
+) -> None:
+    """Nothing listens; with 20 calls waiting, after the fifth break one delivery at a time goes out."""
+    appliance = start_appliance(SPOKE_RETRY_SCHEDULE="3600")
+    token = appliance.location("Office")
+    from machine import free_port
+
+    port = free_port()
+    webhook = appliance.webhook("Office", f"http://127.0.0.1:{port}/hook")
+    for _ in range(20):
+        ring(appliance, token, thread_id=str(uuid.uuid4()))
+
+    def attempts() -> int:
+        return sum(one["attempts"] for one in appliance.cli("delivery", "list", "--webhook", webhook["id"]))
+
+    eventually(lambda: attempts() == 5)
+    broken = appliance.rows("SELECT broken, not_before FROM lane")[0]
+    assert broken.broken == 5
+    began = time.monotonic()
+    eventually(lambda: attempts() == 6, 8)
+    assert time.monotonic() - began > 3, "the first probe comes after 5 seconds"
+
+
+def test_its_own_concurrency_and_rate_hold(appliance: Appliance, receiver: Receiver, place: Place) -> None:
+    appliance.webhook(place[0], receiver.url("/two"), concurrency=2)
+    appliance.webhook(place[0], receiver.url("/ten"), rate=10)
+    receiver.answers["/two"] = [Answer(seconds=0.1)]
+    for _ in range(20):
+        ring(appliance, place[1])
+    two = receiver.wait("/two", 20, 10)
+    assert two[-1].at - two[0].at > 0.8, "20 of 100 ms, two at a time"
+    ten = receiver.wait("/ten", 20, 10)
+    assert all(later.at - earlier.at > 0.9 for earlier, later in zip(ten, ten[11:], strict=False))

@@ -1,0 +1,139 @@
+"""Which addresses may be called (contract, section 5): judged on the very address that is connected to."""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+import pytest
+from machine import Appliance, eventually
+from receiver import Receiver
+
+from webhooks.delivery.targets import AddressRules, check_url
+from webhooks.errors import Invalid, SpokeError, TargetRefused
+
+REFUSED = [
+    # this host, loopback, link-local, protocol assignments, multicast, reserved
+    "0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.254", "169.254.169.254", "169.254.0.1", "192.0.0.1",
+    "192.0.0.170", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "100.100.100.200",
+    "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[fe80::1]", "[febf::1]", "[ff02::1]", "[fd00:ec2::254]",
+    # IPv6 that embeds one of them: mapped, compatible, NAT64, 6to4, Teredo
+    "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]", "[::7f00:1]",
+    "[64:ff9b::127.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]",
+    "[2002:a9fe:a9fe::1]", "[2001:0:7f00:1::]", "[2001:0:5ef5:79fd:0:0:80ff:fffe]",
+    # other spellings of 127.0.0.1, 0.0.0.0 and 169.254.169.254
+    "2130706433", "017700000001", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "127.1", "127.0.1", "0", "0x0",
+    "00000177.0.0.1", "0x7F.1", "127.0.0.1.", "2852039166", "0xa9fea9fe", "169.16689662", "0251.254.169.254",
+    "１２７.０.０.１", "127。0。0。1", "①②⑦.⓪.⓪.①", "0x7f000001.", "[::1%25lo]",
+]  # fmt: skip
+MALFORMED = [
+    "http://user@receiver.example/", "http://user:word@receiver.example/", "http://@127.0.0.1/",
+    "http://receiver.example@127.0.0.1/", "http://receiver.example#@127.0.0.1/x y", "ftp://receiver.example/",
+    "file:///etc/passwd", "gopher://127.0.0.1/", "//receiver.example/", "receiver.example", "http://", "http:///x",
+    "http://receiver.example:0/", "http://receiver.example:99999/", "http://receiver.example:x/",
+    "http://rec eiver.example/", "http://receiver.example/\r\nX: y", "http://127.0.0.1\\@receiver.example/",
+    "http://receiver%2eexample/", "javascript:alert(1)", "http://[::1/", "http://[fe80::1%25eth0]/",
+]  # fmt: skip
+ALLOWED = [
+    "10.0.0.1", "172.16.0.1", "192.168.1.20", "100.64.0.1", "8.8.8.8", "192.0.2.1", "198.18.0.1", "192.0.1.1",
+    "[fd12:3456::1]", "[2001:db8::1]", "[2606:4700::1111]", "[::ffff:10.0.0.1]", "[64:ff9b::8.8.8.8]",
+    "3232235786", "receiver.example", "crm.local", "localhost", "xn--bcher-kva.example", "bücher.example",
+]  # fmt: skip
+
+
+def judge(url: str, rules: AddressRules) -> None:
+    rules.judge_host(check_url(url))
+
+
+@pytest.mark.parametrize("host", REFUSED)
+def test_the_form_refuses_an_address_in_any_spelling(host: str) -> None:
+    with pytest.raises(SpokeError):
+        judge(f"http://{host}/hook", AddressRules())
+
+
+@pytest.mark.parametrize("url", MALFORMED)
+def test_the_form_refuses_what_is_no_plain_url(url: str) -> None:
+    with pytest.raises(Invalid):
+        judge(url, AddressRules())
+
+
+@pytest.mark.parametrize("host", ALLOWED)
+def test_private_and_public_addresses_and_names_may_be_set(host: str) -> None:
+    judge(f"http://{host}/hook", AddressRules())
+
+
+def test_the_settings_add_and_override() -> None:
+    def network(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+        return (ipaddress.ip_network(text),)
+
+    with pytest.raises(TargetRefused, match="SPOKE_DENY_NETS"):
+        judge("http://10.1.2.3/", AddressRules(deny=network("10.0.0.0/8")))
+    with pytest.raises(TargetRefused, match="SPOKE_ALLOW_NETS"):
+        judge("http://127.0.0.1/", AddressRules())
+    both = AddressRules(allow=network("10.1.0.0/16"), deny=network("10.0.0.0/8"))
+    judge("http://10.1.2.3/", both)
+    with pytest.raises(TargetRefused):
+        judge("http://[::ffff:10.2.2.3]/", both)
+    judge(
+        "http://[::ffff:127.0.0.1]/",
+        AddressRules(allow=network("::ffff:127.0.0.0/104") + network("127.0.0.0/8")),
+    )
+
+
+# --- on the wire: these start an appliance that may not call loopback, beside a socket that listens there ---
+
+
+@pytest.fixture
+def guarded(start_appliance: Callable[..., Appliance]) -> Appliance:
+    return start_appliance(SPOKE_ALLOW_NETS="", SPOKE_RETRY_SCHEDULE="3600")
+
+
+def test_what_is_refused_never_sees_a_connection(guarded: Appliance, receiver: Receiver) -> None:
+    """The form refuses addresses; a name that leads to one is judged at the attempt."""
+    token = guarded.location("Office")
+    for host in ("127.0.0.1", "[::1]", "2130706433", "127.1", "0"):
+        url = f"http://{host}:{receiver.port}/hook"
+        refusal = guarded.cli(
+            "webhook", "add", "--location", "Office", "--kind", "call", "--url", url, status=1
+        )
+        assert "SPOKE_ALLOW_NETS" in refusal
+    webhook = guarded.webhook("Office", f"http://localhost:{receiver.port}/hook")
+    guarded.event(token, type="incoming_call", subtype="ringing")
+    shown = eventually(lambda: guarded.cli("delivery", "list", "--webhook", webhook["id"])[0]["attempts"] and
+                       guarded.cli("delivery", "show", 1))  # fmt: skip
+    assert "is refused: " in shown["log"][0]["error"] and "SPOKE_ALLOW_NETS" in shown["log"][0]["error"]
+    assert shown["state"] == "pending", "a name may lead elsewhere later"
+    assert receiver.connections == 0
+
+
+def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_that_is_called() -> None:
+    """DNS rebinding: whatever a first look says, the address connected to is the one that was judged."""
+    from webhooks.delivery.deadline import Deadline
+    from webhooks.delivery.pinned import Gate, under
+    from webhooks.delivery.targets import Address, Resolver
+
+    class Changing(Resolver):
+        looks = 0
+
+        def addresses(self, host: str, wait: float) -> list[Address]:
+            self.looks += 1
+            return [ipaddress.ip_address("10.255.255.1" if self.looks == 1 else "127.0.0.1")]
+
+    resolver = Changing()
+    gate = Gate(AddressRules(), resolver=resolver)
+    connected: list[str] = []
+    real = socket.create_connection
+
+    def watch(address: tuple[str, int], timeout: float) -> socket.socket:
+        connected.append(address[0])
+        raise ConnectionRefusedError
+
+    socket.create_connection = watch  # type: ignore[assignment]
+    try:
+        with under(Deadline(1)):
+            with pytest.raises(ConnectionRefusedError):
+                gate.connect("rebinding.example", 80, tls=False)
+            with pytest.raises(TargetRefused):
+                gate.connect("rebinding.example", 80, tls=False)
+    finally:
+        socket.create_connection = real
+    assert connected == ["10.255.255.1"]
