@@ -33,11 +33,9 @@ def need(tool: str | None, what: str) -> None:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
     need(PostgreSQL.program("initdb"), "PostgreSQL is missing: apt install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="pg-"))
-    server = PostgreSQL(folder)
+    server = PostgreSQL()
     yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
+    server.close()
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,10 +208,11 @@ def _environment(wanted: dict[str, str]) -> Iterator[None]:
 
 
 class PostgreSQL:
-    """A server of the tests' own, on a Unix socket in ``folder``; ``new()`` makes an empty database."""
+    """A server of the tests' own, on a Unix socket in its own folder; ``new()`` makes an empty database."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self._made = folder, 0
+    def __init__(self) -> None:
+        folder = self.folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, and open to the server's user
+        self._made = 0
         self._bin = Path(self.program("initdb")).parent
         self._as: list[str] = []
         if os.geteuid() == 0:  # the server refuses to run as root
@@ -253,6 +255,10 @@ class PostgreSQL:
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         options = f"-k {self.folder} -c listen_addresses='' -c max_connections=200"

@@ -139,7 +139,7 @@ class Store:
         Raises:
             Busy: the database cannot be reached or read now.
         """
-        with _busy("answer"), orm.Session(self.engine, expire_on_commit=False) as session:
+        with busy_if_away("answer"), orm.Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -150,7 +150,7 @@ class Store:
             Busy: the database, its disk or its lock cannot take a write now; nothing was written.
         """
         with (
-            _busy("take a write"),
+            busy_if_away("take a write"),
             self._lock.held(wait) if self._lock else contextlib.nullcontext(),
             orm.Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
@@ -163,7 +163,8 @@ class Store:
 
 
 @contextlib.contextmanager
-def _busy(purpose: str) -> Iterator[None]:
+def busy_if_away(purpose: str) -> Iterator[None]:
+    """Turn the driver's errors about a database that is away or full into Busy."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:

@@ -66,6 +66,10 @@ class LocationPaused(SpokeError):
     """The token is right, but its location is paused: the PBX is losing events."""
 
 
+class Replaced(SpokeError):
+    """This worker's proof of life is gone, so others have what was its own: it has to start anew."""
+
+
 class AttemptError(SpokeError):
     """An attempt that got no usable answer. The sentence is kept with the attempt.
 

@@ -25,19 +25,16 @@ from webhooks.delivery.pinned import Gate
 from webhooks.delivery.proxy import Proxy
 from webhooks.delivery.targets import AddressRules
 from webhooks.delivery.wakeup import Waker
-from webhooks.errors import Busy
+from webhooks.errors import Busy, Replaced
 from webhooks.settings import Settings
 
 POLL_SECONDS: Final = 0.5
-BEAT_MS: Final = 5_000
 GRACE_SECONDS: Final = 10.0  # for attempts in flight at a stop
 _GATHER_SECONDS: Final = 0.002
 _HELP_SECONDS: Final = 0.05  # at most so often another process is asked for help
 _FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
 _LOG_SECONDS: Final = 1.0  # one line a second about a failing webhook
 _BACK_OFF: Final = (0.1, 5.0)
-
-_BEAT = sa.text("UPDATE worker SET beat_at = :now WHERE id = :me")
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +61,6 @@ class Engine:
         self._help = False
         self._fast = self._slow = self._cautious = 0  # tasks under way
         self._asked_at = self._polled_at = 0.0
-        self._beat_at = 0
         self._logged: dict[int, float] = {}
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -118,6 +114,9 @@ class Engine:
                     log.warning("outbox: %s Trying again in %.1f s.", error, pause)
                     time.sleep(pause)
                     pause = min(pause * 2, _BACK_OFF[1])
+        except Replaced as error:
+            log.warning("%s It starts anew.", error)
+            self._on_fault()
         except Exception:
             log.exception("the dispatcher ended in a fault of ours; the process starts anew")
             self._on_fault()
@@ -176,10 +175,10 @@ class Engine:
         self._ownership.check()
         with self._store.read() as session:
             connection = session.connection()
+            self._ownership.confirm(connection)
             dead = self._ownership.dead_workers(connection)
             unsettled = [] if self._stopping else holding.unsettled(connection)
-        now = now_ms()
-        if not dead and not unsettled and now - self._beat_at < BEAT_MS:
+        if not dead and not unsettled and not self._ownership.beat_is_due:
             return
         with self._store.write(wait=None) as session:
             connection = session.connection()
@@ -190,8 +189,7 @@ class Engine:
                 )
             for webhook_id in unsettled:
                 holding.step(connection, webhook_id)
-            connection.execute(_BEAT, {"now": now, "me": self._ownership.id})
-        self._beat_at = now
+            self._ownership.beat(connection)
         for worker in dead:
             self._ownership.forget(worker)
 
@@ -228,6 +226,7 @@ class Engine:
 
     def _turn_over(self, connection: sa.Connection, candidates: Iterable[int]) -> list[Task]:
         now = now_ms()
+        self._ownership.confirm(connection)
         self._check_config(connection, now)
         returned: dict[int, Lane] = {}
         for report in self._unsettled:

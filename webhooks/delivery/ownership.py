@@ -2,18 +2,23 @@
 
 Whoever can take a worker's lock knows it dead and sets its deliveries free, without waiting for a lease.
 SQLite: an flock on ``workers/<id>.lock`` in the data dir. PostgreSQL: a session advisory lock, which also
-works from another machine.
+works from another machine. A machine that is lost takes its connection's end with it and may seem alive for
+hours: there, a worker whose beat has stopped counts as dead too, by the clock of the database.
 """
 
 import fcntl
+import math
 import os
 import secrets
 import socket
+import time
 from pathlib import Path
+from typing import Final
 
 import sqlalchemy as sa
 
-from webhooks.db import Store, now_ms
+from webhooks.db import Store, busy_if_away, now_ms
+from webhooks.errors import Replaced
 from webhooks.settings import Settings
 
 _REGISTER = sa.text("""
@@ -29,6 +34,16 @@ _FREE_WAITING = sa.text("""
 """)
 
 
+_CLOCK: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
+_BEAT = sa.text("UPDATE worker SET beat_at = :now WHERE id = :id")
+_BEAT_POSTGRESQL = sa.text(f"UPDATE worker SET beat_at = {_CLOCK} WHERE id = :id")
+_LOST = sa.text(f"SELECT id FROM worker WHERE id <> :id AND beat_at < {_CLOCK} - :lost")
+BEAT_SECONDS: Final = 5.0
+_LOST_SECONDS: Final = 20.0
+# After the database was away all beats are old: the others get this long to beat again.
+_STEADY_SECONDS: Final = 15.0
+
+
 class Ownership:
     """This process's proof of life, and the way to find out who else is alive."""
 
@@ -37,6 +52,7 @@ class Ownership:
         self._store = store
         self._folder = settings.data / "workers"
         self._own: int | sa.Connection | None = None
+        self._beat_at = self._steady_since = -math.inf  # monotonic
 
     def take(self) -> None:
         """Hold the lock, then say so in the table: in this order, or others would find us dead."""
@@ -45,11 +61,13 @@ class Ownership:
             self._own = os.open(self._lock_file(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._own, fcntl.LOCK_EX)
         else:
-            self._own = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._own.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.id)})
+            with busy_if_away("answer"):
+                self._own = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+                self._own.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.id)})
         row = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "now": now_ms()}
         with self._store.write(wait=None) as session:
             session.connection().execute(_REGISTER, row)
+            self.beat(session.connection())
 
     def leave(self) -> None:
         """Free what we own and let the lock go."""
@@ -61,10 +79,35 @@ class Ownership:
         elif self._own is not None:
             self._own.close()
 
+    def confirm(self, connection: sa.Connection) -> None:
+        """PostgreSQL: raise Replaced where others have taken us for dead, and have what was ours."""
+        if not self._store.sqlite:
+            known = sa.text("SELECT 1 FROM worker WHERE id = :id")
+            if connection.execute(known, {"id": self.id}).scalar() is None:
+                raise Replaced("Other workers have taken this one for dead.")
+
+    @property
+    def beat_is_due(self) -> bool:
+        return time.monotonic() - self._beat_at >= BEAT_SECONDS
+
+    def beat(self, connection: sa.Connection) -> None:
+        """Tell that we live."""
+        now = time.monotonic()
+        if now - self._beat_at > 2 * BEAT_SECONDS:
+            self._steady_since = now
+        self._beat_at = now
+        statement = _BEAT if self._store.sqlite else _BEAT_POSTGRESQL
+        connection.execute(statement, {"id": self.id, "now": now_ms()})
+
     def check(self) -> None:
-        """PostgreSQL: raise OperationalError if the connection that carries our lock is gone."""
+        """PostgreSQL: raise Replaced if the connection that carries our lock is gone."""
         if isinstance(self._own, sa.Connection):
-            self._own.execute(sa.text("SELECT 1"))
+            try:
+                self._own.execute(sa.text("SELECT 1"))
+            except sa.exc.OperationalError as error:
+                raise Replaced(
+                    "The database has ended the connection that proves this worker alive."
+                ) from error
 
     def alive(self, connection: sa.Connection, worker_id: str) -> bool:
         """Whether a worker's process still runs."""
@@ -77,7 +120,11 @@ class Ownership:
     def dead_workers(self, connection: sa.Connection) -> list[str]:
         """Workers of the table whose process is gone."""
         others = connection.execute(sa.text("SELECT id FROM worker WHERE id <> :id"), {"id": self.id})
-        return [worker for worker in others.scalars() if not self.alive(connection, worker)]
+        dead = [worker for worker in others.scalars() if not self.alive(connection, worker)]
+        if not self._store.sqlite and time.monotonic() - self._steady_since > _STEADY_SECONDS:
+            lost = connection.execute(_LOST, {"id": self.id, "lost": round(_LOST_SECONDS * 1000)})
+            dead += [worker for worker in lost.scalars() if worker not in dead]
+        return dead
 
     def forget(self, worker_id: str) -> None:
         """Remove what a dead worker left in the data dir."""

@@ -6,6 +6,7 @@ from filling the queue: it is set with the job and deleted before the engine loo
 
 import contextlib
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -104,13 +105,18 @@ class _Worker(rq.SimpleWorker):
         self.asked_to_stop = True
 
 
-def work(settings: Settings, kick: Callable[[], None]) -> bool:
-    """Take wake-ups until a signal asks to stop (True), or until RQ gives up on Redis (False)."""
+def work(settings: Settings, name: str, kick: Callable[[], None]) -> bool:
+    """Take wake-ups until a signal asks to stop (True), or until RQ gives up on Redis (False).
+
+    ``name`` is for people, in RQ's lists and in ``ps``. RQ gets it with a random end: after a ``kill -9`` it
+    refuses the same name for minutes.
+    """
     global _kick
     _kick = kick
     connection = redis.Redis.from_url(settings.redis_address)
     queue = rq.Queue(QUEUE, connection=connection, serializer=JSONSerializer)
-    worker = _Worker([queue], connection=connection, serializer=JSONSerializer)
+    name = f"{name}-{secrets.token_hex(4)}"
+    worker = _Worker([queue], name=name, connection=connection, serializer=JSONSerializer)
     try:
         # RQ tells of a Redis that is away once a second; the waker tells it once.
         worker.work(logging_level="CRITICAL")

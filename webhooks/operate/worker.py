@@ -8,6 +8,7 @@ import time
 from webhooks.db import Store
 from webhooks.delivery import wakeup
 from webhooks.delivery.engine import Engine
+from webhooks.errors import Busy
 from webhooks.operate import logs
 from webhooks.settings import Settings
 
@@ -28,16 +29,23 @@ def run(settings: Settings, name: str) -> int:
     engine = Engine(
         settings, Store(settings, durable=False), on_fault=lambda: os.kill(os.getpid(), signal.SIGTERM)
     )
-    engine.start()
+    try:
+        engine.start()
+    except Busy as error:
+        log.warning("%s", error)
+        return 1
     log.info("delivering")
     while not _stop_wanted and engine.running:
-        if wakeup.work(settings, engine.kick):
+        if wakeup.work(settings, name, engine.kick):
             break
         # Without Redis the engine polls; RQ has left its own handlers behind.
         signal.signal(signal.SIGTERM, _stop)
         signal.signal(signal.SIGINT, _stop)
         time.sleep(1)
     faulty = not engine.running
-    engine.stop()
+    try:
+        engine.stop()
+    except Busy as error:  # the others will find us dead
+        log.warning("stop: %s", error)
     log.info("stopped")
     return 1 if faulty else 0
