@@ -1,5 +1,6 @@
 """A first plain page: locations, webhooks, and the latest deliveries with their attempts."""
 
+import json
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -32,6 +33,12 @@ def local(moment: datetime) -> str:
     """A time in SPOKE_TZ, or in the machine's zone."""
     zone = services().settings.tz
     return moment.astimezone(ZoneInfo(zone) if zone else None).strftime("%Y-%m-%d %H:%M:%S")
+
+
+@blueprint.app_template_filter("headers")
+def headers(text: str) -> str:
+    """Kept headers, a line each, as they went over the wire."""
+    return "\n".join(f"{name}: {value}" for name, value in json.loads(text).items())
 
 
 @blueprint.app_template_filter("word")
