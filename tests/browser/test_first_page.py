@@ -4,7 +4,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from machine import PASSWORD, Appliance
+from machine import PASSWORD, Appliance, eventually
 from playwright.sync_api import Page, expect
 from receiver import Answer, Receiver
 
@@ -27,11 +27,12 @@ def test_after_log_in_a_person_sees_what_happened(
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.set_viewport_size({"width": width, "height": 900})
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-    appliance.webhook(place[0], receiver.url("/hook"))
+    webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [Answer(500, body=b"no room at the inn"), 200]
     name = f"<b>Mallory</b> {uuid.uuid4()}"
     appliance.event(place[1], type="incoming_call", subtype="missed", from_name=name)
-    receiver.wait("/hook", 2)
+    listed = ("delivery", "list", "--webhook", webhook["id"])
+    eventually(lambda: appliance.cli(*listed)[0]["state"] == "delivered")
 
     page.goto(appliance.url)
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
@@ -41,7 +42,6 @@ def test_after_log_in_a_person_sees_what_happened(
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=place[0])).to_be_visible()
-    page.reload()
     row = page.get_by_role("table", name="The latest deliveries").get_by_role("row").nth(1)
     expect(row).to_contain_text("Incoming Call, Missed")
     expect(row).to_contain_text("Delivered")
