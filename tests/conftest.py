@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
-from machine import Appliance, PostgreSQL
+from machine import ROOT, Appliance, PostgreSQL
 from receiver import Receiver
 
 
@@ -89,6 +90,21 @@ def place(appliance: Appliance) -> tuple[str, str]:
     """A location of the test's own in the shared appliance: name and token."""
     name = f"Office {uuid.uuid4().hex[:8]}"
     return name, appliance.location(name)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> dict[str, str]:
+    """Environment for a process whose wall clock is moved by what is written to the file ``clock``."""
+    need(
+        shutil.which("cc"),
+        "A C compiler is missing, for a clock that can be moved: apt install gcc libc6-dev",
+    )
+    library = tmp_path / "clock.so"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-O2", "-o", library, ROOT / "tests" / "clock.c", "-ldl"], check=True
+    )
+    (tmp_path / "clock").write_text("0")
+    return {"LD_PRELOAD": str(library), "TEST_CLOCK": str(tmp_path / "clock")}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

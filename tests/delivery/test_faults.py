@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import time
 import uuid
@@ -10,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import need
-from machine import ROOT, Appliance, eventually
+from machine import Appliance, eventually
 from receiver import Answer, Receiver
 
 Place = tuple[str, str]
@@ -62,21 +60,6 @@ def test_a_full_disk_is_answered_503_and_nothing_is_half_written(
         assert books.events == books.matched == books.deliveries == len(taken) + 1
     finally:
         appliance.end()
-
-
-@pytest.fixture
-def clock(tmp_path: Path) -> dict[str, str]:
-    """Environment for a process whose wall clock is moved by what is written to the file ``clock``."""
-    need(
-        shutil.which("cc"),
-        "A C compiler is missing, for a clock that can be moved: apt install gcc libc6-dev",
-    )
-    library = tmp_path / "clock.so"
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-O2", "-o", library, ROOT / "tests/clock.c", "-ldl"], check=True
-    )
-    (tmp_path / "clock").write_text("0")
-    return {"LD_PRELOAD": str(library), "TEST_CLOCK": str(tmp_path / "clock")}
 
 
 def test_a_clock_set_back_an_hour_holds_nothing_up(

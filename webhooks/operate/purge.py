@@ -24,10 +24,12 @@ _DROP_HELD = sa.text(f"""
         SELECT d.id FROM delivery d WHERE d.state = 'held' AND d.owner IS NULL AND d.created_at < :before
         ORDER BY d.id LIMIT {_EVENTS})
 """)
-# Events whose every delivery is settled; one with a pending delivery stays, however old.
+# Events whose every delivery is settled; one with a pending delivery stays, however old. What was settled
+# only now, dropped a few lines above or resent after weeks, can be looked at for a day.
 _OLD = sa.text(f"""
     SELECT e.id, e.matched FROM event e WHERE e.accepted_at < :before AND NOT EXISTS (
-        SELECT 1 FROM delivery d WHERE d.event_id = e.id AND d.state IN ('pending', 'held'))
+        SELECT 1 FROM delivery d WHERE d.event_id = e.id
+        AND (d.state IN ('pending', 'held') OR d.settled_at > :lately))
     ORDER BY e.accepted_at LIMIT {_EVENTS}
 """)
 _ATTEMPTS = _ids("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)")
@@ -41,13 +43,14 @@ _TALLY = sa.text("""
 
 def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
     """Remove settled deliveries, attempts and events past the retention; the answer is how many events."""
-    before = now_ms() - settings.retention_days * DAY * 1000
+    now = now_ms()
+    before = now - settings.retention_days * DAY * 1000
     total = 0
     while not stop.is_set():
         with store.write(wait=None) as session:
             connection = session.connection()
-            dropped = connection.execute(_DROP_HELD, {"before": before, "now": now_ms()}).rowcount
-            events = _purge_batch(connection, before)
+            dropped = connection.execute(_DROP_HELD, {"before": before, "now": now}).rowcount
+            events = _purge_batch(connection, {"before": before, "lately": now - DAY * 1000})
         total += events
         if not dropped and not events:
             break
@@ -57,8 +60,8 @@ def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
     return total
 
 
-def _purge_batch(connection: sa.Connection, before: int) -> int:
-    events = connection.execute(_OLD, {"before": before}).all()
+def _purge_batch(connection: sa.Connection, bounds: dict[str, int]) -> int:
+    events = connection.execute(_OLD, bounds).all()
     if not events:
         return 0
     ids = [event.id for event in events]
