@@ -22,6 +22,7 @@ FLOORS = [
     ["webhooks.migrations"],
     ["webhooks.models"],
     ["webhooks.db"],
+    ["webhooks.direct"],
     ["webhooks.catalogue", "webhooks.settings"],
     ["webhooks.errors"],
 ]

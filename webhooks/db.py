@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 
+from webhooks.direct import Direct
 from webhooks.errors import Busy
 from webhooks.settings import Settings
 
@@ -157,6 +158,47 @@ class Store:
         ):
             yield session
 
+    @contextlib.contextmanager
+    def direct(self, wait: float | None = WRITE_WAIT) -> Iterator[Direct]:
+        """A write transaction below SQLAlchemy: committed at the end, rolled back on any exception.
+
+        Raises:
+            Busy: as ``write``.
+        """
+        with self._lock.held(wait) if self._lock else contextlib.nullcontext(), self._driver() as connection:
+            if self.sqlite:
+                connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Direct(connection, self.engine.dialect.loaded_dbapi, self.sqlite)
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    @contextlib.contextmanager
+    def direct_read(self) -> Iterator[Direct]:
+        """Reading below SQLAlchemy; on SQLite each statement by itself sees what is newest.
+
+        Raises:
+            Busy: as ``read``.
+        """
+        with self._driver() as connection:
+            yield Direct(connection, self.engine.dialect.loaded_dbapi, self.sqlite)
+
+    @contextlib.contextmanager
+    def _driver(self) -> Iterator[Any]:
+        driver = self.engine.dialect.loaded_dbapi
+        with busy_if_away("answer"):
+            raw = self.engine.raw_connection()
+        try:
+            yield raw.driver_connection
+        except (driver.OperationalError, driver.InternalError) as error:
+            raw.invalidate()  # whatever state it is in
+            reason = " ".join(str(error).split())
+            raise Busy(f"The database cannot take a write now ({reason}); nothing was written.") from error
+        finally:
+            raw.close()
+
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
         """The writers' lock without a transaction, for what SQLite does outside of one."""
         return self._lock.held() if self._lock else contextlib.nullcontext()
@@ -208,18 +250,22 @@ def _prepare_sqlite(engine: sa.Engine, durable: bool) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-_CONFIG_VERSION: Final = sa.text("SELECT value FROM meta WHERE key = 'config_version'")
-_CONFIG_CHANGED: Final = sa.text(
-    "UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'"
-)
+_CONFIG_VERSION: Final = "SELECT value FROM meta WHERE key = 'config_version'"
+_CONFIG_CHANGED: Final = """
+    UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'
+"""
 
 
-def config_version(connection: sa.Connection) -> str:
+def config_version(direct: Direct) -> str:
     """Changes with every change of configuration; read with each use: no process acts on an old one."""
-    version: str = connection.execute(_CONFIG_VERSION).scalar_one()
-    return version
+    row = direct.row(_CONFIG_VERSION)
+    assert row is not None, "the first migration writes it"
+    return str(row[0])
 
 
-def config_changed(connection: sa.Connection) -> None:
+def config_changed(connection: sa.Connection | Direct) -> None:
     """Say, in the transaction that changes it, that the configuration is another."""
-    connection.execute(_CONFIG_CHANGED)
+    if isinstance(connection, Direct):
+        connection.run(_CONFIG_CHANGED)
+    else:
+        connection.execute(sa.text(_CONFIG_CHANGED))

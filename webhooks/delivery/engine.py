@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-import sqlalchemy as sa
-
 from webhooks.db import Store, config_changed, config_version, now_ms
 from webhooks.delivery import holding, outbox
 from webhooks.delivery.attempt import Outcome
@@ -25,12 +23,17 @@ from webhooks.delivery.pinned import Gate
 from webhooks.delivery.proxy import Proxy
 from webhooks.delivery.targets import AddressRules
 from webhooks.delivery.wakeup import Waker
+from webhooks.direct import Direct
 from webhooks.errors import Busy, Replaced
 from webhooks.settings import Settings
 
 POLL_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 10.0  # for attempts in flight at a stop
 _GATHER_SECONDS: Final = 0.002
+_LOOK_SECONDS: Final = 0.005  # while there is work, at most so often …
+_LOOK_SHARE: Final = 0.05  # … and for at most this share of the time
+_AWAKE_SECONDS: Final = 0.06  # after the last work it goes on looking: longer than the flag says so
+_FLAG_SECONDS: Final = 0.012
 _HELP_SECONDS: Final = 0.05  # at most so often another process is asked for help
 _FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
 _LOG_SECONDS: Final = 1.0  # one line a second about a failing webhook
@@ -60,7 +63,8 @@ class Engine:
         self._next_due = 0.0  # monotonic
         self._help = False
         self._fast = self._slow = self._cautious = 0  # tasks under way
-        self._asked_at = self._polled_at = 0.0
+        self._asked_at = self._polled_at = self._worked_at = self._flagged_at = self._looked_at = 0.0
+        self._look_costs = 0.0
         self._logged: dict[int, float] = {}
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -125,7 +129,20 @@ class Engine:
         if self._reports or self._unsettled or self._look:
             return 0.0
         now = time.monotonic()
-        return max(0.0, min(self._polled_at + POLL_SECONDS, max(self._next_due, now + 0.005)) - now)
+        at = min(self._polled_at + POLL_SECONDS, max(self._next_due, now + 0.005))
+        if now < self._worked_at + _AWAKE_SECONDS:
+            at = min(at, self._next_look())
+        return max(0.0, at - now)
+
+    def _next_look(self) -> float:
+        return self._looked_at + max(_LOOK_SECONDS, self._look_costs / _LOOK_SHARE)
+
+    def _stay_awake(self) -> None:
+        """There is work: look for more every few milliseconds, and let nobody wake us for it."""
+        self._worked_at = now = time.monotonic()
+        if now - self._flagged_at >= _FLAG_SECONDS:
+            self._flagged_at = now
+            self._waker.stay_awake()
 
     def _round(self) -> None:
         self._gather()
@@ -135,20 +152,22 @@ class Engine:
         if not self._unsettled and not candidates:
             return
         try:
-            with self._store.write(wait=None) as session:
-                tasks = self._turn_over(session.connection(), candidates)
+            with self._store.direct(wait=None) as direct:
+                tasks = self._turn_over(direct, candidates)
         except Busy:
             for lane in self._lanes.values():
                 lane.owned = False  # what memory says may not be so: each lane is read anew
             self._look = True
             raise
+        if self._unsettled or tasks:
+            self._stay_awake()
         self._unsettled.clear()
         for task in tasks:
             self._count(task, 1)
             self._crew.take(task)
         if self._help and time.monotonic() - self._asked_at >= _HELP_SECONDS:
             self._asked_at = time.monotonic()
-            self._waker.wake()
+            self._waker.help()
 
     def _gather(self) -> None:
         while self._reports:
@@ -173,9 +192,10 @@ class Engine:
         self._look = True
         self._forget_unused()
         self._ownership.check()
+        with self._store.direct_read() as direct:
+            self._ownership.confirm(direct)
         with self._store.read() as session:
             connection = session.connection()
-            self._ownership.confirm(connection)
             dead = self._ownership.dead_workers(connection)
             unsettled = [] if self._stopping else holding.unsettled(connection)
         if not dead and not unsettled and not self._ownership.beat_is_due:
@@ -206,11 +226,15 @@ class Engine:
         if self._stopping:
             return []
         found = [lane.webhook_id for lane in self._lanes.values() if lane.owned and lane.more]
-        if self._look or time.monotonic() >= self._next_due:
+        started = time.monotonic()
+        awake = started < self._worked_at + _AWAKE_SECONDS and started >= self._next_look()
+        if self._look or awake or started >= self._next_due:
             self._look = False
+            self._looked_at = started
             now = now_ms()
-            with self._store.read() as session:
-                due = outbox.due_lanes(session.connection(), self._ownership.id, now)
+            with self._store.direct_read() as direct:
+                due = outbox.due_lanes(direct, self._ownership.id, now)
+            self._look_costs = time.monotonic() - started
             self._next_due = time.monotonic() + POLL_SECONDS
             for lane in due:
                 if lane.due_at > now:
@@ -224,67 +248,63 @@ class Engine:
     def _due_in(self, milliseconds: float) -> None:
         self._next_due = min(self._next_due, time.monotonic() + milliseconds / 1000)
 
-    def _turn_over(self, connection: sa.Connection, candidates: Iterable[int]) -> list[Task]:
+    def _turn_over(self, direct: Direct, candidates: Iterable[int]) -> list[Task]:
         now = now_ms()
-        self._ownership.confirm(connection)
-        self._check_config(connection, now)
+        self._ownership.confirm(direct)
+        self._check_config(direct, now)
         returned: dict[int, Lane] = {}
         for report in self._unsettled:
             lane = report.task.lane
-            self._own(connection, lane, now)
+            self._own(direct, lane, now)
             returned[lane.webhook_id] = lane
-            self._settle(connection, report, now)
+            self._settle(direct, report, now)
         for lane in returned.values():
-            lane.save_health(connection)
-        tasks = self._claim(connection, candidates, now)
+            lane.save_health(direct)
+        tasks = self._claim(direct, candidates, now)
         busy = {task.lane.webhook_id for task in tasks}
         for lane in [lane for lane in self._lanes.values() if lane.owned and lane.idle]:
             if lane.webhook_id not in busy:
-                self._disown(connection, lane, now)
+                self._disown(direct, lane, now)
         return tasks
 
-    def _check_config(self, connection: sa.Connection, now: int) -> None:
-        version = config_version(connection)
+    def _check_config(self, direct: Direct, now: int) -> None:
+        version = config_version(direct)
         if version != self._config:
             self._config = version
             for lane in self._lanes.values():
                 if lane.owned:
-                    lane.read(connection, self._settings, self._gate, now)
+                    lane.read(direct, self._settings, self._gate, now)
 
-    def _settle(self, connection: sa.Connection, report: Report, now: int) -> None:
+    def _settle(self, direct: Direct, report: Report, now: int) -> None:
         lane, me = report.task.lane, self._ownership.id
-        outbox.settle_delivered(
-            connection, me, [outcome for _, outcome in report.done if outcome.delivered], now
-        )
+        outbox.settle_delivered(direct, me, [outcome for _, outcome in report.done if outcome.delivered], now)
         waits: dict[str, int] = {}
         reason = None
         for row, outcome in report.done:
             reason = lane.note(outcome, now) or reason
             if not outcome.delivered:
-                waits[row.thread_key] = self._settle_failure(connection, lane, row, outcome, now)
-        if reason and lane.disable(connection, reason):
-            config_changed(connection)
+                waits[row.thread_key] = self._settle_failure(direct, lane, row, outcome, now)
+        if reason and lane.disable(direct, reason):
+            config_changed(direct)
             log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
         for call in {row.thread_key for row, _ in report.done} & lane.pushed:
-            if outbox.pull(connection, lane.webhook_id, call, waits.get(call, now)):
+            if outbox.pull(direct, lane.webhook_id, call, waits.get(call, now)):
                 lane.pushed.discard(call)
-        outbox.release(connection, me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
+        outbox.release(direct, me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
         lane.more = True
 
-    def _settle_failure(
-        self, connection: sa.Connection, lane: Lane, row: Row, outcome: Outcome, now: int
-    ) -> int:
+    def _settle_failure(self, direct: Direct, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
         """Settle; the answer is when the later rows of the call may be looked at."""
         me = self._ownership.id
         if outcome.interrupted:
-            outbox.settle_retry(connection, me, outcome, now)
+            outbox.settle_retry(direct, me, outcome, now)
             return now
         delay = retry_delay(self._settings.retry_schedule, row.tries + 1)
         self._log_failure(lane, row, outcome, delay)
         if delay is None:
-            outbox.settle_failed(connection, me, outcome, now)
+            outbox.settle_failed(direct, me, outcome, now)
             return now
-        outbox.settle_retry(connection, me, outcome, now + delay)
+        outbox.settle_retry(direct, me, outcome, now + delay)
         self._due_in(delay)
         return min(now + delay, max(row.first_try_at + HOLD, now))
 
@@ -299,7 +319,7 @@ class Engine:
             "never" if delay is None else f"{delay / 1000:.0f}s", outcome.error,
         )  # fmt: skip
 
-    def _claim(self, connection: sa.Connection, candidates: Iterable[int], now: int) -> list[Task]:
+    def _claim(self, direct: Direct, candidates: Iterable[int], now: int) -> list[Task]:
         tasks: list[Task] = []
         places = Places(
             FAST_QUEUE - self._fast, POOL_THREADS - self._slow, POOL_THREADS // 2 - self._cautious
@@ -311,7 +331,7 @@ class Engine:
             if not lane.owned and places.of(lane) <= 0:
                 self._help = True  # another process may have a place for it
                 continue
-            if not self._own(connection, lane, now):
+            if not self._own(direct, lane, now):
                 continue
             rows, chains = lane.allowance(now, places.of(lane))
             if lane.rate_wait:
@@ -319,22 +339,22 @@ class Engine:
             if rows <= 0:
                 continue
             claim = outbox.claim(
-                connection, self._ownership.id, webhook_id, now,
+                direct, self._ownership.id, webhook_id, now,
                 rows=rows, chains=chains, max_age=lane.options.max_age_ms,
             )  # fmt: skip
             lane.took(claim)
             tasks += places.fill(lane, claim.chains, expires)
         return tasks
 
-    def _own(self, connection: sa.Connection, lane: Lane, now: int) -> bool:
+    def _own(self, direct: Direct, lane: Lane, now: int) -> bool:
         """Make the lane ours; False if another process has it."""
-        if not lane.owned and outbox.own_lane(connection, self._ownership.id, lane.webhook_id):
+        if not lane.owned and outbox.own_lane(direct, self._ownership.id, lane.webhook_id):
             lane.owned = True
-            lane.read(connection, self._settings, self._gate, now)
+            lane.read(direct, self._settings, self._gate, now)
         return lane.owned
 
-    def _disown(self, connection: sa.Connection, lane: Lane, now: int) -> None:
-        if outbox.disown_lane(connection, self._ownership.id, lane.webhook_id, now):
+    def _disown(self, direct: Direct, lane: Lane, now: int) -> None:
+        if outbox.disown_lane(direct, self._ownership.id, lane.webhook_id, now):
             lane.owned = lane.more = False
             lane.pushed.clear()
         else:

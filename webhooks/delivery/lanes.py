@@ -1,35 +1,54 @@
 """A worker's picture of its lanes: what the webhook wants, how its receiver behaves, what is under way."""
 
+import json
 import math
 import time
-from typing import Any, Final
-
-import sqlalchemy as sa
+from typing import Any, Final, NamedTuple
 
 from webhooks.delivery.attempt import Endpoint, Outcome, Sender
 from webhooks.delivery.health import Health
 from webhooks.delivery.options import Options
 from webhooks.delivery.outbox import Claim
 from webhooks.delivery.pinned import Gate
+from webhooks.direct import Direct
 from webhooks.settings import Settings
 
 CHUNK: Final = 50  # rows that a fast thread takes at a time
 FAST_SHARE: Final = 2  # chunks of one lane at a time
 QUICK_SECONDS: Final = 0.02  # a receiver that answers within this is served by the fast threads
 
-_SELECT = sa.text("""
+_SELECT = """
     SELECT w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
            l.failures, l.broken, l.failing_since, l.not_before
     FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id = :w
-""").columns(options=sa.JSON)
-_HEALTH = sa.text("""
+"""
+_HEALTH = """
     UPDATE lane SET failures = :failures, broken = :broken, failing_since = :failing_since,
            not_before = :not_before WHERE webhook_id = :w
-""")
-_DISABLE = sa.text("""
+"""
+_DISABLE = """
     UPDATE webhook SET state = 'disabled', reason = :reason
     WHERE id = :w AND state = 'active' AND deleted_at IS NULL
-""")
+"""
+
+
+class _Kept(NamedTuple):
+    url: str
+    secret: str
+    previous_secret: str | None
+    previous_until: int | None
+    options: str | dict[str, Any]
+    state: str
+    deleted_at: int | None
+    failures: int
+    broken: int
+    failing_since: int | None
+    not_before: int
+
+
+def _json(value: str | dict[str, Any]) -> dict[str, Any]:
+    """A JSON column as the driver gives it: psycopg has it parsed already."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 class Lane:
@@ -67,12 +86,14 @@ class Lane:
         assert self._sender is not None, "a lane is read before it is used"
         return self._sender
 
-    def read(self, connection: sa.Connection, settings: Settings, gate: Gate, now: int) -> None:
+    def read(self, direct: Direct, settings: Settings, gate: Gate, now: int) -> None:
         """Read webhook and record anew: on becoming the owner, and when the configuration changed."""
-        row = connection.execute(_SELECT, {"w": self.webhook_id}).one()
+        found = direct.row(_SELECT, {"w": self.webhook_id})
+        assert found is not None, "webhooks are never deleted for good"
+        row = _Kept(*found)
         self.active = row.state == "active" and row.deleted_at is None
         self.health = Health(row.failures, row.broken, row.failing_since, row.not_before)
-        self.options = Options.model_construct(**row.options)  # checked when it was set
+        self.options = Options.model_construct(**_json(row.options))  # checked when it was set
         endpoint = _endpoint(self.webhook_id, row, self.options, settings, now)
         if self._sender is None or self._sender.endpoint != endpoint:
             # The former sender's connections end with the threads that still use it.
@@ -124,9 +145,9 @@ class Lane:
             self.proven = self.quick = False
         return self.health.note(outcome, now)
 
-    def save_health(self, connection: sa.Connection) -> None:
+    def save_health(self, direct: Direct) -> None:
         health = self.health
-        connection.execute(
+        direct.run(
             _HEALTH,
             {
                 "w": self.webhook_id,
@@ -137,13 +158,13 @@ class Lane:
             },
         )
 
-    def disable(self, connection: sa.Connection, reason: str) -> bool:
+    def disable(self, direct: Direct, reason: str) -> bool:
         """Disable the webhook; its deliveries are held from now on."""
         self.active = False
-        return connection.execute(_DISABLE, {"w": self.webhook_id, "reason": reason}).rowcount == 1
+        return direct.run(_DISABLE, {"w": self.webhook_id, "reason": reason}) == 1
 
 
-def _endpoint(webhook_id: int, row: Any, options: Options, settings: Settings, now: int) -> Endpoint:
+def _endpoint(webhook_id: int, row: _Kept, options: Options, settings: Settings, now: int) -> Endpoint:
     secrets = [row.secret]
     if row.previous_secret and row.previous_until and row.previous_until > now:
         secrets.append(row.previous_secret)

@@ -7,11 +7,10 @@ not scanned again meanwhile. 30 seconds after the first attempt of the earlier r
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import sqlalchemy as sa
+from typing import Final, NamedTuple
 
 from webhooks.delivery.attempt import Outcome
+from webhooks.direct import Direct
 
 HOLD: Final = 30_000  # ms: a message that keeps failing holds back its call for this long
 LEASE: Final = 30_000  # ms: the backstop for a lost machine; a dead process is found by its lock
@@ -34,6 +33,23 @@ class Row:
     attempts: int
     message_id: str = ""
     body: str = ""
+
+
+class _Open(NamedTuple):
+    """A row that is pending or held, as the claim sees it. ``head`` is the id of its call's first."""
+
+    id: int
+    event_id: int
+    thread_key: str
+    created_at: int
+    first_try_at: int | None
+    claims: int
+    tries: int
+    attempts: int
+    state: str
+    due_at: int
+    owner: str | None
+    head: int = 0
 
 
 Chain = list[Row]
@@ -60,103 +76,101 @@ class DueLane:
     due_at: int
 
 
-def _ids(sql: str) -> sa.TextClause:
-    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
-
-
-_DUE_LANES = sa.text("""
-    SELECT * FROM (
+_DUE_LANES = """
+    SELECT webhook_id, not_before, due_at FROM (
         SELECT l.webhook_id, l.not_before,
                (SELECT d.due_at FROM delivery d WHERE d.webhook_id = l.webhook_id AND d.state = 'pending'
                 ORDER BY d.due_at LIMIT 1) AS due_at
         FROM lane l JOIN webhook w ON w.id = l.webhook_id
         WHERE (l.owner IS NULL OR l.owner = :me) AND w.state = 'active' AND w.deleted_at IS NULL
     ) AS lanes WHERE due_at IS NOT NULL
-""")
-_OWN = sa.text("UPDATE lane SET owner = :me WHERE webhook_id = :w AND (owner IS NULL OR owner = :me)")
-_DISOWN = sa.text("""
+"""
+_OWN = "UPDATE lane SET owner = :me WHERE webhook_id = :w AND (owner IS NULL OR owner = :me)"
+_DISOWN = """
     UPDATE lane SET owner = NULL WHERE webhook_id = :w AND owner = :me AND NOT EXISTS (
         SELECT 1 FROM delivery d WHERE d.webhook_id = :w AND d.state = 'pending' AND d.due_at <= :now)
-""")
-_DISOWN_ALL = sa.text("UPDATE lane SET owner = NULL WHERE owner = :me")
-_CANDIDATES = sa.text("""
+"""
+_DISOWN_ALL = "UPDATE lane SET owner = NULL WHERE owner = :me"
+_CANDIDATES = """
     SELECT d.id, d.event_id, d.thread_key, d.created_at, d.first_try_at, d.claims, d.tries, d.attempts,
            d.state, d.due_at, d.owner,
            (SELECT min(o.id) FROM delivery o WHERE o.webhook_id = :w AND o.thread_key = d.thread_key
             AND o.state IN ('pending', 'held')) AS head
     FROM delivery d WHERE d.webhook_id = :w AND d.state = 'pending' AND d.due_at <= :now
     ORDER BY d.due_at, d.id LIMIT :scan
-""")
-_OF_CALL = sa.text("""
+"""
+_OF_CALL = """
     SELECT id, event_id, thread_key, created_at, first_try_at, claims, tries, attempts, state, due_at, owner
     FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state IN ('pending', 'held')
     AND NOT (first_try_at IS NOT NULL AND first_try_at <= :past AND due_at > :now)
     ORDER BY id LIMIT :chain
-""")
-_PUSH = sa.text("UPDATE delivery SET due_at = :due WHERE id = :id")
-_TAKE = _ids("""
+"""
+_PUSH = "UPDATE delivery SET due_at = :due WHERE id = :id"
+_TAKE = """
     UPDATE delivery SET owner = :me, due_at = :lease, claims = claims + 1,
            first_try_at = coalesce(first_try_at, :now) WHERE id IN :ids
-""")
-_EXPIRE = _ids("""
+"""
+_EXPIRE = """
     UPDATE delivery SET state = 'expired', reason = 'older than the webhook''s maximum age',
            settled_at = :now, owner = NULL WHERE id IN :ids
-""")
-_BODIES = _ids("""
+"""
+_BODIES = """
     SELECT id, message_id, body FROM event WHERE id IN :ids
-""")
-_DELIVERED = _ids("""
+"""
+_DELIVERED = """
     UPDATE delivery SET state = 'delivered', reason = NULL, settled_at = :now, owner = NULL,
            tries = tries + 1, attempts = attempts + 1 WHERE id IN :ids AND owner = :me RETURNING id
-""")
-_RETRY = sa.text("""
+"""
+_RETRY = """
     UPDATE delivery SET owner = NULL, due_at = :due, tries = tries + :counts, attempts = attempts + 1,
            claims = claims - 1 + :counts WHERE id = :id AND owner = :me
-""")
-_FAILED = sa.text("""
+"""
+_FAILED = """
     UPDATE delivery SET state = 'failed', reason = :reason, settled_at = :now, owner = NULL,
            tries = tries + 1, attempts = attempts + 1 WHERE id = :id AND owner = :me
-""")
-_RELEASE = sa.text("""
+"""
+_RELEASE = """
     UPDATE delivery SET owner = NULL, due_at = :due, claims = claims - 1,
            first_try_at = CASE WHEN tries = 0 AND first_try_at > 0 THEN NULL ELSE first_try_at END
     WHERE id = :id AND owner = :me
-""")
-_PULL = sa.text(f"""
+"""
+_PULL = f"""
     UPDATE delivery SET due_at = :due WHERE id IN (
         SELECT id FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state = 'pending'
         AND owner IS NULL AND tries = 0 AND due_at > :due ORDER BY id LIMIT {_SCAN})
-""")
-_LOG = sa.text("""
+"""
+_LOG = """
     INSERT INTO attempt (delivery_id, n, started_at, milliseconds, status, error, request_headers,
                          response_headers, response_body)
     VALUES (:delivery_id, :n, :started_at, :milliseconds, :status, :error, :request_headers,
             :response_headers, :response_body)
-""")
+"""
 
 
-def due_lanes(connection: sa.Connection, me: str, now: int) -> list[DueLane]:
+def due_lanes(direct: Direct, me: str, now: int) -> list[DueLane]:
     """Active lanes with pending rows that are free or ours, each with the time of its first due row."""
-    rows = connection.execute(_DUE_LANES, {"me": me})
-    return [DueLane(row.webhook_id, max(row.due_at, row.not_before)) for row in rows]
+    return [
+        DueLane(webhook_id, max(due_at, not_before))
+        for webhook_id, not_before, due_at in direct.rows(_DUE_LANES, {"me": me})
+    ]
 
 
-def own_lane(connection: sa.Connection, me: str, webhook_id: int) -> bool:
+def own_lane(direct: Direct, me: str, webhook_id: int) -> bool:
     """Become the lane's owner; False where another process is."""
-    return connection.execute(_OWN, {"me": me, "w": webhook_id}).rowcount == 1
+    return direct.run(_OWN, {"me": me, "w": webhook_id}) == 1
 
 
-def disown_lane(connection: sa.Connection, me: str, webhook_id: int, now: int) -> bool:
+def disown_lane(direct: Direct, me: str, webhook_id: int, now: int) -> bool:
     """Give a lane up unless rows are due: checked in the same statement, so no wake-up is lost."""
-    return connection.execute(_DISOWN, {"me": me, "w": webhook_id, "now": now}).rowcount == 1
+    return direct.run(_DISOWN, {"me": me, "w": webhook_id, "now": now}) == 1
 
 
-def disown_all(connection: sa.Connection, me: str) -> None:
-    connection.execute(_DISOWN_ALL, {"me": me})
+def disown_all(direct: Direct, me: str) -> None:
+    direct.run(_DISOWN_ALL, {"me": me})
 
 
 def claim(
-    connection: sa.Connection,
+    direct: Direct,
     me: str,
     webhook_id: int,
     now: int,
@@ -167,8 +181,9 @@ def claim(
 ) -> Claim:
     """Take at most ``rows`` rows in at most ``chains`` chains of a lane that we own. ``max_age`` in ms."""
     scan = min(_SCAN, rows * 4 + 16)
-    found = connection.execute(_CANDIDATES, {"w": webhook_id, "now": now, "scan": scan}).all()
-    calls: dict[str, list[Any]] = {}
+    parameters: dict[str, object] = {"w": webhook_id, "now": now, "scan": scan}
+    found = [_Open(*row) for row in direct.rows(_CANDIDATES, parameters)]
+    calls: dict[str, list[_Open]] = {}
     for row in found:
         calls.setdefault(row.thread_key, []).append(row)
     oldest = None if max_age is None else now - max_age
@@ -180,7 +195,7 @@ def claim(
         alone = len(candidates) == 1 and candidates[0].head == candidates[0].id
         if not alone:
             parameters = {"w": webhook_id, "t": call, "now": now, "past": now - HOLD, "chain": _CHAIN}
-            open_rows = connection.execute(_OF_CALL, parameters).all()
+            open_rows = [_Open(*row) for row in direct.rows(_OF_CALL, parameters)]
         chain, old, again = _free(candidates if alone else open_rows, me, now, rows, oldest)
         taken.expired += old
         if chain:
@@ -189,20 +204,20 @@ def claim(
         gone = {row.id for row in chain} | set(old)
         waiting = [{"id": row.id, "due": again} for row in candidates if row.id not in gone]
         if waiting:
-            connection.execute(_PUSH, waiting)
+            direct.many(_PUSH, waiting)
             taken.pushed.add(call)
     if taken.expired:
-        connection.execute(_EXPIRE, {"ids": taken.expired, "now": now})
+        direct.run(_EXPIRE, {"ids": taken.expired, "now": now})
         taken.more = True  # rows behind an expired one are free now
     ids = [row.id for chain in taken.chains for row in chain]
     if ids:
-        connection.execute(_TAKE, {"ids": ids, "me": me, "lease": now + LEASE, "now": now})
-        _add_bodies(connection, taken.chains)
+        direct.run(_TAKE, {"ids": ids, "me": me, "lease": now + LEASE, "now": now})
+        _add_bodies(direct, taken.chains)
     return taken
 
 
 def _free(
-    rows: Sequence[Any], me: str, now: int, most: int, oldest: int | None
+    rows: Sequence[_Open], me: str, now: int, most: int, oldest: int | None
 ) -> tuple[Chain, list[int], int]:
     """Of a call's open rows in order: those that may go now, those too old to go, and when the others
     may be looked at again."""
@@ -226,70 +241,66 @@ def _free(
     return chain, expired, now + LEASE  # they wait for this chain, whose settling pulls them
 
 
-def _row(row: Any, now: int) -> Row:
+def _row(row: _Open, now: int) -> Row:
     first = now if row.first_try_at is None else row.first_try_at
     return Row(
         row.id, row.event_id, row.thread_key, row.created_at, first, row.claims + 1, row.tries, row.attempts
     )
 
 
-def _add_bodies(connection: sa.Connection, chains: Iterable[Chain]) -> None:
+def _add_bodies(direct: Direct, chains: Iterable[Chain]) -> None:
     rows = [row for chain in chains for row in chain]
-    events = {
-        event.id: event
-        for event in connection.execute(_BODIES, {"ids": list({row.event_id for row in rows})})
-    }
+    found = direct.rows(_BODIES, {"ids": {row.event_id for row in rows}})
+    events = {id_: (message_id, body) for id_, message_id, body in found}
     for row in rows:
-        event = events[row.event_id]
-        row.message_id = event.message_id
-        row.body = event.body
+        row.message_id, row.body = events[row.event_id]
 
 
-def settle_delivered(connection: sa.Connection, me: str, outcomes: Sequence[Outcome], now: int) -> int:
+def settle_delivered(direct: Direct, me: str, outcomes: Sequence[Outcome], now: int) -> int:
     """Settle successes; the answer is how many of them were still ours."""
     if not outcomes:
         return 0
     ids = [outcome.delivery_id for outcome in outcomes]
-    ours = set(connection.execute(_DELIVERED, {"ids": ids, "me": me, "now": now}).scalars())
-    _log(connection, [outcome for outcome in outcomes if outcome.delivery_id in ours])
+    ours = {id_ for (id_,) in direct.rows(_DELIVERED, {"ids": ids, "me": me, "now": now})}
+    _log(direct, [outcome for outcome in outcomes if outcome.delivery_id in ours])
     return len(ours)
 
 
-def settle_retry(connection: sa.Connection, me: str, outcome: Outcome, due: int) -> bool:
+def settle_retry(direct: Direct, me: str, outcome: Outcome, due: int) -> bool:
     """An attempt failed, or was interrupted (then it counts as no try); the next is due at ``due``."""
     counts = 0 if outcome.interrupted else 1
     parameters = {"id": outcome.delivery_id, "me": me, "due": due, "counts": counts}
-    return _log_if(connection, connection.execute(_RETRY, parameters).rowcount == 1, outcome)
+    return _log_if(direct, direct.run(_RETRY, parameters) == 1, outcome)
 
 
-def settle_failed(connection: sa.Connection, me: str, outcome: Outcome, now: int) -> bool:
+def settle_failed(direct: Direct, me: str, outcome: Outcome, now: int) -> bool:
     """The last attempt failed."""
     parameters = {"id": outcome.delivery_id, "me": me, "now": now, "reason": outcome.error}
-    return _log_if(connection, connection.execute(_FAILED, parameters).rowcount == 1, outcome)
+    return _log_if(direct, direct.run(_FAILED, parameters) == 1, outcome)
 
 
-def release(connection: sa.Connection, me: str, rows: Iterable[tuple[Row, int]]) -> None:
+def release(direct: Direct, me: str, rows: Iterable[tuple[Row, int]]) -> None:
     """Give back rows that were claimed and not begun, each with its new due time."""
     parameters = [{"id": row.id, "me": me, "due": due} for row, due in rows]
     if parameters:
-        connection.execute(_RELEASE, parameters)
+        direct.many(_RELEASE, parameters)
 
 
-def pull(connection: sa.Connection, webhook_id: int, thread_key: str, due: int) -> bool:
+def pull(direct: Direct, webhook_id: int, thread_key: str, due: int) -> bool:
     """The rows of a call that were pushed behind an earlier one are due at ``due``: at once where that one
     came to its end, else when it is tried again. False: there may be more of them."""
-    return connection.execute(_PULL, {"w": webhook_id, "t": thread_key, "due": due}).rowcount < _SCAN
+    return direct.run(_PULL, {"w": webhook_id, "t": thread_key, "due": due}) < _SCAN
 
 
-def _log_if(connection: sa.Connection, ours: bool, outcome: Outcome) -> bool:
+def _log_if(direct: Direct, ours: bool, outcome: Outcome) -> bool:
     if ours:
-        _log(connection, [outcome])
+        _log(direct, [outcome])
     return ours
 
 
-def _log(connection: sa.Connection, outcomes: Sequence[Outcome]) -> None:
+def _log(direct: Direct, outcomes: Sequence[Outcome]) -> None:
     if outcomes:
-        connection.execute(
+        direct.many(
             _LOG,
             [
                 {

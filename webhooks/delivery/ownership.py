@@ -18,6 +18,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.db import Store, busy_if_away, now_ms
+from webhooks.direct import Direct
 from webhooks.errors import Replaced
 from webhooks.settings import Settings
 
@@ -79,12 +80,11 @@ class Ownership:
         elif self._own is not None:
             self._own.close()
 
-    def confirm(self, connection: sa.Connection) -> None:
+    def confirm(self, direct: Direct) -> None:
         """PostgreSQL: raise Replaced where others have taken us for dead, and have what was ours."""
-        if not self._store.sqlite:
-            known = sa.text("SELECT 1 FROM worker WHERE id = :id")
-            if connection.execute(known, {"id": self.id}).scalar() is None:
-                raise Replaced("Other workers have taken this one for dead.")
+        known = "SELECT 1 FROM worker WHERE id = :id"
+        if not self._store.sqlite and direct.row(known, {"id": self.id}) is None:
+            raise Replaced("Other workers have taken this one for dead.")
 
     @property
     def beat_is_due(self) -> bool:
