@@ -19,6 +19,10 @@ MAX_BATCH: Final = 1000
 MAX_TEXT: Final = 1000
 _MAX_ERRORS: Final = 20
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ISO_8601: Final = re.compile(
+    r"\d{4}(?:-\d\d-\d\d|\d{4})"
+    r"(?:[Tt ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?"
+)
 _LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: it has to fit an index
 
 
@@ -53,7 +57,9 @@ def _uuid(value: str | None) -> str | None:
 def _time(value: str | None) -> str | None:
     if value is not None:
         try:
-            datetime.fromisoformat(value)
+            if not _ISO_8601.fullmatch(value):  # Python takes more than the standard
+                raise ValueError
+            datetime.fromisoformat(value.upper())
         except ValueError:
             raise PydanticCustomError(
                 "time", "has to be an ISO 8601 time such as 2023-11-14T21:45:22Z"
@@ -81,7 +87,7 @@ class _Known(BaseModel):
     type: Annotated[str, _one_of(EVENT_TYPES)]
     subtype: str | None = None
     id: Annotated[str | None, BeforeValidator(_uuid), BeforeValidator(_text)] = None
-    thread_id: _Text = None
+    thread_id: Annotated[str | None, BeforeValidator(_text)] = None
     to: _Text = None
     from_: _Text = Field(default=None, alias="from")
     to_name: _Text = None

@@ -16,7 +16,7 @@ MAX_DEPTH: Final = 64
 MAX_DIGITS: Final = 4300  # Python's own limit for reading an integer (sys.int_info)
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
-_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]', re.DOTALL)
+_MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]|,', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,9 @@ class _Fault(Exception):
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _Fault(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is given twice")
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _Fault(f"the key {twice!r} is given twice")
     return found
 
 
@@ -83,7 +84,7 @@ def read(body: bytes) -> Members | list[Members]:
         raise Unreadable(f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from None
     start = _SPACE.match(text).end()  # type: ignore[union-attr]  # matches anywhere, if only nothing
     first = text[start : start + 1]
-    _check_depth(text, MAX_DEPTH + (first == "["))
+    _check_depth(text, batch=first == "[")
     try:
         if first == "{":
             found, end = _members(text, start, ())
@@ -100,18 +101,22 @@ def read(body: bytes) -> Members | list[Members]:
     raise InvalidEvent([FieldError("", "has to be an event (an object) or an array of events")])
 
 
-def _check_depth(text: str, limit: int) -> None:
+def _check_depth(text: str, *, batch: bool) -> None:
+    limit = MAX_DEPTH + batch
     if text.count("[") + text.count("{") <= limit:
         return
-    depth = 0
-    for token in _BRACKETS.finditer(text):
-        first = token[0][0]
+    depth = index = 0
+    for mark in _MARKS.finditer(text):
+        first = mark[0][0]
         if first in "[{":
             depth += 1
             if depth > limit:
-                raise InvalidEvent([FieldError("", f"is nested deeper than {MAX_DEPTH} levels")])
+                where = pointer(index) if batch else ""
+                raise InvalidEvent([FieldError(where, f"is nested deeper than {MAX_DEPTH} levels")])
         elif first in "]}":
             depth -= 1
+        elif first == "," and depth == 1:
+            index += 1
 
 
 def _decode(text: str, at: int, path: tuple[object, ...]) -> tuple[Any, int]:

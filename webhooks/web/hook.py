@@ -10,6 +10,7 @@ from webhooks.events.body import IncomingEvent, parse_form, parse_json
 from webhooks.events.intake import Accepted
 from webhooks.registry import token_hash
 from webhooks.web.access import by_token
+from webhooks.web.bodies import read_body
 from webhooks.web.services import services
 
 blueprint = Blueprint("hook", __name__)
@@ -59,9 +60,9 @@ def _tokens(path_token: str | None) -> list[str]:
 def _read() -> tuple[list[IncomingEvent], bool]:
     kind = request.mimetype
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
-        return parse_json(request.get_data(cache=False))
+        return parse_json(read_body(services().settings.max_body))
     if kind == "application/x-www-form-urlencoded":
-        return [parse_form(request.get_data(cache=False, parse_form_data=False))], False
+        return [parse_form(read_body(services().settings.max_body))], False
     raise UnsupportedMediaType(
         f"Content-Type {kind or 'missing'}: send application/json or application/x-www-form-urlencoded."
     )
