@@ -1,5 +1,6 @@
 """Spoke Webhooks: ``python app.py`` runs the appliance, ``gunicorn app:app`` its web half alone."""
 
+import os
 import sys
 
 if __name__ == "__main__":
@@ -11,7 +12,7 @@ if __name__ == "__main__":
 from flask import Flask
 
 from webhooks import web
-from webhooks.db import Store, db, engine_options
+from webhooks.db import Store, database_url, db, engine_options
 from webhooks.errors import SpokeError
 from webhooks.operate import commands
 from webhooks.operate.prepare import prepare, print_password, secret_key
@@ -24,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=secret_key(settings),
-        SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
+        SQLALCHEMY_DATABASE_URI=database_url(settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=settings.max_body,
         SESSION_COOKIE_NAME="spoke_session",
@@ -44,4 +45,6 @@ def create_app(settings: Settings | None = None) -> Flask:
 try:
     app = create_app()
 except SpokeError as error:  # for whichever command imports us: a sentence, no traceback
-    sys.exit(f"Spoke Webhooks: {error}")
+    print(f"Spoke Webhooks: {error}", file=sys.stderr, flush=True)
+    # 3 tells gunicorn not to try for ever.
+    sys.exit(1 if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else 3)

@@ -82,7 +82,7 @@ class Appliance:
     def wait_ready(self, seconds: float = 20) -> None:
         until = time.monotonic() + seconds
         while True:
-            with contextlib.suppress(requests.ConnectionError, requests.ReadTimeout):
+            with contextlib.suppress(requests.RequestException):
                 if self.get("/readyz", timeout=2).status_code == 200:
                     return
             assert self.process is None or self.process.poll() is None, self.log

@@ -127,7 +127,7 @@ class Store:
 
     def __init__(self, settings: Settings, engine: sa.Engine | None = None, *, durable: bool = True) -> None:
         self.sqlite = settings.sqlite
-        self.engine = engine or sa.create_engine(settings.sqlalchemy_url, **engine_options(settings))
+        self.engine = engine or sa.create_engine(database_url(settings), **engine_options(settings))
         self._writing = self.engine.execution_options(spoke_write=True)
         self._lock = KernelLock(settings.data / "write.lock") if self.sqlite else None
         if self.sqlite:
@@ -212,6 +212,13 @@ def busy_if_away(purpose: str) -> Iterator[None]:
     except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
         raise Busy(f"The database cannot {purpose} now ({reason}); nothing was written.") from error
+
+
+def database_url(settings: Settings) -> sa.URL:
+    """The database's URL, with the driver that we bring."""
+    if settings.sqlite:
+        return sa.URL.create("sqlite", database=str(settings.sqlite_file))
+    return sa.make_url(settings.database_url or "").set(drivername="postgresql+psycopg")
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:

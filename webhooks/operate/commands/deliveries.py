@@ -11,7 +11,7 @@ from webhooks.catalogue import STATES
 from webhooks.delivery.wakeup import Waker
 from webhooks.history import History
 from webhooks.models import Delivery, Replay
-from webhooks.operate.commands.common import command, iso, new_group, show, table
+from webhooks.operate.commands.common import ID, command, iso, new_group, show, table
 from webhooks.settings import Settings
 
 
@@ -21,7 +21,7 @@ def group(history: History, settings: Settings) -> AppGroup:
     )
 
     @command(group, "list", "flask --app app delivery list --webhook 3 --state failed")
-    @click.option("--webhook", "webhook_id", type=int, help="Only this webhook's.")
+    @click.option("--webhook", "webhook_id", type=ID, help="Only this webhook's.")
     @click.option("--state", type=click.Choice(list(STATES)), help="Only those in this state.")
     @click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
     def list_(webhook_id: int | None, state: str | None, limit: int, as_json: bool) -> None:
@@ -30,7 +30,7 @@ def group(history: History, settings: Settings) -> AppGroup:
         table(as_json, [_delivery(one) for one in found], "No such delivery.")
 
     @command(group, "show", "flask --app app delivery show 17")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def show_(id_: int, as_json: bool) -> None:
         """Show one delivery with every attempt."""
         found = history.delivery(id_)
@@ -47,7 +47,7 @@ def group(history: History, settings: Settings) -> AppGroup:
         show(as_json, {**_delivery(found), "log": attempts}, *lines)
 
     @command(group, "resend", "flask --app app delivery resend 17")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def resend(id_: int, as_json: bool) -> None:
         """Send a delivery again, with the same webhook-id."""
         found = history.resend(id_)
@@ -69,20 +69,20 @@ def replays(history: History, settings: Settings) -> AppGroup:
               "No replay yet; begin one: flask --app app webhook replay --help")  # fmt: skip
 
     @command(group, "pause", "flask --app app replay pause 2")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def pause(id_: int, as_json: bool) -> None:
         """Stop a replay for now; what it has sent on is sent."""
         show(as_json, _replay(history.move_replay(id_, "pause")), f"Replay {id_} is paused.")
 
     @command(group, "resume", "flask --app app replay resume 2")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def resume(id_: int, as_json: bool) -> None:
         """Go on with a paused replay."""
         done = run_replay(history, settings, history.move_replay(id_, "resume"))
         show(as_json, _replay(done), f"Replay {id_} is {done.state}: {done.done} sent again.")
 
     @command(group, "cancel", "flask --app app replay cancel 2")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def cancel(id_: int, as_json: bool) -> None:
         """End a replay; what it has sent on is sent."""
         show(as_json, _replay(history.move_replay(id_, "cancel")), f"Replay {id_} is cancelled.")

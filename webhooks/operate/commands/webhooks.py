@@ -12,7 +12,7 @@ from webhooks.delivery.replay import RESENDABLE
 from webhooks.delivery.wakeup import Waker
 from webhooks.history import History
 from webhooks.models import Webhook
-from webhooks.operate.commands.common import command, iso, moment, new_group, show, table
+from webhooks.operate.commands.common import ID, command, iso, moment, new_group, show, table
 from webhooks.operate.commands.deliveries import run_replay
 from webhooks.operate.commands.events import send_event, show_sent
 from webhooks.operate.commands.options import given_options, with_options
@@ -66,7 +66,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         table(as_json, rows, "No webhook yet; add one: flask --app app webhook add --help")
 
     @command(group, "edit", "flask --app app webhook edit 3 --url https://crm.example/new")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     @click.option("--type", "type_", help=f"{', '.join(EVENT_TYPES)}, or any.")
     @click.option("--status", help=f"{', '.join(CALL_STATUSES)}, or any.")
     @click.option("--url", help="Where to POST to.")
@@ -95,14 +95,14 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         show(as_json, _webhook(registry.edit_webhook(id_, wanted)), f"Webhook {id_} changed.")
 
     @command(group, "pause", "flask --app app webhook pause 3")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def pause(id_: int, as_json: bool) -> None:
         """Hold a webhook's deliveries until it is resumed."""
         held = registry.pause_webhook(id_)
         show(as_json, {"id": id_, "state": "paused", "held": held}, f"Webhook {id_} is paused; {held} held.")
 
     @command(group, "resume", "flask --app app webhook resume 3 --drop-held")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     @click.option("--drop-held", is_flag=True, help="Drop what was held instead of sending it.")
     def resume(id_: int, drop_held: bool, as_json: bool) -> None:
         """Send what was held, and go on."""
@@ -116,7 +116,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         )
 
     @command(group, "delete", "flask --app app webhook delete 3")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def delete(id_: int, as_json: bool) -> None:
         """Delete a webhook; what is unsent is dropped, the history stays."""
         dropped = registry.delete_webhook(id_)
@@ -127,7 +127,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         )
 
     @command(group, "rotate", "flask --app app webhook rotate 3")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def rotate(id_: int, as_json: bool) -> None:
         """Make a new secret; the former one signs as well for 24 hours."""
         secret = registry.rotate_webhook(id_).secret
@@ -139,7 +139,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         )
 
     @command(group, "test", "flask --app app webhook test 3")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     def test(id_: int, as_json: bool) -> None:
         """Send a test event to one webhook, and to no other."""
         webhook = registry.webhook(id_)
@@ -147,7 +147,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         show_sent(as_json, send_event(store, settings, webhook.location_id, fields, "test", id_))
 
     @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
-    @click.argument("id_", metavar="ID", type=int)
+    @click.argument("id_", metavar="ID", type=ID)
     @click.option("--since", required=True, help="ISO 8601; without a zone it is UTC.")
     @click.option("--until", help="ISO 8601; left out: now.")
     @click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=["failed"],

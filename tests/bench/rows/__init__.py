@@ -1,0 +1,1 @@
+"""The rows of the table. Each module's ``measure`` gives the lines of one."""

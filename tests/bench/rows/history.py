@@ -1,0 +1,144 @@
+"""Cost with a million deliveries in the tables beside that with a thousand (invariant I7).
+
+Half of them are pending, all of one webhook, and half of these wait for a retry: the others have to be found
+among them.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import requests
+import sqlalchemy as sa
+from machine import PASSWORD, Appliance
+
+from bench import bulk
+from bench.figures import Latency, times
+from bench.report import Line
+from bench.session import Session
+from webhooks.db import Store, now_ms
+from webhooks.delivery import outbox
+from webhooks.delivery.attempt import Outcome
+from webhooks.settings import Settings
+
+_WEBHOOKS: Final = 10
+_ROWS: Final = 50  # a fast thread's chunk
+_ME: Final = "bench"
+_PAGE: Final = "/"  # has the latest deliveries with their attempts
+_LIMIT: Final = 50.0  # ms
+_TIMES: Final = 2.0
+_FEW: Final = 1_000
+_PATIENCE: Final = 20.0  # seconds for all rounds of one measurement
+
+_HEADERS: Final = '{"Content-Type": "application/json", "webhook-id": "1", "webhook-signature": "v1,…"}'
+_REOPEN: Final = """
+    UPDATE delivery SET state = 'pending', due_at = :now, first_try_at = NULL, claims = 0, tries = 0,
+           attempts = 0, settled_at = NULL WHERE id IN :ids
+"""
+_UNLOG: Final = "DELETE FROM attempt WHERE delivery_id IN :ids"
+
+
+def measure(session: Session) -> list[Line]:
+    many = session.size(1_000_000, 100_000)
+    few_found, many_found = _figures(session, _FEW), _figures(session, many)
+    return [_line(f"{what}, {many:,} deliveries", few_found[what], many_found[what]) for what in few_found]
+
+
+def _line(what: str, few: Latency, many: Latency) -> Line:
+    hit = many.p50 <= _LIMIT and many.p50 <= _TIMES * few.p50
+    return Line(
+        what, str(many), f"with {_FEW:,}: {few}", "", times(many.p50 / few.p50),
+        f"p50 ≤ {_LIMIT:.0f} ms, ≤ {_TIMES:.0f}×", hit,
+    )  # fmt: skip
+
+
+def _figures(session: Session, deliveries: int) -> dict[str, Latency]:
+    session.say(f"writing {deliveries:,} deliveries")
+    appliance = Appliance(session.new_folder("history"), start=False)
+    appliance.location("Bench")
+    for _ in range(_WEBHOOKS):
+        appliance.webhook("Bench", "http://127.0.0.1:9/")
+    store = Store(Settings(data_dir=appliance.folder / "data"), durable=False)  # as the engine has it
+    bulk.fill(store, deliveries, _WEBHOOKS)
+    rounds = session.size(200, 30)
+    found = {
+        f"claim and settle {_ROWS} rows": _timed(rounds, lambda: _claim_and_settle(store)),
+        "look which lanes are due": _timed(rounds, lambda: _look(store)),
+    }
+    _hold(store)
+    store.engine.dispose()
+    try:
+        appliance.start()
+        found["page of the latest deliveries"] = _page(appliance, rounds // 4)
+    finally:
+        appliance.kill()
+        appliance.end()
+    for what, latency in found.items():
+        session.say(f"{what}, {deliveries:,} deliveries: {latency}")
+    return found
+
+
+def _timed(rounds: int, once: Callable[[], float]) -> Latency:
+    """So many rounds, fewer where they take long. ``once`` gives seconds."""
+    until = time.monotonic() + _PATIENCE
+    taken = [once() * 1000]
+    while len(taken) < rounds and time.monotonic() < until:
+        taken.append(once() * 1000)
+    return Latency.of(taken)
+
+
+def _claim_and_settle(store: Store) -> float:
+    """One claim and its settling, as in a round of the engine; in seconds."""
+    begin = time.perf_counter()
+    with store.direct() as direct:
+        claim = outbox.claim(direct, _ME, 1, now_ms(), rows=_ROWS, chains=_ROWS, max_age=None)
+    rows = [row for chain in claim.chains for row in chain]
+    outcomes = [_success(row.id) for row in rows]
+    with store.direct() as direct:
+        settled = outbox.settle_delivered(direct, _ME, outcomes, now_ms())
+    seconds = time.perf_counter() - begin
+    assert settled == _ROWS, f"{settled} of {_ROWS} rows were claimed and settled"
+    with store.direct() as direct:  # as it was before
+        ids = [row.id for row in rows]
+        direct.run(_UNLOG, {"ids": ids})
+        direct.run(_REOPEN, {"ids": ids, "now": now_ms()})
+    return seconds
+
+
+def _success(delivery_id: int) -> Outcome:
+    outcome = Outcome(delivery_id, 1, now_ms(), seconds=0.003, status=200)
+    outcome.request_headers = outcome.response_headers = _HEADERS
+    return outcome
+
+
+def _look(store: Store) -> float:
+    begin = time.perf_counter()
+    with store.direct_read() as direct:
+        due = outbox.due_lanes(direct, _ME, now_ms())
+    assert len(due) == 1, due
+    return time.perf_counter() - begin
+
+
+def _hold(store: Store) -> None:
+    """Pause the one webhook with pending deliveries: the page is to be measured on an idle machine."""
+    with store.write() as session:
+        connection = session.connection()
+        connection.execute(sa.text("UPDATE webhook SET state = 'paused' WHERE id = 1"))
+        connection.execute(sa.text("UPDATE delivery SET state = 'held' WHERE state = 'pending'"))
+
+
+def _page(appliance: Appliance, rounds: int) -> Latency:
+    with requests.Session() as browser:
+        browser.trust_env = False
+        browser.headers["Origin"] = appliance.url
+        browser.post(f"{appliance.url}/login", data={"password": PASSWORD}).raise_for_status()
+
+        def once() -> float:
+            begin = time.perf_counter()
+            answer = browser.get(appliance.url + _PAGE, allow_redirects=False)
+            assert answer.status_code == 200 and "incoming" in answer.text.lower(), answer.status_code
+            return time.perf_counter() - begin
+
+        for _ in range(4):
+            once()  # every web process has loaded its templates
+        return _timed(max(rounds, 10), once)

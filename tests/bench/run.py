@@ -1,0 +1,81 @@
+"""Measure the targets of the design and print them as a table. ``--help`` teaches by example."""
+
+import argparse
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
+# Before anything of ours is imported: a bench never touches the checkout's own data dir.
+os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-bench-")
+os.environ["SPOKE_ADMIN_PASSWORD"] = "nobody is told"
+
+from bench import report
+from bench.report import Line
+from bench.rows import deliveries, history, hook, latency, many, slow, start
+from bench.session import Session
+
+FOLDER = Path(os.environ["SPOKE_DATA_DIR"])
+ROWS = {
+    "deliveries": (
+        deliveries,
+        "a fast receiver, beside Celery, dramatiq, huey, RQ and a bare loop; 4 minutes",
+    ),
+    "slow": (slow, "receivers that take 100 ms; 1 minute"),
+    "latency": (latency, "accepted → received, alone and beside receivers that hang; 2 minutes"),
+    "hook": (hook, "accepted events a second, beside Flask answering ok; 2 minutes"),
+    "many": (many, "1,000 webhooks; two backlogs beside five lively webhooks; 2 minutes"),
+    "history": (history, "claims and pages with a million deliveries in the tables; 2 minutes"),
+    "start": (start, "start to ready, memory; 1 minute"),
+}
+
+
+def main() -> int:
+    """0: all targets hit. 1: one was missed, or could not be measured."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started is ended
+    load = os.getloadavg()[0]
+    session = Session(FOLDER, arguments.quick)
+    lines: list[Line] = []
+    failed: list[str] = []
+    for name in arguments.rows or ROWS:
+        session.say(f"--- {name}: {ROWS[name][1].partition(';')[0]}")
+        try:
+            lines += ROWS[name][0].measure(session)
+        except Exception as error:
+            traceback.print_exc()
+            failed.append(f"{name}: {type(error).__name__}: {error}")
+    print(report.conclusion(lines, failed), report.table(lines), sep="\n\n")
+    print(f"\n{report.circumstances(FOLDER, load, arguments.quick)}")
+    return 1 if failed or any(line.hit is False for line in lines) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    rows = "\n".join(f"  {name:<12}{what}" for name, (_, what) in ROWS.items())
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [--quick] [row …]",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__,
+        epilog=f"rows:\n{rows}\n\nexamples:\n"
+        "  .venv/bin/python tests/bench/run.py                    all rows, a quarter of an hour\n"
+        "  .venv/bin/python tests/bench/run.py --quick            all rows, 2 minutes: does it run at all?\n"
+        "  .venv/bin/python tests/bench/run.py hook latency       two rows\n"
+        "  .venv/bin/python tests/bench/run.py > table.md         progress is told on standard error\n\n"
+        "It wants wrk (apt install wrk) and, for the row deliveries, a package index for the peers of\n"
+        "peers.txt, installed once in ~/.cache/spoke-bench. Its servers listen on 127.0.0.1 only.",
+    )
+    parser.add_argument("rows", nargs="*", metavar="row", choices=[[], *ROWS], help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="short steps: a smoke run, no measurement")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
