@@ -188,16 +188,19 @@ class Store:
     @contextlib.contextmanager
     def _driver(self) -> Iterator[Any]:
         driver = self.engine.dialect.loaded_dbapi
-        with busy_if_away("answer"):
-            raw = self.engine.raw_connection()
+        raw = None
         try:
+            with busy_if_away("answer"):
+                raw = self.engine.raw_connection()
             yield raw.driver_connection
         except (driver.OperationalError, driver.InternalError) as error:
-            raw.invalidate()  # whatever state it is in
+            if raw is not None:
+                raw.invalidate()  # whatever state it is in
             reason = " ".join(str(error).split())
             raise Busy(f"The database cannot take a write now ({reason}); nothing was written.") from error
         finally:
-            raw.close()
+            if raw is not None:
+                raw.close()
 
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
         """The writers' lock without a transaction, for what SQLite does outside of one."""

@@ -64,11 +64,8 @@ def _same_origin() -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = request.headers.get("Origin", "")
-    return bool(origin) and urlsplit(origin).netloc in (
-        request.host,
-        urlsplit(services().settings.base_url).netloc,
-    )
+    _, slashes, host = request.headers.get("Origin", "").partition("://")
+    return bool(slashes) and host in (request.host, urlsplit(services().settings.base_url).netloc)
 
 
 def session_epoch() -> str:

@@ -2,7 +2,6 @@
 
 import hmac
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from werkzeug.security import check_password_hash
@@ -51,7 +50,6 @@ def _right(password: str) -> bool:
 
 def _local(target: str) -> str:
     """A path of ours to go back to; anything that could lead elsewhere is not followed."""
-    parts = urlsplit(target)
-    if parts.scheme or parts.netloc or not target.startswith("/") or target.startswith(("//", "/\\")):
+    if not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
         return url_for("overview.show")
     return request.script_root + target
