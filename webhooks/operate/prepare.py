@@ -16,6 +16,7 @@ from sqlalchemy import orm
 from werkzeug.security import generate_password_hash
 
 from webhooks.db import SCHEMA_HEAD, Store
+from webhooks.delivery import clock
 from webhooks.errors import Busy, StartError
 from webhooks.models import Meta
 from webhooks.settings import ROOT, Settings
@@ -35,6 +36,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
     try:
         with _alone(settings, store):
             _migrate(store)
+            clock.look(store)  # from now on a jump is seen
             return _first_password(settings, store)
     except (Busy, sa.exc.SQLAlchemyError) as error:
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
