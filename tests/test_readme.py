@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from conftest import need
 from machine import ROOT, eventually, free_port
 
 from webhooks.settings import Settings, _variable
@@ -56,6 +57,7 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
 
 
 def test_the_tour_ends_in_a_verified_call(tmp_path: Path) -> None:
+    need(shutil.which("curl"), "curl is missing: apt install curl")
     for name in ("app.py", "pyproject.toml", "webhooks", "templates", "static"):
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tmp_path / name)
     (tmp_path / ".venv").symlink_to(sys.prefix)

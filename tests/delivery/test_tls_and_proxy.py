@@ -2,6 +2,7 @@
 
 import http.server
 import select
+import shutil
 import socket
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import need
 from machine import Appliance, eventually
 from receiver import Receiver
 
@@ -46,6 +48,7 @@ class Authority:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    need(shutil.which("openssl"), "openssl is missing: apt install openssl")
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
