@@ -11,16 +11,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from webhooks.db import Store, config_changed, config_version, now_ms
+from webhooks.db import Store, config_version, now_ms
 from webhooks.delivery import holding, outbox
-from webhooks.delivery.attempt import Outcome
 from webhooks.delivery.crew import FAST_QUEUE, POOL_THREADS, Crew, Places, Report, Task
-from webhooks.delivery.health import retry_delay
 from webhooks.delivery.lanes import Lane
-from webhooks.delivery.outbox import HOLD, LEASE, Row
+from webhooks.delivery.outbox import LEASE
 from webhooks.delivery.ownership import Ownership, free
 from webhooks.delivery.pinned import Gate
 from webhooks.delivery.proxy import Proxy
+from webhooks.delivery.settling import Settler
 from webhooks.delivery.targets import AddressRules
 from webhooks.delivery.wakeup import Waker
 from webhooks.direct import Direct
@@ -36,7 +35,6 @@ _AWAKE_SECONDS: Final = 0.06  # after the last work it goes on looking: longer t
 _FLAG_SECONDS: Final = 0.012
 _HELP_SECONDS: Final = 0.05  # at most so often another process is asked for help
 _FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
-_LOG_SECONDS: Final = 1.0  # one line a second about a failing webhook
 _BACK_OFF: Final = (0.1, 5.0)
 
 log = logging.getLogger(__name__)
@@ -50,6 +48,7 @@ class Engine:
         self._settings, self._store, self._on_fault = settings, store, on_fault
         self._gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
         self._ownership = Ownership(settings, store)
+        self._settler = Settler(self._ownership.id, settings.retry_schedule, self._due_in)
         self._waker = Waker(settings)
         self._crew = Crew(self._came_back)
         self._reports: collections.deque[Report] = collections.deque()
@@ -65,7 +64,6 @@ class Engine:
         self._fast = self._slow = self._cautious = 0  # tasks under way
         self._asked_at = self._polled_at = self._worked_at = self._flagged_at = self._looked_at = 0.0
         self._look_costs = 0.0
-        self._logged: dict[int, float] = {}
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -219,7 +217,7 @@ class Engine:
             if lane.used_at < old:
                 lane.close()
                 del self._lanes[lane.webhook_id]
-                self._logged.pop(lane.webhook_id, None)
+                self._settler.forget(lane.webhook_id)
 
     def _candidates(self) -> list[int]:
         """Lanes to claim from: ours with more to do, and after a look all that have something due."""
@@ -257,7 +255,7 @@ class Engine:
             lane = report.task.lane
             self._own(direct, lane, now)
             returned[lane.webhook_id] = lane
-            self._settle(direct, report, now)
+            self._settler.settle(direct, report, now)
         for lane in returned.values():
             lane.save_health(direct)
         tasks = self._claim(direct, candidates, now)
@@ -274,50 +272,6 @@ class Engine:
             for lane in self._lanes.values():
                 if lane.owned:
                     lane.read(direct, self._settings, self._gate, now)
-
-    def _settle(self, direct: Direct, report: Report, now: int) -> None:
-        lane, me = report.task.lane, self._ownership.id
-        outbox.settle_delivered(direct, me, [outcome for _, outcome in report.done if outcome.delivered], now)
-        waits: dict[str, int] = {}
-        reason = None
-        for row, outcome in report.done:
-            reason = lane.note(outcome, now) or reason
-            if not outcome.delivered:
-                waits[row.thread_key] = self._settle_failure(direct, lane, row, outcome, now)
-        if reason and lane.disable(direct, reason):
-            config_changed(direct)
-            log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
-        for call in {row.thread_key for row, _ in report.done} & lane.pushed:
-            if outbox.pull(direct, lane.webhook_id, call, waits.get(call, now)):
-                lane.pushed.discard(call)
-        outbox.release(direct, me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
-        lane.more = True
-
-    def _settle_failure(self, direct: Direct, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
-        """Settle; the answer is when the later rows of the call may be looked at."""
-        me = self._ownership.id
-        if outcome.interrupted:
-            outbox.settle_retry(direct, me, outcome, now)
-            return now
-        delay = retry_delay(self._settings.retry_schedule, row.tries + 1)
-        self._log_failure(lane, row, outcome, delay)
-        if delay is None:
-            outbox.settle_failed(direct, me, outcome, now)
-            return now
-        outbox.settle_retry(direct, me, outcome, now + delay)
-        self._due_in(delay)
-        return min(now + delay, max(row.first_try_at + HOLD, now))
-
-    def _log_failure(self, lane: Lane, row: Row, outcome: Outcome, delay: int | None) -> None:
-        now = time.monotonic()
-        if now - self._logged.get(lane.webhook_id, -_LOG_SECONDS) < _LOG_SECONDS:
-            return
-        self._logged[lane.webhook_id] = now
-        log.info(
-            "attempt failed webhook=%d delivery=%d attempt=%d next=%s reason=%s",
-            lane.webhook_id, row.id, outcome.n,
-            "never" if delay is None else f"{delay / 1000:.0f}s", outcome.error,
-        )  # fmt: skip
 
     def _claim(self, direct: Direct, candidates: Iterable[int], now: int) -> list[Task]:
         tasks: list[Task] = []

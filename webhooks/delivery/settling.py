@@ -1,0 +1,75 @@
+"""What came of a task is written down: delivered, tried again later, failed; the call's later rows follow."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from webhooks.db import config_changed
+from webhooks.delivery import outbox
+from webhooks.delivery.attempt import Outcome
+from webhooks.delivery.crew import Report
+from webhooks.delivery.health import retry_delay
+from webhooks.delivery.lanes import Lane
+from webhooks.delivery.outbox import HOLD, Row
+from webhooks.direct import Direct
+
+_LOG_SECONDS: Final = 1.0  # one line a second about a failing webhook
+
+log = logging.getLogger(__name__)
+
+
+class Settler:
+    """``me`` owns the rows; ``due_in`` is told in how many ms a row is due again."""
+
+    def __init__(self, me: str, schedule: tuple[int, ...], due_in: Callable[[float], None]) -> None:
+        self._me, self._schedule, self._due_in = me, schedule, due_in
+        self._logged: dict[int, float] = {}
+
+    def settle(self, direct: Direct, report: Report, now: int) -> None:
+        """In the caller's transaction; the lane's record is kept up, and saved by the caller."""
+        lane = report.task.lane
+        delivered = [outcome for _, outcome in report.done if outcome.delivered]
+        outbox.settle_delivered(direct, self._me, delivered, now)
+        waits: dict[str, int] = {}
+        reason = None
+        for row, outcome in report.done:
+            reason = lane.note(outcome, now) or reason
+            if not outcome.delivered:
+                waits[row.thread_key] = self._failure(direct, lane, row, outcome, now)
+        if reason and lane.disable(direct, reason):
+            config_changed(direct)
+            log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
+        for call in {row.thread_key for row, _ in report.done} & lane.pushed:
+            if outbox.pull(direct, lane.webhook_id, call, waits.get(call, now)):
+                lane.pushed.discard(call)
+        outbox.release(direct, self._me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
+        lane.more = True
+
+    def forget(self, webhook_id: int) -> None:
+        self._logged.pop(webhook_id, None)
+
+    def _failure(self, direct: Direct, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
+        """Settle; the answer is when the later rows of the call may be looked at."""
+        if outcome.interrupted:
+            outbox.settle_retry(direct, self._me, outcome, now)
+            return now
+        delay = retry_delay(self._schedule, row.tries + 1)
+        self._log(lane, row, outcome, delay)
+        if delay is None:
+            outbox.settle_failed(direct, self._me, outcome, now)
+            return now
+        outbox.settle_retry(direct, self._me, outcome, now + delay)
+        self._due_in(delay)
+        return min(now + delay, max(row.first_try_at + HOLD, now))
+
+    def _log(self, lane: Lane, row: Row, outcome: Outcome, delay: int | None) -> None:
+        now = time.monotonic()
+        if now - self._logged.get(lane.webhook_id, -_LOG_SECONDS) < _LOG_SECONDS:
+            return
+        self._logged[lane.webhook_id] = now
+        log.info(
+            "attempt failed webhook=%d delivery=%d attempt=%d next=%s reason=%s",
+            lane.webhook_id, row.id, outcome.n,
+            "never" if delay is None else f"{delay / 1000:.0f}s", outcome.error,
+        )  # fmt: skip
