@@ -8,5 +8,5 @@ An event's journey, and the rooms it passes (imports go only downwards in this l
     history     what happened to events and deliveries, and sending again
     events/     what an event may look like, which webhooks it matches, its durable intake
     delivery/   the outbox, the engine that empties it, one signed attempt, address rules
-    models, db, catalogue, settings, errors    what everything above stands on
+    models, db, direct, catalogue, settings, errors    what everything above stands on
 """
