@@ -236,7 +236,8 @@ class PostgreSQL:
     def program(name: str) -> str:
         """The newest installed server's program (Debian keeps it off the PATH), "" if there is none."""
         found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[4]))
-        return str(found[-1]) if found else os.path.realpath(shutil.which(name) or "")
+        on_path = shutil.which(name)
+        return str(found[-1]) if found else os.path.realpath(on_path) if on_path else ""
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._as, str(self._bin / program), *arguments]

@@ -224,6 +224,7 @@ def test_redis_url_is_used_instead_of_a_server_of_our_own(
 def test_flushall_costs_no_delivery_and_no_worker(
     guest: Appliance, server: tuple[str, psutil.Process], hook: str, receiver: Receiver
 ) -> None:
+    eventually(lambda: len(guest.named("gunicorn: worker")) == 2)  # one is enough to be ready
     before = {process.pid for process in guest.family()}
     with redis.Redis.from_url(server[0]) as client:
         for number in range(1, 4):
