@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from conftest import need
 from machine import Appliance, PostgreSQL, eventually
 from receiver import Answer, Receiver
 
@@ -81,6 +82,7 @@ def test_a_machine_that_is_lost_is_replaced_within_30_seconds(
 
 def test_a_database_that_goes_away_and_comes_back_loses_nothing(tmp_path: Path, receiver: Receiver) -> None:
     """Meanwhile the hook answers 503 with Retry-After, within its five seconds."""
+    need(PostgreSQL.program("initdb"), "PostgreSQL is missing: apt install postgresql")
     server = PostgreSQL()
     appliance = Appliance(tmp_path / "a", DATABASE_URL=server.new())
     try:
