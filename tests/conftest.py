@@ -107,6 +107,7 @@ def clock(tmp_path: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "TEST_CLOCK": str(tmp_path / "clock")}
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share an appliance run in one process each, so that it is started once."""
     for item in items:

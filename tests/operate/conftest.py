@@ -5,6 +5,7 @@ import pytest
 SHARED = ("fresh", "far_away", "guest")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for name in SHARED:
