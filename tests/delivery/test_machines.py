@@ -96,9 +96,9 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(tmp_path: Path, 
         assert appliance.get("/readyz").status_code == 503
         server.start()
         appliance.wait_ready()
-        answer = eventually(lambda: _taken(appliance, token))
+        answer = eventually(lambda: _taken(appliance, token), 20)
         assert answer.json()["deliveries"] == 1
-        eventually(lambda: receiver.at("/hook")[-1].json["subtype"] == "ended")
+        eventually(lambda: receiver.at("/hook")[-1].json["subtype"] == "ended", 20)
         assert "Traceback" not in appliance.log
     finally:
         appliance.end()
