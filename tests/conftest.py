@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
@@ -107,10 +108,15 @@ def clock(tmp_path: Path) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "TEST_CLOCK": str(tmp_path / "clock")}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share an appliance run in one process each, so that it is started once."""
-    for item in items:
-        if "appliance" in getattr(item, "fixturenames", ()):
-            kind = item.callspec.params["database"]  # type: ignore[attr-defined]
-            item.add_marker(pytest.mark.xdist_group(kind))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """What shares an appliance or a PostgreSQL runs in one process, so that it is started once.
+
+    xdist's own groups do not hold with this pytest: it asks the node for its id in another way.
+    """
+
+    class ByWhatIsShared(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = next((kind for kind in ("postgresql", "sqlite") if f"[{kind}" in nodeid), None)
+            return shared or nodeid.partition("::")[0]
+
+    return ByWhatIsShared(config, log)
