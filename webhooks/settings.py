@@ -19,6 +19,7 @@ from webhooks.errors import SettingsError
 ROOT: Final = Path(__file__).resolve().parent.parent
 VERSION: Final[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 DAY: Final = 86_400
+MIN_SECRET: Final = 16  # characters
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -33,8 +34,12 @@ def _networks(values: list[str]) -> tuple[Network, ...]:
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("has to be an http:// or https:// address")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise ValueError("has to be an http:// or https:// address, without a user name")
+    try:
+        parts.port  # noqa: B018  # it is read when it is asked for
+    except ValueError:
+        raise ValueError("has a port that is no number from 0 to 65535") from None
     if parts.query or parts.fragment:
         raise ValueError("has to be without ? and #")
     return value.rstrip("/")
@@ -46,6 +51,13 @@ def _zone(value: str) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError("has to be a time zone such as Europe/Berlin") from error
     return value
+
+
+def _expanded(value: Path) -> Path:
+    try:
+        return value.expanduser()
+    except RuntimeError:
+        raise ValueError("names a user who has no home") from None
 
 
 def _folder(value: Path) -> Path:
@@ -85,13 +97,13 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    data_dir: Path = Path("data")
+    data_dir: Annotated[Path, AfterValidator(_expanded)] = Path("data")
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=1, le=65535)
     public_url: HttpUrl | None = None
     trusted_proxies: Networks = ()
     admin_password: str | None = None
-    secret_key: str | None = Field(default=None, min_length=16)
+    secret_key: str | None = Field(default=None, min_length=MIN_SECRET)
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
     redis_server: Path | None = None
@@ -101,9 +113,9 @@ class Settings(BaseSettings):
     allow_nets: Networks = ()
     deny_nets: Networks = ()
     proxy: Annotated[str, AfterValidator(_proxy)] | None = None
-    media_link_ttl: int = Field(default=DAY, ge=60)
+    media_link_ttl: int = Field(default=DAY, ge=60, le=10 * 366 * DAY)
     spool_dirs: Folders = ()
-    retention_days: int = Field(default=30, ge=1)
+    retention_days: int = Field(default=30, ge=1, le=36_600)
     max_body: int = Field(default=1 << 20, ge=1024)
     max_media: int = Field(default=256 << 20, ge=1024)
     tz: Annotated[str, AfterValidator(_zone)] | None = None
@@ -139,7 +151,7 @@ class Settings(BaseSettings):
     @cached_property
     def data(self) -> Path:
         """The data dir, absolute; a relative one counts from the folder of app.py."""
-        return (ROOT / self.data_dir.expanduser()).resolve()
+        return (ROOT / self.data_dir).resolve()
 
     @cached_property
     def base_url(self) -> str:

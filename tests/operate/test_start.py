@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -39,11 +41,29 @@ def far_away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     folder = tmp_path_factory.mktemp("far") / ("f" * 60) / ("o" * 60)
     one = Appliance(folder, SPOKE_LOG="json", SPOKE_HOST="0.0.0.0")
     eventually(lambda: "Ready after" in one.log)
-    elsewhere = Path(one.named("valkey-server")[0].cmdline()[1]).parent
     yield one
-    one.kill()
+    elsewhere = redis_socket(one).parent
+    assert elsewhere.is_dir()
+    one.stop()
     one.end()
-    shutil.rmtree(elsewhere)
+    assert not elsewhere.exists()
+
+
+def redis_socket(appliance: Appliance) -> Path:
+    """Where its own Redis listens."""
+    (server,) = appliance.named("valkey-server")
+    (path,) = {Path(found.laddr) for found in server.net_connections("unix") if found.laddr}
+    return path
+
+
+def listeners(appliance: Appliance) -> set[tuple[str, int]]:
+    """Where any of its processes listens on TCP."""
+    return {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in appliance.family()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def plain(folder: Path, **more: str) -> dict[str, str]:
@@ -124,9 +144,8 @@ def test_the_secret_key_is_nobody_elses_to_read(fresh: Appliance) -> None:
 
 
 def test_the_embedded_redis_listens_on_a_socket_in_a_private_folder_and_on_no_port(fresh: Appliance) -> None:
-    server = fresh.named("valkey-server")[0]
-    assert server.net_connections("inet") == []
-    (path,) = {Path(one.laddr) for one in server.net_connections("unix") if one.laddr}
+    assert fresh.named("valkey-server")[0].net_connections("inet") == []
+    path = redis_socket(fresh)
     assert path.is_relative_to(fresh.folder / "data")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -145,13 +164,7 @@ def test_whoever_reaches_the_embedded_redis_can_neither_empty_nor_reconfigure_it
 
 
 def test_the_web_server_alone_listens_on_tcp_and_where_it_was_told(fresh: Appliance) -> None:
-    heard = {
-        (connection.laddr.ip, connection.laddr.port)
-        for process in fresh.family()
-        for connection in process.net_connections("inet")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert heard == {("127.0.0.1", fresh.port)}
+    assert listeners(fresh) == {("127.0.0.1", fresh.port)}
 
 
 def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
@@ -231,6 +244,21 @@ def test_a_data_dir_may_have_any_name(tmp_path: Path, receiver: Receiver) -> Non
         one.end()
 
 
+def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None:
+    """Valkey takes the path of its configuration for a pattern. Short, so that the socket lies there."""
+    with tempfile.TemporaryDirectory(prefix="s-") as folder:
+        one = Appliance(Path(folder) / "a[b]*")
+        try:
+            assert redis_socket(one).is_relative_to(one.folder)
+            assert listeners(one) == {("127.0.0.1", one.port)}
+            token = one.location("Office")
+            one.webhook("Office", receiver.url("/brackets"))
+            one.event(token, type="incoming_call", subtype="ringing")
+            receiver.wait("/brackets")
+        finally:
+            one.end()
+
+
 def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
     tmp_path: Path, database: Callable[[], dict[str, str]], receiver: Receiver
 ) -> None:
@@ -280,6 +308,7 @@ def answers(session: requests.Session, port: int) -> bool:
 
 BAD: list[tuple[str, str, str]] = [
     ("SPOKE_DATA_DIR", "/proc/nothing", "writ"),
+    ("SPOKE_DATA_DIR", "~nobody-at-all/data", "no home"),
     ("SPOKE_HOST", "256.0.0.1", "address"),
     ("SPOKE_HOST", "203.0.113.9", "address"),  # TEST-NET-3: no machine's
     ("SPOKE_PORT", "http", "integer"),
@@ -287,6 +316,8 @@ BAD: list[tuple[str, str, str]] = [
     ("SPOKE_PORT", "65536", "65535"),
     ("SPOKE_PUBLIC_URL", "spoke.example", "https?://"),
     ("SPOKE_PUBLIC_URL", "https://spoke.example/?a", r"\?"),
+    ("SPOKE_PUBLIC_URL", "https://spoke.example:99999", "65535"),
+    ("SPOKE_PUBLIC_URL", "https://me@spoke.example", "user name"),
     ("SPOKE_TRUSTED_PROXIES", "10.0.0.0/33", "network|CIDR"),
     ("SPOKE_ALLOW_NETS", "127.0.0.0/8,lan", "network|CIDR"),
     ("SPOKE_DENY_NETS", "10.0.0.0-10.0.0.9", "network|CIDR"),
@@ -312,8 +343,10 @@ BAD: list[tuple[str, str, str]] = [
     ("SPOKE_PROXY", "socks5://proxy.example", "http://"),
     ("SPOKE_MEDIA_LINK_TTL", "a day", "integer"),
     ("SPOKE_MEDIA_LINK_TTL", "-1", r"\d"),
+    ("SPOKE_MEDIA_LINK_TTL", "9999999999999", r"\d"),
     ("SPOKE_SPOOL_DIRS", "/nowhere/spool", "folder|directory"),
     ("SPOKE_RETENTION_DAYS", "0", "1"),
+    ("SPOKE_RETENTION_DAYS", "99999999", r"\d"),
     ("SPOKE_RETENTION_DAYS", "3", "4"),  # the schedule takes 3.1 days, and 3.7 with all jitter
     ("SPOKE_MAX_BODY", "1MiB", "integer"),
     ("SPOKE_MAX_BODY", "0", r"\d{2}"),
@@ -361,6 +394,39 @@ def test_a_data_dir_that_cannot_be_written_stops_the_start(tmp_path: Path, below
     assert f"SPOKE_DATA_DIR={data} cannot be written" in refusal(
         {**plain(tmp_path / "a"), "SPOKE_DATA_DIR": str(data)}
     )
+
+
+@pytest.mark.parametrize(
+    "there", ["", "short\n", b"\xff" * 40, "a folder"], ids=["empty", "short", "bytes", "dir"]
+)
+def test_a_secret_key_that_is_none_stops_the_start(tmp_path: Path, there: str | bytes) -> None:
+    """An empty one would let anybody sign in."""
+    environment = plain(tmp_path)
+    key = tmp_path / "data" / "secret.key"
+    key.parent.mkdir()
+    if there == "a folder":
+        key.mkdir()
+    else:
+        key.write_bytes(there if isinstance(there, bytes) else there.encode())
+    assert str(key) in refusal(environment)
+
+
+def test_a_database_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    environment = plain(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spoke.sqlite3").write_text("no database " * 1000)
+    line = refusal(environment)
+    assert f"SPOKE_DATA_DIR={tmp_path / 'data'}" in line and "not a database" in line
+
+
+def test_a_database_of_a_newer_version_stops_the_start(tmp_path: Path) -> None:
+    environment = plain(tmp_path)
+    (tmp_path / "data").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "data" / "spoke.sqlite3")) as connection:
+        connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
+        connection.execute("INSERT INTO alembic_version VALUES ('9999')")
+        connection.commit()
+    assert "newer version" in refusal(environment)
 
 
 def test_a_data_dir_on_a_network_file_system_stops_the_start(tmp_path: Path) -> None:

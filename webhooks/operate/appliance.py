@@ -21,7 +21,7 @@ from typing import Any, Final
 from webhooks.errors import SpokeError, StartError
 from webhooks.operate import logs
 from webhooks.operate.children import Child, Supervisor
-from webhooks.operate.redis_server import find_server, server_command
+from webhooks.operate.redis_server import exec_server, find_server, remove_folder, write_config
 from webhooks.settings import VERSION, Settings, load_settings
 
 _START_SECONDS: Final = 30.0
@@ -81,6 +81,8 @@ def run_appliance(settings: Settings, web: str) -> int:
         finally:
             _say("Stopping…")
             supervisor.stop()
+            if supervisor.last:
+                remove_folder(settings)
     _say("Stopped.")
     return 0
 
@@ -175,8 +177,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
     server = find_server(settings)
     path = settings.redis_socket
-    command = server_command(settings, server)
-    child = Child("redis", lambda: os.execv(command[0], command), close)
+    config = write_config(settings)
+    child = Child("redis", lambda: exec_server(server, config), close)
     path.unlink(missing_ok=True)
     child.start()
     until = time.monotonic() + 5

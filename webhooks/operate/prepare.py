@@ -19,7 +19,7 @@ from webhooks.db import SCHEMA_HEAD, Store
 from webhooks.delivery import clock
 from webhooks.errors import Busy, StartError
 from webhooks.models import Meta
-from webhooks.settings import ROOT, Settings
+from webhooks.settings import MIN_SECRET, ROOT, Settings
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
 _SCHEMA_LOCK: Final = 0x53706F6B66
@@ -40,8 +40,8 @@ def prepare(settings: Settings, store: Store) -> str | None:
             return _first_password(settings, store)
     except (Busy, sa.exc.SQLAlchemyError) as error:
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
-        variable = "SPOKE_DATA_DIR" if settings.sqlite else "DATABASE_URL"
-        raise StartError(f"{variable}: the database cannot be used: {reason}") from error
+        where = f"SPOKE_DATA_DIR={settings.data}" if settings.database_url is None else "DATABASE_URL"
+        raise StartError(f"{where}: the database cannot be used: {reason}") from error
     finally:
         store.engine.dispose()  # nothing may be carried over a fork
 
@@ -53,20 +53,38 @@ def print_password(password: str | None) -> None:
 
 
 def secret_key(settings: Settings) -> str:
-    """The key that signs sessions and links: SPOKE_SECRET_KEY, or one made once and kept in the data dir."""
+    """The key that signs sessions and links: SPOKE_SECRET_KEY, or one made once and kept in the data dir.
+
+    Raises:
+        StartError: the file that keeps it cannot be read, or holds none.
+    """
     if settings.secret_key:
         return settings.secret_key
     _check_data_dir(settings)
     path = settings.data / "secret.key"
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_text().strip()
     with _locked(settings.data / "schema.lock"):
         if not path.exists():
-            draft = path.with_suffix(".new")
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(48) + "\n")
-            draft.rename(path)  # whole or not at all
-    return path.read_text().strip()
+            _write_whole(path, secrets.token_urlsafe(48) + "\n")
+        try:
+            key = path.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartError(f"{path} cannot be read: {error}.") from None
+    if len(key) < MIN_SECRET:
+        raise StartError(
+            f"{path} holds no key. Restore it from a backup; or delete it, which ends all sessions and links."
+        )
+    return key
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Whole or not at all, also after a power cut."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
 
 
 def set_password(session: orm.Session, password: str) -> None:
@@ -153,12 +171,18 @@ def _migrate(store: Store) -> None:
     # Imported here: no later start needs it.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(ROOT / "webhooks" / "migrations").replace("%", "%%"))
     with store.engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise StartError(
+                f"The database was made by a newer version ({error}). Start that one, or restore a backup."
+            ) from error
         connection.commit()
 
 

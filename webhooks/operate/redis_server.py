@@ -4,8 +4,9 @@ import importlib.util
 import os
 import platform
 import shutil
+import stat
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from webhooks.errors import StartError
 from webhooks.settings import Settings
@@ -42,12 +43,17 @@ def find_server(settings: Settings) -> Path:
     )
 
 
-def server_command(settings: Settings, server: Path) -> list[str]:
-    """Write the configuration and give the command: a Unix socket for us alone, no TCP, nothing on disk."""
+def write_config(settings: Settings) -> Path:
+    """A Unix socket for us alone, no TCP, nothing on disk; the answer is the configuration's file.
+
+    Raises:
+        StartError: the folder of the socket is not ours.
+    """
     socket = settings.redis_socket
     folder = socket.parent
     folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    found = folder.lstat()  # in /tmp a link of somebody else's may lie in its place
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise StartError(f"{folder} belongs to somebody else; the embedded Redis needs a folder of its own.")
     folder.chmod(0o700)
     acl = folder / "users.acl"
@@ -59,7 +65,24 @@ def server_command(settings: Settings, server: Path) -> list[str]:
         'save ""\nappendonly no\nmaxmemory-policy noeviction\nloglevel warning\nlogfile ""\n'
         "daemonize no\nset-proc-title no\n"
     )
-    return [str(server), str(config)]
+    return config
+
+
+def exec_server(server: Path, config: Path) -> NoReturn:
+    """Become the server. It reads its configuration from standard input: a path it would take for a
+    pattern, and where ``[`` or ``*`` in it match nothing, start on all addresses without a word."""
+    os.dup2(os.open(config, os.O_RDONLY), 0)
+    os.execv(server, [str(server), "--port", "0", "-"])
+
+
+def remove_folder(settings: Settings) -> None:
+    """Take away what a stop would leave outside of the data dir (a socket's path may be only so long)."""
+    folder = settings.redis_socket.parent
+    if folder.parent == settings.data:
+        return
+    for name in (settings.redis_socket.name, "users.acl", "redis.conf"):
+        (folder / name).unlink(missing_ok=True)
+    folder.rmdir()
 
 
 def _quoted(path: Path) -> str:
