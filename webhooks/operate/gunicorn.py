@@ -7,6 +7,7 @@ from typing import Any
 from gunicorn import glogging
 
 from webhooks.operate import children, logs
+from webhooks.operate.waiting_room import PatientWorker
 from webhooks.settings import load_settings
 
 _settings = load_settings()
@@ -36,7 +37,7 @@ logger_class = _Logger
 
 workers = 2
 threads = 8
-worker_class = "gthread"
+worker_class = PatientWorker
 preload_app = True
 control_socket_disable = True
 timeout = 60
