@@ -21,8 +21,8 @@ def _ids(sql: str) -> sa.TextClause:
 
 _DROP_HELD = sa.text(f"""
     UPDATE delivery SET state = 'dropped', reason = 'retention', settled_at = :now WHERE id IN (
-        SELECT d.id FROM delivery d WHERE d.state = 'held' AND d.owner IS NULL AND d.created_at < :before
-        ORDER BY d.id LIMIT {_EVENTS})
+        SELECT d.id FROM delivery d WHERE d.webhook_id IN (SELECT id FROM webhook) AND d.state = 'held'
+        AND d.owner IS NULL AND d.created_at < :before LIMIT {_EVENTS})
 """)
 # Events whose every delivery is settled; one with a pending delivery stays, however old. What was settled
 # only now, dropped a few lines above or resent after weeks, can be looked at for a day.
