@@ -152,6 +152,13 @@ def test_whatever_is_killed_comes_back_in_five_seconds_and_no_event_is_lost(
         time.sleep(chance.uniform(0.05, 0.4))
         one.kill()
         one.start()
+        time.sleep(chance.uniform(0.05, 0.4))
+        for process in one.family():  # all at once, as by a power cut
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        assert one.process is not None
+        one.process.wait()
+        one.start()
     assert pbx.faults == [] and len(pbx.answered) >= 500
     for path in ("/quick", "/slow"):
         eventually(

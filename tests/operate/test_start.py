@@ -183,7 +183,7 @@ def test_a_start_says_a_line_a_step_and_the_address_last(fresh: Appliance) -> No
     steps = [line.partition(" appliance ")[2] for line in lines if " appliance " in line]
     assert [step.split()[0].rstrip(":") for step in steps] == ["Spoke", "Redis", "Database", "Ready"]
     assert str(fresh.folder / "data") in steps[0]
-    assert fresh.url in lines[-1] and lines[-1].endswith(steps[-1])
+    assert fresh.url in steps[-1]  # a second worker's first line may come later
 
 
 def test_the_first_start_prints_a_password_that_logs_in(fresh: Appliance) -> None:
@@ -220,7 +220,9 @@ def test_json_lines_say_when_who_and_what(far_away: Appliance) -> None:
     assert lines and all({"time", "process", "level", "message"} <= line.keys() for line in lines)
     assert all(re.fullmatch(r"\S+T\S+(Z|[+-]\d\d:\d\d)", line["time"]) for line in lines)
     assert {"appliance", "worker-1", "worker-2"} <= {line["process"] for line in lines}
-    assert str(far_away.port) in lines[-1]["message"]
+    # A second worker may still be on its way; of the steps the address is the last.
+    steps = [line["message"] for line in lines if line["process"] == "appliance"]
+    assert str(far_away.port) in steps[-1]
 
 
 def test_a_wildcard_host_without_a_public_url_is_warned_about(far_away: Appliance) -> None:
