@@ -36,9 +36,11 @@ def test_after_log_in_a_person_sees_what_happened(
 
     page.goto(appliance.url)
     expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    expect(page.get_by_label("Password")).to_be_focused()  # a key pressed before would be lost
     page.get_by_label("Password").fill("not it")
     page.keyboard.press("Enter")
     expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=place[0])).to_be_visible()
