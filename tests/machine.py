@@ -196,6 +196,26 @@ class Appliance:
             return list(session.execute(sa.text(query), parameters).all())
 
 
+class Visitor:
+    """The admin without a browser: logged in, sending forms as a browser does. Redirects are not followed."""
+
+    def __init__(self, appliance: Appliance, password: str = PASSWORD) -> None:
+        self._url = appliance.url
+        self.session = requests.Session()
+        self.session.trust_env = False
+        assert self.post("/login", password=password).status_code == 303
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        headers = {"Accept": "text/html", **more.pop("headers", {})}
+        return self.session.get(self._url + path, timeout=10, allow_redirects=False, headers=headers, **more)
+
+    def post(self, path: str, **fields: Any) -> requests.Response:
+        headers = {"Origin": self._url, "Accept": "text/html"}
+        return self.session.post(
+            self._url + path, timeout=10, allow_redirects=False, headers=headers, data=fields
+        )
+
+
 @contextlib.contextmanager
 def _environment(wanted: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)

@@ -11,7 +11,7 @@ from pathlib import Path
 from conftest import need
 from machine import ROOT, eventually, free_port
 
-from webhooks.settings import Settings, _variable
+from webhooks.settings import Settings, variable
 
 README = (ROOT / "README.md").read_text()
 
@@ -42,7 +42,7 @@ def test_every_setting_is_in_the_table_with_its_default() -> None:
         for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
     }
     variables = {
-        field.validation_alias if isinstance(field.validation_alias, str) else _variable((name,)): field
+        field.validation_alias if isinstance(field.validation_alias, str) else variable(name): field
         for name, field in Settings.model_fields.items()
     }
     assert rows.keys() == variables.keys()

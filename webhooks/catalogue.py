@@ -49,6 +49,17 @@ def label(word: str | None) -> str:
     return EVENT_TYPES.get(word) or CALL_STATUSES.get(word) or STATES.get(word) or word
 
 
+def filter_label(kind: str, type_: str | None, status: str | None) -> str:
+    """Which events a webhook is for, in the pages' words."""
+    if kind == "media":
+        return label(type_) if type_ else "Any media"
+    if type_ and status:
+        return f"{label(type_)}, {label(status)}"
+    if type_ is None and status is None:
+        return "Any call"
+    return f"{label(type_)}, any status" if type_ else f"Any call, {label(status)}"
+
+
 def sample_event(kind: str, type_: str | None, status: str | None) -> dict[str, Any]:
     """The seed's example, for the type and status chosen; the first of each where any will do."""
     fields: dict[str, Any] = {
@@ -57,3 +68,19 @@ def sample_event(kind: str, type_: str | None, status: str | None) -> dict[str, 
     if kind == "call":
         return fields | {"type": type_ or "incoming_call", "subtype": status or "ringing"}
     return fields | {"type": type_ or "voicemail"}
+
+
+def sample_payload(kind: str, type_: str | None, status: str | None, base_url: str) -> dict[str, Any]:
+    """The seed's example payload for a combination, whole: what a receiver would get, in the wire's order."""
+    event = sample_event(kind, type_, status)
+    known: dict[str, Any] = {
+        "id": "6d739560-1741-11ed-861d-0242ac120002", "thread_id": "54144414-9e16-49de-8830-b2475a8dc7ea",
+        "timestamp": "2023-11-14T21:45:22.000000Z", "content_type": "audio/mpeg",
+        "filename": "recording_2024-07-19 00:00:00 -0500_from:15053430650_to:5012-508_116612489.mp3",
+        "attachments": f"{base_url}/api/media/download/ad1c5ba3-9f9b-454d-b4b1-cfb592bb8fd9"
+        "?expires=1721507312&signature=541444149e1649de8830b2475",
+        **event,
+    }  # fmt: skip
+    if event["type"] == "voicemail":
+        known["filename"] = known["filename"].replace("recording_", "voicemail_")
+    return {name: known[name] for name in (CALL_FIELDS if kind == "call" else MEDIA_FIELDS)}

@@ -23,8 +23,24 @@ class Conflict(SpokeError):
     """The request does not fit the present state, such as a name that is taken."""
 
 
+class Stale(Conflict):
+    """What is to be changed was changed by somebody else since it was read; nothing was overwritten."""
+
+
+class TooMany(SpokeError):
+    """Too many tries; ``retry_after`` in seconds says when the next one counts."""
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
 class Invalid(SpokeError):
-    """A value of the caller's that cannot be taken."""
+    """A value of the caller's that cannot be taken; ``field`` names it, where it is one of a form's."""
+
+    def __init__(self, sentence: str, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.field = field
 
 
 class Busy(SpokeError):

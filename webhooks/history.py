@@ -1,5 +1,6 @@
 """What happened to events and deliveries, and sending them again. Pages, API and commands call here."""
 
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -7,11 +8,12 @@ from typing import TypeVar
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.changes import record
 from webhooks.db import Store, now_ms
 from webhooks.delivery import replay
 from webhooks.delivery.replay import Span
 from webhooks.errors import Conflict, Invalid, NotFound
-from webhooks.models import Delivery, Event, Replay, Webhook
+from webhooks.models import Change, Delivery, Event, Replay, Tally, Webhook
 
 _Row = TypeVar("_Row")
 _REPLAY_MOVES = {"pause": ("running", "paused"), "resume": ("paused", "running")}
@@ -40,11 +42,68 @@ class History:
         with self._store.read() as session:
             return _found(session.get(Delivery, delivery_id, options=_WHOLE), "delivery", delivery_id)
 
-    def unmatched_events(self, count: int) -> Sequence[Event]:
-        """The newest events that were for no webhook."""
+    def delivery_of(self, webhook_id: int, event_uid: str) -> Delivery:
+        """The newest delivery of an event with this id to this webhook."""
         with self._store.read() as session:
-            newest = sa.select(Event.id).order_by(Event.id.desc()).limit(count)
+            query = (
+                sa.select(Delivery)
+                .join(Delivery.event)
+                .where(
+                    Event.location_id
+                    == sa.select(Webhook.location_id).where(Webhook.id == webhook_id).scalar_subquery(),
+                    Event.uid == uuid.UUID(event_uid).bytes,
+                    Delivery.webhook_id == webhook_id,
+                )
+                .order_by(Delivery.id.desc())
+                .limit(1)
+                .options(*_WHOLE)
+            )
+            return _found(session.scalar(query), "delivery of event", event_uid)
+
+    def event(self, event_id: int) -> Event:
+        """One event with its deliveries."""
+        with self._store.read() as session:
+            return _found(session.get(Event, event_id, options=_STORY), "event", event_id)
+
+    def story(self, event: Event, most: int = 200) -> Sequence[Event]:
+        """All events of the same call at the same location, in order, with their deliveries."""
+        with self._store.read() as session:
+            query = (
+                sa.select(Event)
+                .where(Event.thread_key == event.thread_key, Event.location_id == event.location_id)
+                .order_by(Event.id)
+                .limit(most)
+                .options(*_STORY)
+            )
+            return session.scalars(query).all()
+
+    def unmatched_events(self, count: int, before: int | None = None) -> tuple[Sequence[Event], int | None]:
+        """Newest first, those that were for no webhook among the ``count`` events below ``before``.
+
+        The second value is where to go on, None at the end.
+        """
+        with self._store.read() as session:
+            ids = sa.select(Event.id).order_by(Event.id.desc()).limit(count)
+            if before is not None:
+                ids = ids.where(Event.id < before)
+            newest = session.scalars(ids).all()
             query = sa.select(Event).where(Event.id.in_(newest), Event.matched == 0).order_by(Event.id.desc())
+            older = newest[-1] if len(newest) == count else None
+            return session.scalars(query.options(orm.joinedload(Event.location))).all(), older
+
+    def purged(self) -> bool:
+        """Whether anything was removed by age already."""
+        with self._store.read() as session:
+            return session.scalar(sa.select(Tally.n).limit(1)) is not None
+
+    def changes(self, count: int, before: int | None = None, subject: str | None = None) -> Sequence[Change]:
+        """Who changed what, newest first."""
+        query = sa.select(Change).order_by(Change.id.desc()).limit(count)
+        if before is not None:
+            query = query.where(Change.id < before)
+        if subject is not None:
+            query = query.where(Change.subject == subject)
+        with self._store.read() as session:
             return session.scalars(query).all()
 
     def resend(self, delivery_id: int) -> Delivery:
@@ -55,6 +114,9 @@ class History:
             state = replay.target_state(webhook.state, webhook.resume)
             if not replay.reopen(session.connection(), [delivery_id], state):
                 raise Conflict(f"Delivery {delivery_id} is {delivery.state}: it is on its way already.")
+            record(
+                session.connection(), f"webhook {delivery.webhook_id}", f"delivery {delivery_id} sent again"
+            )
             session.expire(delivery)
             return _found(session.get(Delivery, delivery_id), "delivery", delivery_id)
 
@@ -78,6 +140,10 @@ class History:
         with self._store.write() as session:
             _live(session.get(Webhook, webhook_id), webhook_id)
             number = replay.begin(session.connection(), webhook_id, _span(since, until, states))
+            said = (
+                f"replay {number} begun: all that is {' or '.join(states)} since {since:%Y-%m-%d %H:%M:%S %Z}"
+            )
+            record(session.connection(), f"webhook {webhook_id}", said)
             return session.get_one(Replay, number)
 
     def step_replay(self, replay_id: int) -> Replay:
@@ -88,10 +154,17 @@ class History:
             session.expire_all()
             return session.get_one(Replay, replay_id)
 
-    def replays(self, count: int = 50) -> Sequence[Replay]:
-        """The newest replays."""
+    def replays(self, count: int = 50, webhook_id: int | None = None) -> Sequence[Replay]:
+        """The newest replays, all or a webhook's."""
+        query = sa.select(Replay).order_by(Replay.id.desc()).limit(count)
+        if webhook_id is not None:
+            query = query.where(Replay.webhook_id == webhook_id)
         with self._store.read() as session:
-            return session.scalars(sa.select(Replay).order_by(Replay.id.desc()).limit(count)).all()
+            return session.scalars(query).all()
+
+    def replay(self, replay_id: int) -> Replay:
+        with self._store.read() as session:
+            return _found(session.get(Replay, replay_id), "replay", replay_id)
 
     def move_replay(self, replay_id: int, move: str) -> Replay:
         """``pause``, ``resume`` or ``cancel`` a replay. What it has opened already goes on its way."""
@@ -107,9 +180,14 @@ class History:
                 if found.state != before:
                     raise Conflict(f"Replay {replay_id} is {found.state}.")
                 found.state = found_state
+            record(session.connection(), f"webhook {found.webhook_id}", f"replay {replay_id}: {move}")
             return found
 
 
+_STORY = (
+    orm.joinedload(Event.location),
+    orm.selectinload(Event.deliveries).joinedload(Delivery.webhook),
+)
 _WHOLE = (
     orm.joinedload(Delivery.event),
     orm.joinedload(Delivery.webhook).joinedload(Webhook.location),
@@ -125,7 +203,7 @@ def _span(since: datetime, until: datetime | None, states: Sequence[str]) -> Spa
     return Span(round(since.timestamp() * 1000), end, tuple(dict.fromkeys(states)))
 
 
-def _found(row: _Row | None, what: str, number: int) -> _Row:
+def _found(row: _Row | None, what: str, number: int | str) -> _Row:
     if row is None:
         raise NotFound(f"There is no {what} {number}.")
     return row

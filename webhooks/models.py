@@ -40,6 +40,7 @@ class Location(Model):
     token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
     created_at: Mapped[datetime] = mapped_column(Moment)
+    connected_at: Mapped[datetime | None] = mapped_column(Moment)  # "Authorize" was pressed for it
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     webhooks: Mapped[list["Webhook"]] = relationship(back_populates="location")
 
@@ -119,7 +120,8 @@ class Event(Model):
     matched: Mapped[int]
     origin: Mapped[str] = mapped_column(sa.String(10))
     body: Mapped[str] = mapped_column(sa.Text)
-    deliveries: Mapped[list["Delivery"]] = relationship(back_populates="event")
+    location: Mapped[Location] = relationship()
+    deliveries: Mapped[list["Delivery"]] = relationship(back_populates="event", order_by="Delivery.id")
 
 
 _DUE = sa.text("state = 'pending'")
@@ -240,3 +242,105 @@ class ApiKey(Model):
     name: Mapped[str] = mapped_column(sa.String(100), unique=True)
     key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Change(Model):
+    """Who changed what, when: one sentence, never a secret (webhooks/changes)."""
+
+    __tablename__ = "change"
+    __table_args__ = (sa.Index("ix_change_subject", "subject", "id"), _serial)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Moment)
+    actor: Mapped[str] = mapped_column(sa.String(200))
+    subject: Mapped[str] = mapped_column(sa.String(200))
+    text: Mapped[str] = mapped_column(sa.Text)
+
+
+class Traffic(Model):
+    """A webhook's attempts in one quarter of an hour; ``slot`` counts those since 1970 UTC.
+
+    ``milliseconds`` is the sum over the delivered ones, ``slowest`` the longest of them.
+    """
+
+    __tablename__ = "traffic"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    webhook_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    delivered: Mapped[int]
+    failed: Mapped[int]
+    milliseconds: Mapped[int] = mapped_column(sa.BigInteger)
+    slowest: Mapped[int]
+
+
+class Heard(Model):
+    """A location's events in one quarter of an hour, as ``Traffic``; gathered by events/digest."""
+
+    __tablename__ = "heard"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    location_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+    slot: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    events: Mapped[int]
+    unmatched: Mapped[int]
+    last_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class EventNumber(Model):
+    """Which events a number took part in. ``number`` is written backwards: people know a number's end."""
+
+    __tablename__ = "event_number"
+    __table_args__ = ({"sqlite_with_rowid": False},)
+    number: Mapped[str] = mapped_column(
+        sa.String(40).with_variant(sa.String(40, collation="C"), "postgresql"), primary_key=True
+    )
+    event_id: Mapped[int] = mapped_column(Id, primary_key=True, autoincrement=False)
+
+
+class LoginSession(Model):
+    """A browser that is logged in; its cookie's random id is kept as SHA-256."""
+
+    __tablename__ = "login_session"
+    id_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    seen_at: Mapped[datetime] = mapped_column(Moment)
+    address: Mapped[str] = mapped_column(sa.String(60))
+    browser: Mapped[str] = mapped_column(sa.String(200))
+
+
+class LoginFailure(Model):
+    """Wrong passwords in a row from one address; ``at`` is the last one's time."""
+
+    __tablename__ = "login_failure"
+    address: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
+    failures: Mapped[int]
+    at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Inbox(Model):
+    """A test inbox: what is posted to ``/inbox/<id>`` is shown, and answered after ``delay_ms``."""
+
+    __tablename__ = "inbox"
+    id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100))
+    status: Mapped[int]
+    delay_ms: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class InboxMessage(Model):
+    """One request to a test inbox. ``headers`` is a JSON list of pairs; ``size`` is the whole body's.
+
+    ``webhook_id`` is the webhook whose secret verifies the signature; ``verdict`` says it in words.
+    """
+
+    __tablename__ = "inbox_message"
+    __table_args__ = (sa.Index("ix_inbox_message_inbox_id", "inbox_id", "id"), _serial)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    inbox_id: Mapped[str] = mapped_column(sa.ForeignKey("inbox.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(Moment)
+    sender: Mapped[str] = mapped_column(sa.String(60))
+    headers: Mapped[str] = mapped_column(sa.Text)
+    body: Mapped[str] = mapped_column(sa.Text)
+    size: Mapped[int]
+    answered: Mapped[int]
+    webhook_id: Mapped[int | None] = mapped_column(Id)
+    verdict: Mapped[str] = mapped_column(sa.Text)

@@ -9,17 +9,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES
+from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_label
+from webhooks.changes import record
 from webhooks.db import Store, config_changed
 from webhooks.delivery.holding import settle_webhook
 from webhooks.delivery.options import Options, parse_options
 from webhooks.delivery.signing import new_secret
-from webhooks.delivery.targets import AddressRules, check_url
-from webhooks.errors import Conflict, Invalid, NotFound
+from webhooks.delivery.targets import AddressRules, Resolver, check_url, own_inbox
+from webhooks.errors import AttemptError, Conflict, Invalid, NotFound, Stale, TargetRefused
 from webhooks.models import ApiKey, Delivery, Lane, Location, Webhook
 from webhooks.settings import Settings
 
 ROTATION: Final = timedelta(hours=24)
+_LOOKUP_SECONDS: Final = 2.0
 
 
 def token_hash(token: str) -> bytes:
@@ -34,7 +36,7 @@ def _now() -> datetime:
 def _name(name: str) -> str:
     name = name.strip()
     if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise Invalid("A name has 1 to 100 printable characters.")
+        raise Invalid("A name has 1 to 100 printable characters.", "name")
     return name
 
 
@@ -46,8 +48,9 @@ class Registry:
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._store = store
+        self._settings, self._store = settings, store
         self._rules = AddressRules(settings.allow_nets, settings.deny_nets)
+        self._resolver = Resolver()
 
     # --- locations ---
 
@@ -56,6 +59,37 @@ class Registry:
         with self._store.read() as session:
             query = sa.select(Location).where(Location.deleted_at.is_(None)).order_by(Location.name)
             return session.scalars(query).all()
+
+    def location(self, location_id: int) -> Location:
+        with self._store.read() as session:
+            found = session.get(Location, location_id)
+            if found is None or found.deleted_at is not None:
+                raise NotFound(f"There is no location {location_id}.")
+            return found
+
+    def connect_location(self, name: str) -> Location:
+        """Make the location one of the active integrations: the seed's "Authorize"."""
+        with self._store.write() as session:
+            location = _location(session, name)
+            if location.connected_at is None:
+                location.connected_at = _now()
+                _note(session, location, "connected to Webhooks")
+            return location
+
+    def disconnect_location(self, name: str) -> int:
+        """Take it from the active integrations: its webhooks are deleted, their open deliveries dropped.
+
+        The answer is how many webhooks those were. Its events are still taken, for nobody.
+        """
+        with self._store.write() as session:
+            location = _location(session, name)
+            webhooks = _delete_webhooks(location)
+            location.connected_at = None
+            config_changed(session.connection())
+            _note(session, location, f"disconnected from Webhooks; {len(webhooks)} webhooks deleted")
+        for webhook in webhooks:
+            settle_webhook(self._store, webhook.id)
+        return len(webhooks)
 
     def add_location(self, name: str) -> tuple[Location, str]:
         """A new location and its token, which is not kept."""
@@ -66,6 +100,7 @@ class Registry:
             session.add(location)
             config_changed(session.connection())
             session.flush()
+            _note(session, location, "added")
             return location, token
 
     def rename_location(self, name: str, new: str) -> Location:
@@ -74,6 +109,7 @@ class Registry:
             location = _location(session, name)
             if new != location.name:
                 _name_is_free(session, new)
+                _note(session, location, f"renamed to {new!r}")
             location.name = new
             return location
 
@@ -84,6 +120,7 @@ class Registry:
             location = _location(session, name)
             location.token_hash = token_hash(token)
             config_changed(session.connection())
+            _note(session, location, "token rotated: the old one is refused")
             return location, token
 
     def set_location_state(self, name: str, state: str) -> Location:
@@ -92,32 +129,34 @@ class Registry:
             location = _location(session, name)
             location.state = state
             config_changed(session.connection())
+            _note(session, location, "paused" if state == "paused" else "resumed")
             return location
 
     def delete_location(self, name: str) -> Location:
         """Delete a location and its webhooks; their open deliveries are dropped, the history stays."""
         with self._store.write() as session:
             location = _location(session, name)
-            location.deleted_at = now = _now()
-            webhooks = [webhook for webhook in location.webhooks if webhook.deleted_at is None]
-            for webhook in webhooks:
-                webhook.deleted_at = now
+            location.deleted_at = _now()
+            webhooks = _delete_webhooks(location)
             config_changed(session.connection())
+            _note(session, location, f"deleted, and {len(webhooks)} webhooks with it")
         for webhook in webhooks:
             settle_webhook(self._store, webhook.id)
         return location
 
     # --- webhooks ---
 
-    def webhooks(self) -> Sequence[Webhook]:
-        """All webhooks with their locations and lanes, oldest first."""
+    def webhooks(self, location_id: int | None = None) -> Sequence[Webhook]:
+        """All webhooks, or a location's, with their locations and lanes, oldest first."""
+        query = (
+            sa.select(Webhook)
+            .where(Webhook.deleted_at.is_(None))
+            .order_by(Webhook.id)
+            .options(orm.joinedload(Webhook.location), orm.joinedload(Webhook.lane))
+        )
+        if location_id is not None:
+            query = query.where(Webhook.location_id == location_id)
         with self._store.read() as session:
-            query = (
-                sa.select(Webhook)
-                .where(Webhook.deleted_at.is_(None))
-                .order_by(Webhook.id)
-                .options(orm.joinedload(Webhook.location), orm.joinedload(Webhook.lane))
-            )
             return session.scalars(query).all()
 
     def add_webhook(
@@ -134,23 +173,36 @@ class Registry:
         _check_filter(kind, type_, status)
         self._check_url(url)
         chosen = _kept(parse_options(options or {}))
+        _check_description(description)
         with self._store.write() as session:
+            place = _location(session, location)
+            place.connected_at = place.connected_at or _now()
             webhook = Webhook(
-                location=_location(session, location), kind=kind, type=type_, status=status, url=url,
+                location=place, kind=kind, type=type_, status=status, url=url,
                 description=description, state="active", secret=new_secret(), options=chosen, version=1,
                 created_at=_now(), lane=Lane(not_before=0, failures=0, broken=0),
             )  # fmt: skip
             session.add(webhook)
             config_changed(session.connection())
             session.flush()
+            _note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {url}")
             return webhook
 
-    def edit_webhook(self, webhook_id: int, changes: dict[str, Any]) -> Webhook:
-        """Change ``type``, ``status``, ``url``, ``description``, ``options`` (None resets an option)."""
+    def edit_webhook(self, webhook_id: int, changes: dict[str, Any], version: int | None = None) -> Webhook:
+        """Change ``type``, ``status``, ``url``, ``description``, ``options`` (None resets an option).
+
+        ``version`` is the one that the changes were made from; None takes whichever is there.
+
+        Raises:
+            Stale: somebody else has changed it since.
+        """
         changes = dict(changes)
         options = changes.pop("options", {})
         with self._store.write() as session:
-            webhook = _webhook(session, webhook_id)
+            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            if version is not None and webhook.version != version:
+                raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
+            before, headers = _described(webhook), webhook.options.get("headers")
             merged = {
                 name: value for name, value in {**webhook.options, **options}.items() if value is not None
             }
@@ -159,8 +211,14 @@ class Registry:
                 setattr(webhook, field, value)
             _check_filter(webhook.kind, webhook.type, webhook.status)
             self._check_url(webhook.url)
+            _check_description(webhook.description)
             webhook.version += 1
             config_changed(session.connection())
+            after = _described(webhook)
+            told = [f"{name}: {before[name]} → {new}" for name, new in after.items() if before[name] != new]
+            if before["headers"] == after["headers"] and headers != webhook.options.get("headers"):
+                told.append("a header's value")
+            _note(session, webhook, f"changed: {'; '.join(told) or 'nothing'}")
             return webhook
 
     def pause_webhook(self, webhook_id: int) -> int:
@@ -170,7 +228,9 @@ class Registry:
             if webhook.resume:
                 raise Conflict(f"Webhook {webhook_id} is being resumed; try again in a moment.")
             webhook.state, webhook.reason = "paused", None
+            webhook.version += 1
             config_changed(session.connection())
+            _note(session, webhook, "paused: its deliveries are held")
         settle_webhook(self._store, webhook_id)
         with self._store.read() as session:
             held = sa.select(sa.func.count()).where(
@@ -185,14 +245,18 @@ class Registry:
             if webhook.state == "active":
                 raise Conflict(f"Webhook {webhook_id} is not paused or disabled.")
             webhook.resume = "drop" if drop_held else "send"
+            webhook.version += 1
             config_changed(session.connection())
+            _note(session, webhook, f"resumed: what was held is {'dropped' if drop_held else 'sent'}")
         return settle_webhook(self._store, webhook_id)
 
     def delete_webhook(self, webhook_id: int) -> int:
         """Delete; open deliveries are dropped, the history stays. The answer is how many were dropped."""
         with self._store.write() as session:
-            _webhook(session, webhook_id).deleted_at = _now()
+            webhook = _webhook(session, webhook_id)
+            webhook.deleted_at = _now()
             config_changed(session.connection())
+            _note(session, webhook, f"deleted: {_filter(webhook)} → {webhook.url}")
         return settle_webhook(self._store, webhook_id)
 
     def rotate_webhook(self, webhook_id: int) -> Webhook:
@@ -202,6 +266,7 @@ class Registry:
             webhook.previous_secret, webhook.previous_until = webhook.secret, _now() + ROTATION
             webhook.secret = new_secret()
             config_changed(session.connection())
+            _note(session, webhook, "secret rotated: the former one signs as well for 24 hours")
             return webhook
 
     def webhook(self, webhook_id: int) -> Webhook:
@@ -209,7 +274,23 @@ class Registry:
             return _webhook(session, webhook_id)
 
     def _check_url(self, url: str) -> None:
-        self._rules.judge_host(check_url(url))
+        """Raise Invalid where the URL cannot be called, whatever its name leads to."""
+        try:
+            if not own_inbox(self._settings, url):
+                self._rules.judge_host(check_url(url))
+        except (Invalid, TargetRefused) as error:
+            raise Invalid(str(error), "url") from None
+
+    def doubt(self, url: str) -> str | None:
+        """A warning about a URL that was taken: its name leads nowhere now, or to a refused address."""
+        if own_inbox(self._settings, url):
+            return None
+        try:
+            for address in self._resolver.addresses(check_url(url), _LOOKUP_SECONDS):
+                self._rules.judge(address)
+        except AttemptError as error:
+            return f"As things are now, deliveries would fail: {error}"
+        return None
 
     # --- keys ---
 
@@ -226,6 +307,7 @@ class Registry:
             row = ApiKey(name=name, key_hash=token_hash(key), created_at=_now())
             session.add(row)
             config_changed(session.connection())
+            record(session.connection(), f"API key {name}", "added")
             session.flush()
             return row, key
 
@@ -236,6 +318,7 @@ class Registry:
                 raise NotFound(f"There is no key {name!r}.")
             session.delete(row)
             config_changed(session.connection())
+            record(session.connection(), f"API key {name}", "revoked")
 
 
 def _location(session: orm.Session, name: str) -> Location:
@@ -250,11 +333,43 @@ def _name_is_free(session: orm.Session, name: str) -> None:
         raise Conflict(f"There is a location {name!r} already; choose another name.")
 
 
-def _webhook(session: orm.Session, webhook_id: int) -> Webhook:
-    found = session.get(Webhook, webhook_id, options=[orm.joinedload(Webhook.location)])
+def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False) -> Webhook:
+    found = session.get(
+        Webhook,
+        webhook_id,
+        options=[orm.joinedload(Webhook.location, innerjoin=True), orm.selectinload(Webhook.lane)],
+        with_for_update={"of": Webhook} if lock else None,
+    )
     if found is None or found.deleted_at is not None:
         raise NotFound(f"There is no webhook {webhook_id}.")
     return found
+
+
+def _delete_webhooks(location: Location) -> list[Webhook]:
+    webhooks = [webhook for webhook in location.webhooks if webhook.deleted_at is None]
+    for webhook in webhooks:
+        webhook.deleted_at = _now()
+    return webhooks
+
+
+def _note(session: orm.Session, changed: Location | Webhook, text: str) -> None:
+    subject = f"location {changed.name}" if isinstance(changed, Location) else f"webhook {changed.id}"
+    record(session.connection(), subject, text)
+
+
+def _filter(webhook: Webhook) -> str:
+    return filter_label(webhook.kind, webhook.type, webhook.status)
+
+
+def _described(webhook: Webhook) -> dict[str, str]:
+    """What may be told of it in the history: of headers the names, of a certificate that there is one."""
+    options = Options.model_validate(webhook.options).shown()
+    options["headers"] = ", ".join(options["headers"]) or "none"
+    options["ca"] = "own" if options["ca"] else "the usual ones"
+    own = {"events": _filter(webhook), "URL": webhook.url, "description": webhook.description or "none"}
+    return own | {
+        name.replace("_", " "): "default" if value is None else str(value) for name, value in options.items()
+    }
 
 
 def _kept(options: Options) -> dict[str, object]:
@@ -262,13 +377,20 @@ def _kept(options: Options) -> dict[str, object]:
     return options.model_dump(exclude_defaults=True)
 
 
+def _check_description(text: str) -> None:
+    if len(text) > 500:
+        raise Invalid("A description has at most 500 characters.", "description")
+
+
 def _check_filter(kind: str, type_: str | None, status: str | None) -> None:
     if kind not in ("call", "media"):
         raise Invalid("The kind is call or media.")
     words = CALL_TYPES if kind == "call" else MEDIA_TYPES
     if type_ is not None and type_ not in words:
-        raise Invalid(f"The type of a {kind} webhook is one of {', '.join(words)}; leave it out for any.")
+        raise Invalid(
+            f"The type of a {kind} webhook is one of {', '.join(words)}; leave it out for any.", "type"
+        )
     if status is not None and kind == "media":
-        raise Invalid("A media webhook has no status.")
+        raise Invalid("A media webhook has no status.", "status")
     if status is not None and status not in CALL_STATUSES:
-        raise Invalid(f"The status is one of {', '.join(CALL_STATUSES)}; leave it out for any.")
+        raise Invalid(f"The status is one of {', '.join(CALL_STATUSES)}; leave it out for any.", "status")

@@ -162,6 +162,14 @@ class Settings(BaseSettings):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def own_url(self) -> str:
+        """Where this machine reaches its own web server, past any proxy."""
+        host = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
+            self.host, self.host
+        )
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def wildcard_host(self) -> bool:
         return self.host in ("0.0.0.0", "::", "*", "")
 
@@ -189,9 +197,10 @@ class Settings(BaseSettings):
         return self.database_url is None or self.database_url.startswith("sqlite:")
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0])
-    return name if name.isupper() else f"SPOKE_{name.upper()}"
+def variable(field: str) -> str:
+    """The environment variable of a field of ``Settings``."""
+    alias = Settings.model_fields[field].validation_alias if field in Settings.model_fields else None
+    return str(alias) if alias else field if field.isupper() else f"SPOKE_{field.upper()}"
 
 
 _SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
@@ -210,8 +219,8 @@ def load_settings(**given: Any) -> Settings:
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         raise SettingsError(message)
-    variable = _variable(first["loc"])
-    given_value = os.environ.get(variable, first.get("input", ""))
-    secret = variable in _SECRET_VARIABLES or (variable == "SPOKE_PROXY" and "@" in str(given_value))
+    name = variable(str(first["loc"][0]))
+    given_value = os.environ.get(name, first.get("input", ""))
+    secret = name in _SECRET_VARIABLES or (name == "SPOKE_PROXY" and "@" in str(given_value))
     value = "" if secret else f"={given_value}"
-    raise SettingsError(f"{variable}{value} cannot be used: {message[0].lower()}{message[1:]}")
+    raise SettingsError(f"{name}{value} cannot be used: {message[0].lower()}{message[1:]}")

@@ -1,5 +1,7 @@
 """One attempt: sign, send, read the answer, say in one sentence what went wrong."""
 
+import functools
+import ipaddress
 import json
 import re
 import ssl
@@ -16,19 +18,23 @@ from webhooks.db import now_ms
 from webhooks.delivery.deadline import Deadline
 from webhooks.delivery.pinned import Gate, PinnedAdapter, trust, under
 from webhooks.delivery.signing import signed_headers
+from webhooks.delivery.targets import AddressRules
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
 from webhooks.settings import VERSION
 
 KEPT_ON_FAILURE: Final = 16 << 10  # bytes of a response; the rest stays unread
 KEPT_ON_SUCCESS: Final = 1 << 10
 _MAX_RETRY_AFTER: Final = 86_400.0
-_USER_AGENT: Final = f"Spoke-Webhooks/{VERSION}"
+USER_AGENT: Final = "Spoke-Webhooks/"
 _MASK: Final = "•••"
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What an attempt has to know of its webhook. ``own_headers`` values are never logged."""
+    """What an attempt has to know of its webhook. ``own_headers`` values are never logged.
+
+    ``own``: the URL is a test inbox at our own listening socket, which the address rules do not concern.
+    """
 
     webhook_id: int
     url: str
@@ -37,6 +43,7 @@ class Endpoint:
     own_headers: tuple[tuple[str, str], ...] = ()
     ca: str | None = None
     verify: bool = True
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,9 @@ class Sender:
 
     def __init__(self, endpoint: Endpoint, gate: Gate, connections: int) -> None:
         self.endpoint = endpoint
-        self._adapter = PinnedAdapter(gate, connections, trust(endpoint.ca, endpoint.verify))
+        self._adapter = PinnedAdapter(
+            _to_ourselves() if endpoint.own else gate, connections, trust(endpoint.ca, endpoint.verify)
+        )
         try:
             self._url = requests.Request("POST", endpoint.url).prepare().url
         except (requests.RequestException, UnicodeError) as error:
@@ -125,7 +134,7 @@ class Sender:
         headers: dict[str, str] = {
             **dict(self.endpoint.own_headers),
             "Content-Type": "application/json",
-            "User-Agent": _USER_AGENT,
+            "User-Agent": f"{USER_AGENT}{VERSION}",
             "Accept-Encoding": "identity",
             "Content-Length": str(len(data)),
             **signed_headers(self.endpoint.secrets, message.message_id, int(time.time()), message.body),
@@ -159,6 +168,12 @@ class Sender:
             kept = f"[the answer broke off: {explain(error, deadline, self.endpoint)}]".encode()
             raw.close()
         outcome.response_body = kept[:keep].decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+@functools.cache
+def _to_ourselves() -> Gate:
+    """Past address rules and proxy: only ever for the URL of our own listening socket."""
+    return Gate(AddressRules(allow=tuple(ipaddress.ip_network(every) for every in ("0.0.0.0/0", "::/0"))))
 
 
 def _read_body(raw: Any) -> bytes:

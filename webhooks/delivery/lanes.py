@@ -10,6 +10,7 @@ from webhooks.delivery.health import Health
 from webhooks.delivery.options import Options
 from webhooks.delivery.outbox import Claim
 from webhooks.delivery.pinned import Gate
+from webhooks.delivery.targets import own_inbox
 from webhooks.direct import Direct
 from webhooks.settings import Settings
 
@@ -168,12 +169,14 @@ def _endpoint(webhook_id: int, row: _Kept, options: Options, settings: Settings,
     secrets = [row.secret]
     if row.previous_secret and row.previous_until and row.previous_until > now:
         secrets.append(row.previous_secret)
+    inbox = own_inbox(settings, row.url)
     return Endpoint(
         webhook_id,
-        row.url,
+        f"{settings.own_url}{inbox}" if inbox else row.url,
         tuple(secrets),
         min(options.timeout or settings.timeout, settings.timeout),
         tuple(options.headers.items()),
         options.ca,
         options.verify,
+        own=inbox is not None,
     )

@@ -80,4 +80,4 @@ def parse_options(values: dict[str, Any]) -> Options:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
     name = ".".join(map(str, first["loc"]))
-    raise Invalid(f"Option {name}: {first['msg'].removeprefix('Value error, ')}.")
+    raise Invalid(f"Option {name}: {first['msg'].removeprefix('Value error, ')}.", str(first["loc"][0]))

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from webhooks.changes import record
 from webhooks.db import config_changed
-from webhooks.delivery import outbox
+from webhooks.delivery import outbox, traffic
 from webhooks.delivery.attempt import Outcome
 from webhooks.delivery.crew import Report
 from webhooks.delivery.health import retry_delay
@@ -37,8 +38,13 @@ class Settler:
             reason = lane.note(outcome, now) or reason
             if not outcome.delivered:
                 waits[row.thread_key] = self._failure(direct, lane, row, outcome, now)
+        failed = sum(not outcome.delivered and not outcome.interrupted for _, outcome in report.done)
+        if delivered or failed:
+            seconds = [outcome.seconds for outcome in delivered]
+            traffic.add(direct, lane.webhook_id, now, seconds, failed)
         if reason and lane.disable(direct, reason):
             config_changed(direct)
+            record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
             log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
         for call in {row.thread_key for row, _ in report.done} & lane.pushed:
             if outbox.pull(direct, lane.webhook_id, call, waits.get(call, now)):

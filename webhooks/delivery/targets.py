@@ -2,13 +2,14 @@
 
 import concurrent.futures
 import ipaddress
+import re
 import socket
 import unicodedata
 from typing import Final
 from urllib.parse import urlsplit
 
 from webhooks.errors import ConnectionFailed, Invalid, TargetRefused
-from webhooks.settings import Network
+from webhooks.settings import Network, Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -65,6 +66,15 @@ def check_url(url: str) -> str:
     if port == 0:
         raise Invalid("The URL's port 0 cannot be called.")
     return parts.hostname
+
+
+def own_inbox(settings: Settings, url: str) -> str | None:
+    """The path of a test inbox of ours that the URL names, under whichever of our addresses; else None."""
+    for base in (settings.base_url, settings.own_url):
+        found = re.fullmatch(r"/inbox/[A-Za-z0-9_-]{16,32}", url.removeprefix(base))
+        if found and url.startswith(base):
+            return found[0]
+    return None
 
 
 class AddressRules:

@@ -10,6 +10,7 @@ from webhooks.db import Store
 from webhooks.delivery import clock, replay
 from webhooks.delivery.wakeup import Waker
 from webhooks.errors import Busy
+from webhooks.events import digest
 from webhooks.operate import logs
 from webhooks.operate.purge import purge
 from webhooks.settings import Settings
@@ -41,9 +42,12 @@ def run(settings: Settings, name: str) -> int:
                 behind = False
             clock.look(store)
             run_replays(store, waker, stop)
+            while not stop.is_set() and digest.behind(store) and digest.step(store) == digest.BATCH:
+                stop.wait(_PAUSE_SECONDS)
             if time.monotonic() - purged_at >= _PURGE_SECONDS:
                 purged_at = time.monotonic()
                 purge(settings, store, stop)
+                digest.forget(store, settings.retention_days)
         except Busy as error:
             log.warning("housekeeping: %s", error)
             stop.wait(5)

@@ -2,11 +2,13 @@
 
 import logging
 import threading
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from webhooks.db import Store, now_ms
+from webhooks.events.numbers import numbers_of
 from webhooks.settings import DAY, Settings
 
 _EVENTS: Final = 200
@@ -27,7 +29,7 @@ _DROP_HELD = sa.text(f"""
 # Events whose every delivery is settled; one with a pending delivery stays, however old. What was settled
 # only now, dropped a few lines above or resent after weeks, can be looked at for a day.
 _OLD = sa.text(f"""
-    SELECT e.id, e.matched FROM event e WHERE e.accepted_at < :before AND NOT EXISTS (
+    SELECT e.id, e.matched, e.body FROM event e WHERE e.accepted_at < :before AND NOT EXISTS (
         SELECT 1 FROM delivery d WHERE d.event_id = e.id
         AND (d.state IN ('pending', 'held') OR d.settled_at > :lately))
     ORDER BY e.accepted_at LIMIT {_EVENTS}
@@ -35,6 +37,7 @@ _OLD = sa.text(f"""
 _ATTEMPTS = _ids("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)")
 _DELIVERIES = _ids("DELETE FROM delivery WHERE event_id IN :ids RETURNING webhook_id, state")
 _EVENT_ROWS = _ids("DELETE FROM event WHERE id IN :ids")
+_NUMBER = sa.text("DELETE FROM event_number WHERE number = :number AND event_id = :event")
 _TALLY = sa.text("""
     INSERT INTO tally (webhook_id, state, n) VALUES (:w, :state, :n)
     ON CONFLICT (webhook_id, state) DO UPDATE SET n = tally.n + :n
@@ -70,6 +73,13 @@ def _purge_batch(connection: sa.Connection, bounds: dict[str, int]) -> int:
     for row in connection.execute(_DELIVERIES, {"ids": ids}):
         key = (row.webhook_id, row.state)
         gone[key] = gone.get(key, 0) + 1
+    _forget_numbers(connection, events)
     connection.execute(_EVENT_ROWS, {"ids": ids})
     connection.execute(_TALLY, [{"w": w, "state": state, "n": n} for (w, state), n in sorted(gone.items())])
     return len(ids)
+
+
+def _forget_numbers(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> None:
+    rows = [{"number": key, "event": event.id} for event in events for key in numbers_of(event.body)]
+    if rows:
+        connection.execute(_NUMBER, rows)

@@ -4,7 +4,26 @@ from flask import Flask
 
 from webhooks.db import Store
 from webhooks.settings import Settings
-from webhooks.web import access, health, hook, login, overview, problems, proxy, services
+from webhooks.web import (
+    access,
+    cards,
+    changes,
+    deliveries,
+    health,
+    hook,
+    inboxes,
+    locations,
+    login,
+    pages,
+    problems,
+    proxy,
+    replays,
+    services,
+    webhooks,
+)
+from webhooks.web import (
+    settings as settings_page,
+)
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
@@ -13,5 +32,10 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     proxy.init_app(app, settings)
     access.init_app(app)
     problems.init_app(app)
-    for module in (hook, health, login, overview):
+    pages.init_app(app)
+    doors = (
+        hook, health, login, cards, webhooks, deliveries, replays, inboxes, locations, changes, settings_page,
+        pages,
+    )  # fmt: skip
+    for module in doors:
         app.register_blueprint(module.blueprint)

@@ -5,18 +5,22 @@ in each form: nothing goes stale in an open tab, and partials can be cached. ``S
 to https and localhost, so ``Origin`` decides elsewhere; every present browser sends it with a POST.
 """
 
+import hmac
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, abort, current_app, redirect, request, session, url_for
+from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 
+from webhooks.changes import by
 from webhooks.models import Meta
 from webhooks.web.services import services
 
 View = Callable[..., Any]
 _MARK: Final = "spoke_access"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PUBLIC_BYTES: Final = 48 << 10
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -44,6 +48,7 @@ def admin(view: View) -> View:
 
 def init_app(app: Flask) -> None:
     app.before_request(_check)
+    app.teardown_request(_leave)
     app.after_request(_secure)
 
 
@@ -55,9 +60,27 @@ def _check() -> Any:
         raise RuntimeError(f"the view {request.endpoint} does not say who may come in")
     if mark != "token" and request.method not in _SAFE and not _same_origin():
         abort(403, "The form came from another site.")
+    if mark == "public" and request.method not in _SAFE:
+        # Who is nobody yet may send what the waiting room takes in whole; a web thread waits for no more.
+        if request.content_length is None and request.headers.get("Transfer-Encoding"):
+            abort(411)
+        if (request.content_length or 0) > _PUBLIC_BYTES:
+            abort(413, f"The form is longer than {_PUBLIC_BYTES:,} bytes.")
     if mark == "admin" and not logged_in():
+        if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
+            return Response("", 401, {"HX-Redirect": url_for("login.show")})
+        if request.method not in _SAFE:
+            return redirect(url_for("login.show"), 303)
         return redirect(url_for("login.show", next=request.full_path.rstrip("?")), 303)
+    if mark != "token":
+        g.acting = ExitStack()
+        g.acting.enter_context(by(f"admin, from {request.remote_addr}"))
     return None
+
+
+def _leave(_error: BaseException | None) -> None:
+    if "acting" in g:
+        g.acting.close()
 
 
 def _same_origin() -> bool:
@@ -69,14 +92,19 @@ def _same_origin() -> bool:
 
 
 def session_epoch() -> str:
-    """Changes when all sessions are to end."""
+    """Changes when all sessions are to end: a new password does that, one of the environment's too."""
     with services().store.read() as reading:
         row = reading.get(Meta, "session_epoch")
-        return row.value if row else "0"
+    setting = services().settings.admin_password
+    key = str(current_app.secret_key).encode()
+    mark = hmac.digest(key, setting.encode(), "sha256").hex()[:16] if setting is not None else ""
+    return f"{row.value if row else '0'}.{mark}"
 
 
 def logged_in() -> bool:
-    return session.get("user") == "admin" and session.get("epoch") == session_epoch()
+    if "id" not in session or session.get("epoch") != session_epoch():
+        return False
+    return services().sessions.known(session["id"])
 
 
 def _secure(response: Response) -> Response:

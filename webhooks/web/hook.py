@@ -3,8 +3,9 @@
 import contextlib
 
 from flask import Blueprint, Response, jsonify, request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
+from webhooks.delivery.attempt import USER_AGENT
 from webhooks.errors import Unauthorised
 from webhooks.events.body import IncomingEvent, parse_form, parse_json
 from webhooks.events.intake import Accepted
@@ -21,6 +22,8 @@ blueprint = Blueprint("hook", __name__)
 @by_token
 def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event or a batch; answered once it is on disk."""
+    if request.user_agent.string.startswith(USER_AGENT):
+        raise Forbidden("This is a delivery of an appliance like this one: taken in, it would go round.")
     sender = _sender(token)
     events, batch = _read()
     accepted = services().intake.submit(sender, events)

@@ -15,6 +15,7 @@ from webhooks.errors import (
     LocationPaused,
     NotFound,
     SpokeError,
+    TooMany,
     Unauthorised,
     Unreadable,
 )
@@ -29,6 +30,7 @@ _STATUS: dict[type[SpokeError], int] = {
     Conflict: 409,
     InvalidEvent: 422,
     Invalid: 422,
+    TooMany: 429,
     Busy: 503,
 }
 
@@ -51,7 +53,7 @@ def _domain_error(error: SpokeError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = 'Bearer realm="spoke"'
-    if isinstance(error, Busy):
+    if isinstance(error, Busy | TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, InvalidEvent):
         more["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors]

@@ -9,7 +9,11 @@ from webhooks.db import Store
 from webhooks.delivery.wakeup import Waker
 from webhooks.events.intake import Intake
 from webhooks.history import History
+from webhooks.inboxes import Inboxes
+from webhooks.pulse import Pulses
 from webhooks.registry import Registry
+from webhooks.search import Search
+from webhooks.sessions import Sessions
 from webhooks.settings import Settings
 
 
@@ -20,11 +24,26 @@ class Services:
     intake: Intake
     registry: Registry
     history: History
+    search: Search
+    pulses: Pulses
+    sessions: Sessions
+    inboxes: Inboxes
+    waker: Waker
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
+    waker = Waker(settings)
     app.extensions["spoke"] = Services(
-        settings, store, Intake(store, Waker(settings)), Registry(settings, store), History(store)
+        settings,
+        store,
+        Intake(store, waker),
+        Registry(settings, store),
+        History(store),
+        Search(store),
+        Pulses(store),
+        Sessions(store),
+        Inboxes(settings, store),
+        waker,
     )
 
 

@@ -1,7 +1,9 @@
 """What all commands share: errors as one sentence, ``--json``, tables, times."""
 
 import functools
+import getpass
 import json
+import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from typing import Any, Final
 import click
 from flask.cli import AppGroup
 
+from webhooks.changes import by
 from webhooks.errors import SpokeError
 
 ID: Final = click.IntRange(1, (1 << 63) - 1)
@@ -29,7 +32,8 @@ def command(group: click.Group, name: str, example: str) -> Callable[[Callable[.
             if any("\udc80" <= letter <= "\udcff" for text in kwargs.values() for letter in str(text)):
                 raise click.UsageError("An argument is not UTF-8.")
             try:
-                function(*args, **kwargs)
+                with by(f"command line, {_user()}"):
+                    function(*args, **kwargs)
             except SpokeError as error:
                 click.echo(str(error), err=True)
                 sys.exit(1)
@@ -38,6 +42,13 @@ def command(group: click.Group, name: str, example: str) -> Callable[[Callable[.
         return group.command(name)(_JSON(run))
 
     return make
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
 
 
 def show(as_json: bool, value: Any, *lines: str) -> None:

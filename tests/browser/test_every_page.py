@@ -1,0 +1,77 @@
+"""Every page in a browser: no violation that axe-core finds, nothing that scrolls sideways, no complaint."""
+
+import uuid
+from pathlib import Path
+
+import pytest
+from filled import Filled, fill
+from machine import PASSWORD, Appliance
+from playwright.sync_api import Browser
+from receiver import Receiver
+
+pytestmark = pytest.mark.browser
+AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
+EMPTY = ("/", "/connect", "/deliveries", "/events/unmatched", "/locations", "/inboxes", "/history")
+RUN = """async () => {
+    const found = await axe.run(document, {resultTypes: ['violations']});
+    return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ')}`);
+}"""
+
+
+@pytest.fixture(scope="module")
+def filled(appliance: Appliance) -> Filled:
+    receiver = Receiver()
+    found = fill(appliance, receiver, f"Head Office {uuid.uuid4().hex[:6]}", hostile=True)
+    receiver.close()
+    return found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_is_accessible_and_fits(
+    browser: Browser, appliance: Appliance, filled: Filled, width: int, scheme: str
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        base_url=appliance.url,
+    )
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(f"{page.url}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    faults = []
+    page.goto("/login")
+    page.evaluate(AXE)
+    faults += [f"/login {fault}" for fault in page.evaluate(RUN)]
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(appliance.url + "/")
+    for name, path in filled.pages.items():
+        page.goto(path)
+        for closed in page.locator("details:not([open]) > summary").all():
+            closed.click()
+        page.evaluate(AXE)
+        faults += [f"{name} {fault}" for fault in page.evaluate(RUN)]
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        if wide > 0:
+            faults.append(f"{name}: scrolls sideways by {wide}")
+    context.close()
+    assert faults == []
+    assert [one for one in complaints if "status of 4" not in one] == []  # pages that are to answer so
+
+
+def test_pages_that_are_empty_are_accessible_too(browser: Browser, start_appliance: object) -> None:
+    appliance = start_appliance()  # type: ignore[operator]
+    context = browser.new_context(base_url=appliance.url)
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(appliance.url + "/")
+    for path in EMPTY:
+        page.goto(path)
+        page.evaluate(AXE)
+        assert page.evaluate(RUN) == [], path
+        assert page.locator(".empty, form").count(), f"{path} says nothing"
+    context.close()

@@ -1,0 +1,150 @@
+"""What a person comes for, done by someone who knows only the words on the pages, in few clicks.
+
+Typing and choosing from a list are not clicks; each test says how many there may be from the main page.
+"""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from filled import call, states
+from machine import PASSWORD, Appliance, Visitor, eventually
+from playwright.sync_api import Browser, Locator, Page, expect
+from receiver import Answer, Receiver
+
+pytestmark = pytest.mark.browser
+
+
+class Person:
+    """Counts clicks."""
+
+    def __init__(self, page: Page, office: str) -> None:
+        self.page, self.office, self.clicks = page, office, 0
+
+    def click(self, role: str, words: str, within: Locator | None = None) -> None:
+        self.clicks += 1
+        (within or self.page).get_by_role(role, name=words, exact=True).first.click()  # type: ignore[arg-type]
+
+    def manage(self) -> None:
+        card = self.page.get_by_role("listitem").filter(has_text=f"{self.office} & Webhooks")
+        self.click("link", "Manage Webhooks", card)
+
+
+@pytest.fixture
+def person(browser: Browser, appliance: Appliance, place: tuple[str, str]) -> Iterator[Person]:
+    context = browser.new_context(base_url=appliance.url)
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(appliance.url + "/")
+    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    Visitor(appliance).post("/connect", location=where)
+    page.reload()
+    yield Person(page, place[0])
+    context.close()
+
+
+@pytest.fixture
+def webhook(appliance: Appliance, receiver: Receiver, place: tuple[str, str]) -> int:
+    """One whose first delivery fails for good."""
+    receiver.answers["/task"] = [Answer(500, body=b"out of paper")] * 3 + [Answer(200)]
+    number = int(appliance.webhook(place[0], receiver.url("/task"))["id"])
+    call(appliance, place[1], "ringing")
+    eventually(lambda: states(appliance, number) == ["failed"], seconds=20)
+    return number
+
+
+def test_add_a_call_webhook_in_4(person: Person, appliance: Appliance) -> None:
+    person.manage()
+    person.click("link", "Add New Call Webhook")
+    person.page.get_by_label("Call status").select_option("Missed")
+    person.page.get_by_label("URL").fill("https://crm.example/missed")
+    person.click("button", "Add webhook")
+    expect(person.page.get_by_role("heading", name="Any call, Missed")).to_be_visible()
+    assert person.clicks <= 4
+
+
+def test_see_why_the_last_delivery_failed_in_2(person: Person, webhook: int) -> None:
+    person.click("link", "Deliveries")
+    row = person.page.get_by_role("row").filter(has_text=person.office).first
+    person.click("link", "Incoming Call, Ringing", row)
+    expect(person.page.get_by_text("The receiver answered 500.").first).to_be_visible()
+    expect(person.page.get_by_text("out of paper").first).to_be_visible()
+    assert person.clicks <= 2
+
+
+def test_resend_it_in_3(person: Person, appliance: Appliance, webhook: int) -> None:
+    person.click("link", "Deliveries")
+    row = person.page.get_by_role("row").filter(has_text=person.office).first
+    person.click("link", "Incoming Call, Ringing", row)
+    person.click("button", "Resend")
+    assert person.clicks <= 3
+    eventually(lambda: states(appliance, webhook) == ["delivered"])
+
+
+def test_pause_a_webhook_in_3(person: Person, appliance: Appliance, webhook: int) -> None:
+    person.page.reload()
+    person.manage()
+    person.click("button", "Pause")
+    expect(person.page.get_by_role("status").filter(has_text="is paused")).to_be_visible()
+    assert person.clicks <= 3
+
+
+def test_find_the_deliveries_of_one_number_in_3(
+    person: Person, appliance: Appliance, place: tuple[str, str], webhook: int
+) -> None:
+    number = f"+4930{uuid.uuid4().int % 10**8:08}"
+    call(appliance, place[1], "ringing", "ended", **{"from": number})
+    call(appliance, place[1], "ringing", **{"from": "+15550000000"})
+    person.click("link", "Deliveries")
+    person.page.get_by_label("Number").fill(number[-8:])
+    person.click("button", "Filter")
+    rows = person.page.get_by_role("row").filter(has_text="Call")
+    expect(rows.filter(has_text=number)).to_have_count(2)
+    expect(person.page.get_by_text("+15550000000")).to_have_count(0)
+    assert person.clicks <= 3
+
+
+def test_rotate_a_secret_in_4(person: Person, webhook: int) -> None:
+    person.page.reload()
+    person.manage()
+    person.click("link", "Any call")
+    person.click("button", "Rotate secret")
+    expect(person.page.get_by_text("whsec_")).to_be_visible()
+    assert person.clicks <= 4
+
+
+def test_make_a_test_inbox_and_send_to_it_in_4(person: Person) -> None:
+    person.click("link", "Test inbox")
+    person.click("button", "New test inbox")
+    person.page.get_by_label("Webhook to point here").select_option(
+        f"A new one: all calls of {person.office}"
+    )
+    person.click("button", "Point it here")
+    person.click("button", "Send test")
+    expect(person.page.get_by_text("The signature holds")).to_be_visible()
+    assert person.clicks <= 4
+
+
+def test_add_a_location_in_3(person: Person) -> None:
+    name = f"Branch {uuid.uuid4().hex[:6]}"
+    person.click("link", "Locations")
+    person.page.get_by_label("Name").fill(name)
+    person.click("button", "Add location")
+    expect(person.page.get_by_text(f"The token of {name}")).to_be_visible()
+    assert person.clicks <= 3
+
+
+def test_see_a_calls_whole_story_in_3(
+    person: Person, appliance: Appliance, place: tuple[str, str], webhook: int
+) -> None:
+    call(appliance, place[1], "ringing", "answered", "ended")
+    eventually(lambda: states(appliance, webhook).count("delivered") == 3)
+    person.click("link", "Deliveries")
+    row = person.page.get_by_role("row").filter(has_text=person.office).first
+    person.click("link", "Incoming Call, Ended", row)
+    story = person.page.get_by_role("region", name="The call").get_by_role("listitem")
+    for step in ("Ringing", "Answered", "Ended"):
+        expect(story.filter(has_text=f"Incoming Call, {step}").first).to_be_visible()
+    assert person.clicks <= 3

@@ -1,0 +1,106 @@
+"""An appliance as it looks after some days of use, for screenshots and for tests of all pages."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from machine import Appliance, Visitor, eventually
+from receiver import Answer, Receiver
+
+HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u202c 😀 " + "x" * 900
+
+
+@dataclass
+class Filled:
+    """What is where. ``pages`` are the paths of every page, by name."""
+
+    token: str
+    working: int
+    failing: int
+    paused: int
+    inbox: str
+    pages: dict[str, str]
+
+
+def call(appliance: Appliance, token: str, *states: str, **fields: Any) -> str:
+    """One call as a PBX tells it; its thread_id."""
+    thread = str(uuid.uuid4())
+    known = {"type": "incoming_call", "to": "5010", "from": "+19203833100",
+             "to_name": "Dade Murphy", "from_name": "Clearly IP"}  # fmt: skip
+    for state in states:
+        event = {**known, "thread_id": thread, "subtype": state, **fields}
+        assert appliance.event(token, **event).status_code == 202
+    return thread
+
+
+def fill(
+    appliance: Appliance, receiver: Receiver, office: str = "Head Office", hostile: bool = False
+) -> Filled:
+    """Locations, webhooks in every state, calls that arrived, failed, are held and matched nothing."""
+    receiver.answers["/down"] = [Answer(503, body=b'{"error": "maintenance, back at noon"}')]
+    receiver.answers["/flaky"] = [Answer(500, body=b"database is locked"), 200, 200, 200, 200, 200, 200, 200]
+    token = appliance.location(office)
+    place = appliance.cli("location", "list")
+    where = next(one["id"] for one in place if one["name"] == office)
+    warehouse = office.replace("Head Office", "Warehouse")
+    appliance.location(warehouse)
+    appliance.cli("location", "pause", warehouse)
+    missed = appliance.webhook(
+        office, receiver.url("/flaky"), type="incoming_call", status="missed",
+        description="Tickets for missed calls", header="X-Team: support",
+    )["id"]  # fmt: skip
+    working = appliance.webhook(office, receiver.url("/crm"), type="incoming_call")["id"]
+    failing = appliance.webhook(office, receiver.url("/down"), status="ended")["id"]
+    paused = appliance.webhook(office, receiver.url("/wall"), type="outgoing_call")["id"]
+    appliance.webhook(office, receiver.url("/voice"), kind="media", type="voicemail")
+    appliance.cli("webhook", "pause", paused)
+    call(appliance, token, "ringing", "missed")
+    call(
+        appliance,
+        token,
+        "ringing",
+        "answered",
+        "ended",
+        **{"from": "+493012345678", "from_name": "Ünïcødé GmbH"},
+    )
+    call(appliance, token, "ringing", "busy", type="outgoing_call", **{"from": "5010", "to": "+442071838750"})
+    if hostile:
+        call(appliance, token, "ringing", "missed", "ended", from_name=HOSTILE, note=HOSTILE, to_name=HOSTILE)
+    appliance.event(token, type="call_recording", filename="recording_5012.mp3")
+    appliance.cli("webhook", "test", working)
+    eventually(
+        lambda: "delivered" in states(appliance, missed) and "pending" not in states(appliance, missed)
+    )
+    eventually(lambda: states(appliance, failing).count("failed") == 1 + hostile, seconds=30)
+    page = Visitor(appliance)
+    inbox = page.post("/inboxes").headers["Location"].rpartition("/")[2]
+    page.post(f"/inboxes/{inbox}/point", target=f"new:{where}")
+    pointed = appliance.cli("webhook", "list")[-1]["id"]
+    appliance.cli("webhook", "test", pointed)
+    eventually(lambda: states(appliance, pointed) == ["delivered"])
+    since = "2026-01-01T00:00:00Z"
+    replay = appliance.cli("webhook", "replay", failing, "--since", since)["replay"]
+    failed = appliance.cli("delivery", "list", "--webhook", missed)[-1]["id"]
+    unmatched = appliance.rows("SELECT id FROM event WHERE matched = 0")[0][0]
+    eventually(lambda: appliance.rows("SELECT 1 FROM heard"))
+    pages = {
+        "main": "/", "connect": "/connect", "disconnect": f"/locations/{where}/disconnect",
+        "manage": f"/locations/{where}/webhooks", "new-call": f"/locations/{where}/webhooks/new/call",
+        "new-media": f"/locations/{where}/webhooks/new/media", "webhook": f"/webhooks/{missed}",
+        "webhook-failing": f"/webhooks/{failing}", "webhook-paused": f"/webhooks/{paused}",
+        "edit": f"/webhooks/{missed}/edit", "resume": f"/webhooks/{paused}/resume",
+        "delete-webhook": f"/webhooks/{missed}/delete", "replay": f"/webhooks/{failing}/replay",
+        "replay-counted": f"/webhooks/{failing}/replay?since=2026-01-01T00:00&state=failed&state=delivered",
+        "replaying": f"/replays/{replay}", "deliveries": "/deliveries",
+        "deliveries-filtered": "/deliveries?number=3100",
+        "deliveries-none": "/deliveries?number=99999", "deliveries-wrong": "/deliveries?since=yesterday",
+        "delivery": f"/deliveries/{failed}", "event": f"/events/{unmatched}",
+        "unmatched": "/events/unmatched", "locations": "/locations", "location": f"/locations/{where}",
+        "delete-location": f"/locations/{where}/delete", "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
+        "history": "/history", "settings": "/settings", "not-found": "/webhooks/999",
+    }  # fmt: skip
+    return Filled(token, working, failing, paused, inbox, pages)
+
+
+def states(appliance: Appliance, webhook: int) -> list[str]:
+    return [one["state"] for one in appliance.cli("delivery", "list", "--webhook", webhook, "--limit", 100)]

@@ -1,0 +1,391 @@
+"""The pages without a browser: the seed's way, forms and their faults, two tabs, hostile text everywhere."""
+
+import html
+import json
+import re
+import subprocess
+import uuid
+from collections.abc import Callable
+from urllib.parse import urljoin
+
+import pytest
+from filled import HOSTILE, Filled, call, fill, states
+from machine import Appliance, Visitor, eventually
+from receiver import Receiver
+
+Place = tuple[str, str]
+
+
+@pytest.fixture
+def visitor(appliance: Appliance) -> Visitor:
+    return Visitor(appliance)
+
+
+def location_id(appliance: Appliance, name: str) -> int:
+    return int(next(one["id"] for one in appliance.cli("location", "list") if one["name"] == name))
+
+
+def text_of(page: str) -> str:
+    """What a person reads."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def number(location: str) -> int:
+    return int(location.rpartition("/")[2])
+
+
+# --- the seed's way ---
+
+
+def test_connect_authorize_manage_and_add(appliance: Appliance, receiver: Receiver) -> None:
+    """Without a script: Connect, a new location, Authorize, Manage Webhooks, a webhook, its delivery."""
+    visitor = Visitor(appliance)
+    name = f"Clearly {uuid.uuid4().hex[:6]}"
+    assert "Active integrations" in visitor.get("/").text
+    assert "Available integrations" in visitor.get("/").text
+    answer = visitor.post("/connect", new=name)
+    assert answer.status_code == 303
+    page = visitor.get("/").text
+    assert f"{name} & Webhooks" in text_of(page)
+    token = re.search(r'id="secret">([^<]+)<', page)
+    assert token and token[1] not in visitor.get("/").text, "a token is shown once"
+    manage = re.search(rf'href="(/locations/{location_id(appliance, name)}/webhooks)"', page)
+    assert manage
+    page = visitor.get(manage[1]).text
+    assert "Add New Call Webhook" in page and "Add New Media Webhook" in page
+    form = f"{manage[1]}/new/call"
+    added = visitor.post(form, type="incoming_call", status="missed", url=receiver.url("/seed"))
+    assert added.status_code == 303
+    page = visitor.get(added.headers["Location"]).text
+    assert "whsec_" in page and "whsec_" not in visitor.get(added.headers["Location"]).text
+    call(appliance, token[1], "ringing", "missed")
+    assert [json.loads(one.body)["subtype"] for one in receiver.wait("/seed")] == ["missed"]
+    media = visitor.post(f"{manage[1]}/new/media", type="voicemail", url=receiver.url("/media"))
+    webhook = next(
+        one for one in appliance.cli("webhook", "list") if one["id"] == number(media.headers["Location"])
+    )
+    assert (webhook["kind"], webhook["type"], webhook["status"]) == ("media", "voicemail", None)
+
+
+def test_the_webhooks_card_goes_once_every_location_is_connected(
+    start_appliance: Callable[..., Appliance],
+) -> None:
+    appliance = start_appliance()
+    visitor = Visitor(appliance)
+    assert "/connect" in visitor.get("/").text
+    appliance.location("Office")
+    assert "Office" in visitor.get("/connect").text
+    assert "Office & Webhooks" not in text_of(visitor.get("/").text), "added is not connected"
+    assert visitor.post("/connect", location="1").status_code == 303
+    page = visitor.get("/").text
+    assert "Office & Webhooks" in text_of(page) and 'href="/connect"' not in page
+    appliance.webhook("Office", "https://crm.example/hook")
+    warning = text_of(visitor.get("/locations/1/disconnect").text)
+    assert "1 webhook is deleted" in warning
+    assert visitor.post("/locations/1/disconnect").status_code == 303
+    assert 'href="/connect"' in visitor.get("/").text and appliance.cli("webhook", "list") == []
+    # A webhook added by command connects its location, too.
+    appliance.webhook("Office", "https://crm.example/hook")
+    assert "Office & Webhooks" in text_of(visitor.get("/").text)
+
+
+# --- forms ---
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("url", "ftp://crm.example", "start with http"),
+        ("url", "https://me:pass@crm.example/", "user name or password"),
+        ("url", "http://169.254.169.254/", "SPOKE_ALLOW_NETS"),
+        ("url", "", "start with http"),
+        ("status", "asleep", "one of ringing"),
+        ("type", "voicemail", "one of incoming_call"),
+        ("headers", "no colon", "Name: value"),
+        ("headers", "Host: elsewhere", "set by the appliance"),
+        ("concurrency", "many", "whole number"),
+        ("concurrency", "65", "less than or equal to 64"),
+        ("timeout", "0.1", "greater than or equal to 1"),
+        ("max_age", "1.5", "whole number"),
+        ("rate", "-1", "greater than 0"),
+        ("ca", "-----BEGIN CERTIFICATE-----", "PEM"),
+        ("description", "x" * 501, "at most 500"),
+    ],
+)
+def test_a_fault_in_a_form_is_422_names_the_field_and_keeps_what_was_typed(
+    appliance: Appliance, visitor: Visitor, place: Place, field: str, value: str, says: str
+) -> None:
+    given = {"type": "incoming_call", "url": "https://crm.example/hook", "description": "kept", field: value}
+    answer = visitor.post(f"/locations/{location_id(appliance, place[0])}/webhooks/new/call", **given)
+    assert answer.status_code == 422
+    page = answer.text
+    assert says in text_of(page)
+    assert re.search(rf'<\w+ id="{field}"[^>]*aria-invalid="true" aria-describedby="fault"', page)
+    assert page.count("aria-invalid") == 1 and 'id="fault"' in page
+    for name in ("url", "description"):
+        assert html.escape(given[name]) in page or not given[name]
+    assert not [one for one in appliance.cli("webhook", "list") if one["location"] == place[0]]
+
+
+def test_what_is_saved_stands_in_the_form_and_headers_keep_their_values(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    where = f"/locations/{location_id(appliance, place[0])}/webhooks/new/call"
+    path = f"/{uuid.uuid4().hex}"
+    answer = visitor.post(
+        where, type="incoming_call", status="busy", url=receiver.url(path), description="The shop's",
+        headers="Authorization: Bearer s3cret\nX-Shop: 7", concurrency="2", rate="1.5", timeout="3",
+        max_age="60",
+    )  # fmt: skip
+    webhook = number(answer.headers["Location"])
+    page = visitor.get(f"/webhooks/{webhook}/edit").text
+    assert "Authorization: •••" in page and "s3cret" not in page
+    for value in ("The shop&#39;s", 'value="2"', 'value="1.5"', 'value="3"', 'value="60"'):
+        assert value in page, value
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version
+    saved = visitor.post(
+        f"/webhooks/{webhook}/edit", version=version[1], type="incoming_call", url=receiver.url(path),
+        headers="Authorization: •••",
+    )  # fmt: skip
+    assert saved.status_code == 303
+    call(appliance, place[1], "ringing")
+    (request,) = receiver.wait(path)
+    assert request.headers["authorization"] == "Bearer s3cret" and "x-shop" not in request.headers
+    told = text_of(visitor.get("/history").text)
+    assert "rate: 1.5 → default" in told and "s3cret" not in told
+
+
+def test_the_second_of_two_tabs_is_told_and_overwrites_nothing(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    webhook = appliance.webhook(place[0], "https://one.example/")["id"]
+    pages = [visitor.get(f"/webhooks/{webhook}/edit").text for _ in range(2)]
+    versions = [re.findall(r'name="version" value="(\d+)"', page)[0] for page in pages]
+    first = visitor.post(f"/webhooks/{webhook}/edit", version=versions[0], url="https://two.example/")
+    assert first.status_code == 303
+    second = visitor.post(f"/webhooks/{webhook}/edit", version=versions[1], url="https://three.example/")
+    assert second.status_code == 409
+    assert "changed meanwhile" in text_of(second.text)
+    assert "https://two.example/" in second.text and "https://three.example/" in second.text
+    assert [one["url"] for one in appliance.cli("webhook", "list") if one["id"] == webhook] == [
+        "https://two.example/"
+    ]
+    again = re.findall(r'name="version" value="(\d+)"', second.text)[0]
+    assert (
+        visitor.post(f"/webhooks/{webhook}/edit", version=again, url="https://three.example/").status_code
+        == 303
+    )
+    # A pause is a change as well: the form would have shown it.
+    appliance.cli("webhook", "pause", webhook)
+    stale = str(int(again) + 1)
+    assert (
+        visitor.post(f"/webhooks/{webhook}/edit", version=stale, url="https://four.example/").status_code
+        == 409
+    )
+
+
+def test_the_sample_is_what_a_receiver_gets(appliance: Appliance, visitor: Visitor, place: Place) -> None:
+    chosen = {"kind": "call", "type": "outgoing_call", "status": "no_answer", "headers": "X-Own: 1"}
+    fragment = visitor.session.get(
+        appliance.url + "/sample", params=chosen, headers={"HX-Request": "true"}, timeout=10
+    ).text
+    assert "<html" not in fragment
+    sample = json.loads(html.unescape(re.findall(r'Request body">(.*?)</pre>', fragment, re.DOTALL)[0]))
+    assert list(sample) == [
+        "id",
+        "thread_id",
+        "to",
+        "from",
+        "to_name",
+        "from_name",
+        "type",
+        "subtype",
+        "timestamp",
+    ]
+    assert (sample["type"], sample["subtype"]) == ("outgoing_call", "no_answer")
+    assert "X-Own: •••" in fragment
+    # Without a script the form itself shows it, and keeps what was typed.
+    where = f"/locations/{location_id(appliance, place[0])}/webhooks/new/media"
+    page = visitor.post(where, type="voicemail", url="https://crm.example/x", preview="1").text
+    assert "&#34;attachments&#34;" in page and "https://crm.example/x" in page
+
+
+# --- a webhook's life ---
+
+
+def test_pause_hold_and_resume_by_sending_or_by_dropping(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    path = f"/{uuid.uuid4().hex}"
+    webhook = appliance.webhook(place[0], receiver.url(path))["id"]
+    for choice, state in (("send", "delivered"), ("drop", "dropped")):
+        assert visitor.post(f"/webhooks/{webhook}/pause").status_code == 303
+        call(appliance, place[1], "ringing", "ended")
+        eventually(lambda: states(appliance, webhook).count("held") == 2)
+        assert "2 deliveries are held" in text_of(visitor.get(f"/webhooks/{webhook}/resume").text)
+        assert visitor.post(f"/webhooks/{webhook}/resume", held=choice).status_code == 303
+        eventually(lambda: states(appliance, webhook)[:2] == [state] * 2)  # noqa: B023  # asked at once
+    assert len(receiver.at(path)) == 2
+
+
+def test_a_test_event_shows_its_result_in_place(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    path = f"/{uuid.uuid4().hex}"
+    receiver.answers[path] = [404]
+    webhook = appliance.webhook(place[0], receiver.url(path))["id"]
+    headers = {"HX-Request": "true", "Origin": appliance.url}
+    fragment = visitor.session.post(
+        f"{appliance.url}/webhooks/{webhook}/test", headers=headers, timeout=10
+    ).text
+    assert "<html" not in fragment
+    delivery = re.findall(r"/deliveries/(\d+)", fragment)[0]
+    result: str = eventually(
+        lambda: "404" in (page := visitor.get(f"/deliveries/{delivery}/tested").text) and page
+    )
+    assert "The receiver answered 404" in text_of(result) and "hx-trigger" not in result
+    assert json.loads(receiver.wait(path)[0].body)["test"] is True
+
+
+def test_a_rotated_secret_is_shown_once(appliance: Appliance, visitor: Visitor, place: Place) -> None:
+    added = appliance.webhook(place[0], "https://crm.example/")
+    page = visitor.get(visitor.post(f"/webhooks/{added['id']}/rotate").headers["Location"]).text
+    shown = re.findall(r"whsec_[A-Za-z0-9+/=]+", html.unescape(page))
+    assert len(shown) == 1 and shown[0] != added["secret"]
+    assert "whsec_" not in visitor.get(f"/webhooks/{added['id']}").text
+
+
+def test_resending_what_failed_since_counts_first_and_shows_how_far_it_is(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    path = f"/{uuid.uuid4().hex}"
+    receiver.answers[path] = [500, 500, 500, 200]
+    webhook = appliance.webhook(place[0], receiver.url(path))["id"]
+    call(appliance, place[1], "ringing")
+    eventually(lambda: states(appliance, webhook) == ["failed"], seconds=20)
+    span = {"since": "2026-01-01T00:00", "state": "failed"}
+    where = f"/webhooks/{webhook}/replay"
+    assert "1 delivery would be sent again" in text_of(visitor.get(f"{where}?since=2026-01-01T00:00").text)
+    assert "0 deliveries" in text_of(visitor.get(f"{where}?since=2026-01-01T00:00&state=expired").text)
+    assert visitor.get(f"{where}?since=soon").status_code == 422
+    begun = visitor.post(where, **span)
+    assert begun.status_code == 303
+    page = begun.headers["Location"]
+    eventually(lambda: "1 of 1" in text_of(visitor.get(page).text) and "Done" in visitor.get(page).text)
+    eventually(lambda: states(appliance, webhook) == ["delivered"])
+    assert visitor.post(f"{page}/cancel").status_code == 409, "it has ended"
+
+
+def test_a_delivery_tells_its_attempts_its_call_and_its_curl(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    path = f"/{uuid.uuid4().hex}"
+    receiver.answers[path] = [503, 200]
+    webhook = appliance.webhook(place[0], receiver.url(path), status="missed")["id"]
+    call(appliance, place[1], "ringing", "missed", note="it's a 'test'")
+    eventually(lambda: states(appliance, webhook) == ["delivered"])
+    delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
+    page = visitor.get(f"/deliveries/{delivery}").text
+    shown = text_of(page)
+    assert "at attempt 2" in shown and "The receiver answered 503." in shown
+    assert shown.count("webhook-signature") >= 2
+    assert shown.index("Incoming Call, Ringing") < shown.rindex("Incoming Call, Missed")
+    assert "Matched no webhook" in shown, "the ringing was for nobody, and is part of the story"
+    # The command does what the delivery did.
+    command = html.unescape(re.findall(r'<pre id="curl"[^>]*>(.*?)</pre>', page, re.DOTALL)[0])
+    subprocess.run(command, shell=True, check=True, capture_output=True, timeout=10)
+    bodies = {request.body for request in receiver.wait(path, 3)}
+    assert len(bodies) == 1
+    # Resend opens the same delivery again.
+    visitor.post(f"/deliveries/{delivery}/resend")
+    ids = {request.headers["webhook-id"] for request in receiver.wait(path, 4)}
+    assert len(ids) == 1
+    event = re.findall(r'href="(/events/\d+)"', page)[0]
+    assert "matched no webhook" in text_of(visitor.get(event).text)
+
+
+# --- every page ---
+
+
+@pytest.fixture(scope="module")
+def filled(appliance: Appliance) -> Filled:
+    receiver = Receiver()
+    found = fill(appliance, receiver, f"Head Office {uuid.uuid4().hex[:6]}", hostile=True)
+    receiver.close()
+    return found
+
+
+def test_hostile_text_is_harmless_on_every_page(appliance: Appliance, filled: Filled) -> None:
+    visitor = Visitor(appliance)
+    token = appliance.location(f"<img src=x>{uuid.uuid4().hex[:6]}")
+    assert token
+    seen = 0
+    pages = {**filled.pages, "hostile": f"/deliveries/{appliance.rows('SELECT max(id) FROM delivery')[0][0]}"}
+    for name, path in pages.items():
+        page = visitor.get(path).text
+        assert "<script>alert" not in page and "<img src=x>" not in page, name
+        assert not re.search(r"<[^>]*\s(on\w+|style)=|<style|<script(?![^>]*\ssrc=)|javascript:", page), name
+        seen += "&lt;script&gt;alert" in page
+    assert seen >= 3, "it is shown, as text"
+
+
+def test_every_page_is_small_and_leads_only_to_pages_that_are_there(
+    appliance: Appliance, filled: Filled
+) -> None:
+    visitor = Visitor(appliance)
+    led: set[str] = set()
+    for name, path in filled.pages.items():
+        answer = visitor.get(path)
+        wanted = {"not-found": 404, "deliveries-wrong": 422}.get(name, 200)
+        assert answer.status_code == wanted, (name, answer.text)
+        assert len(answer.content) < 100_000, name
+        assert "Content-Security-Policy" in answer.headers
+        led |= {
+            urljoin(path, html.unescape(link)).partition("#")[0]
+            for link in re.findall(r'(?:href|src)="([^"#]+)"', answer.text)
+        }
+    assert len(led) > 40
+    for link in sorted(led):
+        assert link.startswith("/"), f"{link} leads to another host"
+        assert visitor.get(link).status_code == 200, link
+
+
+def test_every_change_is_in_the_history_with_who_made_it(appliance: Appliance, visitor: Visitor) -> None:
+    name = f"Shop {uuid.uuid4().hex[:6]}"
+    appliance.location(name)
+    where = location_id(appliance, name)
+    for path, fields in (
+        (f"/locations/{where}/pause", {}), (f"/locations/{where}/resume", {}),
+        (f"/locations/{where}/rotate", {}), (f"/locations/{where}/rename", {"name": f"{name} 2"}),
+        (f"/locations/{where}/delete", {}),
+    ):  # fmt: skip
+        assert visitor.post(path, **fields).status_code == 303, path
+    rows = [
+        re.sub(r"<[^>]+>", " ", row)
+        for row in re.findall(r"<tr>(.*?)</tr>", visitor.get("/history").text, re.DOTALL)
+    ]
+    told = [" ".join(html.unescape(row).split()) for row in rows if name in row]
+    for said in ("paused", "resumed", "token rotated", f"renamed to '{name} 2'", "deleted"):
+        assert any(said in row and "admin, from 127.0.0.1" in row for row in told), (said, told)
+    assert any("added" in row and "command line" in row for row in told)
+
+
+def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, visitor: Visitor) -> None:
+    page = visitor.get("/settings").text
+    shown = text_of(page)
+    assert "SPOKE_RETRY_SCHEDULE 1, 1 environment" in shown and "SPOKE_TIMEOUT 15.0 default" in shown
+    assert "correct horse" not in page and "SPOKE_ADMIN_PASSWORD ••• environment" in shown
+    assert "Python" in shown and "Workers 2" in shown
+
+
+def test_a_theme_is_kept_and_rendered_by_the_server(appliance: Appliance, visitor: Visitor) -> None:
+    assert 'data-theme="system"' in visitor.get("/").text
+    assert visitor.post("/theme", theme="dark").status_code == 303
+    assert 'data-theme="dark"' in visitor.get("/").text
+    visitor.post("/theme", theme="<x>")
+    assert 'data-theme="dark"' in visitor.get("/").text
+
+
+def test_hostile_text_is_long_and_strange() -> None:
+    assert "\u202e" in HOSTILE and len(HOSTILE) > 900

@@ -1,0 +1,86 @@
+"""What pages want to know of events, gathered behind the hook's back: who was in a call, who was heard when.
+
+The hook writes an event and its deliveries and no more. Housekeeping follows a second behind, and a search
+first catches up itself. Ids are given in the order of the commits (events/intake), so none is passed over.
+"""
+
+from typing import Final
+
+from webhooks.db import Store, now_ms
+from webhooks.delivery.traffic import SLOT_MS
+from webhooks.direct import Direct
+from webhooks.events.numbers import numbers_of
+
+BATCH: Final = 500
+_TURN: Final = "SELECT value FROM meta WHERE key = 'digested_event'"
+_NEXT: Final = f"""
+    SELECT id, location_id, accepted_at, matched, origin, body FROM event WHERE id > :after
+    ORDER BY id LIMIT {BATCH}
+"""
+_NUMBER: Final = "INSERT INTO event_number (number, event_id) VALUES (:number, :event) ON CONFLICT DO NOTHING"
+_HEARD: Final = """
+    INSERT INTO heard (location_id, slot, events, unmatched, last_at) VALUES (:l, :slot, 1, :unmatched, :at)
+    ON CONFLICT (location_id, slot) DO UPDATE SET events = heard.events + 1,
+        unmatched = heard.unmatched + excluded.unmatched, last_at = excluded.last_at
+"""
+_DONE: Final = "UPDATE meta SET value = :value WHERE key = 'digested_event'"
+_FORGET: Final = (
+    "DELETE FROM traffic WHERE slot < :slot",
+    "DELETE FROM heard WHERE slot < :slot",
+)
+
+
+def behind(store: Store) -> bool:
+    """Whether there are events that were not looked through."""
+    with store.direct_read() as direct:
+        done = direct.row(_TURN)
+        newest = direct.row("SELECT id FROM event ORDER BY id DESC LIMIT 1")
+    return bool(done and newest and newest[0] > int(done[0]))
+
+
+def step(store: Store, wait: float | None = None) -> int:
+    """Look through the next events; the answer is how many those were.
+
+    Raises:
+        Busy: as Store.direct does.
+    """
+    with store.direct(wait=wait) as direct:
+        lock = "" if direct.sqlite else " FOR UPDATE"
+        turn = direct.row(_TURN + lock)
+        assert turn is not None, "the migration writes it"
+        events = direct.rows(_NEXT, {"after": int(turn[0])})
+        if not events:
+            return 0
+        _note(direct, events)
+        direct.run(_DONE, {"value": str(events[-1][0])})
+        return len(events)
+
+
+def catch_up(store: Store, most: int = 4) -> None:
+    """For a search: look through what came just now, at most so many batches."""
+    while most > 0 and behind(store) and step(store, wait=0.5):
+        most -= 1
+
+
+def forget(store: Store, days: int) -> None:
+    """Drop what was gathered longer ago than the retention."""
+    slot = now_ms() // SLOT_MS - days * 96
+    with store.direct(wait=None) as direct:
+        for statement in _FORGET:
+            direct.run(statement, {"slot": slot})
+
+
+def _note(direct: Direct, events: list[tuple[object, ...]]) -> None:
+    numbers: list[dict[str, object]] = []
+    heard: list[dict[str, object]] = []
+    for id_, location_id, accepted_at, matched, origin, body in events:
+        numbers += [{"number": key, "event": id_} for key in sorted(numbers_of(str(body)))]
+        if origin == "pbx":
+            heard.append(
+                {"l": location_id, "slot": int(str(accepted_at)) // SLOT_MS, "unmatched": int(not matched),
+                 "at": accepted_at}
+            )  # fmt: skip
+    if numbers:
+        direct.many(_NUMBER, numbers)
+    if heard:
+        direct.many(_HEARD, heard)

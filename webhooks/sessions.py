@@ -1,0 +1,139 @@
+"""Who is logged in, and how often a wrong password was tried. One admin, any number of browsers."""
+
+import hashlib
+import ipaddress
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from webhooks.changes import record
+from webhooks.db import Store
+from webhooks.errors import TooMany
+from webhooks.models import LoginFailure, LoginSession
+
+IDLE: Final = timedelta(hours=12)
+LONGEST: Final = timedelta(days=7)
+_SEEN_EVERY: Final = timedelta(minutes=5)  # a page's view is not worth a write
+_FREE_TRIES: Final = 5
+_LONGEST_WAIT: Final = 300  # seconds
+_FORGIVEN: Final = timedelta(hours=1)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _hash(session_id: str) -> bytes:
+    return hashlib.sha256(session_id.encode("utf-8", "surrogateescape")).digest()
+
+
+def source(address: str | None) -> str:
+    """Whom tries are counted for: an address; of IPv6 the network of 64 bits, which is one household's."""
+    try:
+        parsed = ipaddress.ip_address(address or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
+    if isinstance(parsed, ipaddress.IPv6Address):
+        return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)
+
+
+class Sessions:
+    """Raises Busy as the Store does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def begin(self, address: str, browser: str) -> str:
+        """A new session's id, for its cookie; what has expired is cleared away."""
+        session_id = secrets.token_urlsafe(32)
+        now = _now()
+        with self._store.write() as session:
+            session.execute(sa.delete(LoginSession).where(_expired(now)))
+            session.execute(sa.delete(LoginFailure).where(LoginFailure.address == source(address)))
+            session.add(
+                LoginSession(
+                    id_hash=_hash(session_id), created_at=now, seen_at=now,
+                    address=source(address)[:60], browser=browser[:200],
+                )
+            )  # fmt: skip
+            record(session.connection(), "admin", "logged in")
+        return session_id
+
+    def known(self, session_id: str) -> bool:
+        """Whether the session goes on; that it does is noted now and then."""
+        now = _now()
+        with self._store.read() as session:
+            found = session.get(LoginSession, _hash(session_id))
+        if found is None or now - found.seen_at > IDLE or now - found.created_at > LONGEST:
+            return False
+        if now - found.seen_at > _SEEN_EVERY:
+            with self._store.write() as session:
+                session.execute(
+                    sa.update(LoginSession).where(LoginSession.id_hash == found.id_hash).values(seen_at=now)
+                )
+        return True
+
+    def end(self, session_id: str) -> None:
+        with self._store.write() as session:
+            session.execute(sa.delete(LoginSession).where(LoginSession.id_hash == _hash(session_id)))
+
+    def end_all(self) -> int:
+        """Log out everywhere; the answer is how many sessions ended."""
+        with self._store.write() as session:
+            ended = len(session.scalars(sa.delete(LoginSession).returning(LoginSession.id_hash)).all())
+            record(session.connection(), "admin", f"logged out everywhere: {ended} sessions ended")
+            return ended
+
+    def all(self) -> Sequence[LoginSession]:
+        """Those that go on, the latest first."""
+        with self._store.read() as session:
+            query = sa.select(LoginSession).where(~_expired(_now())).order_by(LoginSession.seen_at.desc())
+            return session.scalars(query).all()
+
+    # --- wrong passwords ---
+
+    def may_try(self, address: str) -> None:
+        """Let a log-in be tried from there now.
+
+        Raises:
+            TooMany: after five wrong ones in a row each further one waits twice as long, 5 minutes at most.
+        """
+        with self._store.read() as session:
+            found = session.get(LoginFailure, source(address))
+        if found is None or found.failures < _FREE_TRIES:
+            return
+        wait = min(2 ** (found.failures - _FREE_TRIES), _LONGEST_WAIT)
+        left = wait - (_now() - found.at).total_seconds()
+        if 0 < left <= wait:
+            seconds = int(left) + 1
+            raise TooMany(
+                f"{found.failures} wrong passwords came from your address. Try again in {seconds} seconds.",
+                seconds,
+            )
+
+    def failed(self, address: str) -> int:
+        """Count a wrong password; the answer is how many that are in a row."""
+        now = _now()
+        with self._store.write() as session:
+            _forget(session, now)
+            found = session.get(LoginFailure, source(address))
+            if found is None:
+                found = LoginFailure(address=source(address), failures=0, at=now)
+                session.add(found)
+            found.failures, found.at = found.failures + 1, now
+            return found.failures
+
+
+def _forget(session: orm.Session, now: datetime) -> None:
+    session.execute(sa.delete(LoginFailure).where(LoginFailure.at < now - _FORGIVEN))
+
+
+def _expired(now: datetime) -> sa.ColumnElement[bool]:
+    return sa.or_(LoginSession.seen_at < now - IDLE, LoginSession.created_at < now - LONGEST)

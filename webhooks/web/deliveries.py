@@ -1,0 +1,150 @@
+"""The delivery log, a delivery with its call, an event, and sending a delivery again."""
+
+import json
+import shlex
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from flask import Blueprint, redirect, render_template, request, url_for
+
+from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
+from webhooks.errors import Invalid
+from webhooks.models import Attempt, Delivery
+from webhooks.search import Wanted
+from webhooks.web.access import admin
+from webhooks.web.pages import notice, parse_local, wants_fragment
+from webhooks.web.services import services
+
+blueprint = Blueprint("deliveries", __name__)
+_SHORT: Final = 10
+_LISTED: Final = 200  # webhooks, and locations, in the filter's lists
+_UNMATCHED: Final = 1000  # events that one page looks at
+
+
+@blueprint.get("/deliveries")
+@admin
+def show() -> Any:
+    """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
+    wanted, error = Wanted(), None
+    try:
+        wanted = _wanted()
+    except Invalid as fault:
+        error = fault
+    before = _number("before")
+    short = "short" in request.args
+    page = services().search.page(wanted, before, *([_SHORT] if short else []))
+    address: dict[str, Any] = {
+        name: value for name, value in request.args.items() if value and name not in ("before", "short")
+    }
+    again: dict[str, Any] = {**address, "short": 1} if short else address
+    shown: dict[str, Any] = {
+        "page": page,
+        "table_id": "latest-rows" if short else "rows",
+        "columns": "short" if short else "all",
+        "poll": None if before else url_for("deliveries.show", **again),
+    }
+    if wants_fragment():
+        return render_template("deliveries/_rows.html", **shown)
+    registry = services().registry
+    filtered = not wanted.all
+    answer = render_template(
+        "deliveries/log.html",
+        **shown,
+        wanted=wanted,
+        given=request.args,
+        error=error,
+        filtered=filtered,
+        before=before,
+        address=address,
+        webhooks=registry.webhooks()[:_LISTED],
+        locations=registry.locations()[:_LISTED],
+        types=EVENT_TYPES,
+        statuses=CALL_STATUSES,
+        states=STATES,
+        purged=not page.rows and not filtered and services().history.purged(),
+        days=services().settings.retention_days,
+    )
+    return answer, 422 if error else 200
+
+
+@blueprint.get("/deliveries/<int:delivery_id>")
+@admin
+def one(delivery_id: int) -> Any:
+    delivery = services().history.delivery(delivery_id)
+    return render_template(
+        "deliveries/one.html",
+        delivery=delivery,
+        event=delivery.event,
+        story=services().history.story(delivery.event),
+        curl=as_curl(delivery, delivery.log[-1] if delivery.log else None),
+    )
+
+
+@blueprint.post("/deliveries/<int:delivery_id>/resend")
+@admin
+def resend(delivery_id: int) -> Any:
+    delivery = services().history.resend(delivery_id)
+    services().waker.wake_now()
+    held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
+    notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
+    return redirect(url_for("deliveries.one", delivery_id=delivery_id), 303)
+
+
+@blueprint.get("/events/<int:event_id>")
+@admin
+def event(event_id: int) -> Any:
+    found = services().history.event(event_id)
+    return render_template("deliveries/event.html", event=found, story=services().history.story(found))
+
+
+@blueprint.get("/events/unmatched")
+@admin
+def unmatched() -> Any:
+    found, older = services().history.unmatched_events(_UNMATCHED, _number("before"))
+    return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
+
+
+def as_curl(delivery: Delivery, attempt: Attempt | None) -> str:
+    """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
+    kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
+    parts = ["curl", "-i", shlex.quote(delivery.webhook.url)]
+    parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in kept.items()]
+    parts.append(f"--data-binary {shlex.quote(delivery.event.body)}")
+    return " \\\n  ".join([" ".join(parts[:3]), *parts[3:]])
+
+
+def _number(name: str) -> int | None:
+    text = request.args.get(name, "")
+    return int(text) if text.isdecimal() and 0 < len(text) < 19 else None
+
+
+def _wanted() -> Wanted:
+    """The filter from the address.
+
+    Raises:
+        Invalid: names the field.
+    """
+
+    def chosen(name: str, known: dict[str, str]) -> str | None:
+        value = request.args.get(name, "")
+        if value and value not in known:
+            raise Invalid(f"{value!r} is none of {', '.join(known)}.", name)
+        return value or None
+
+    def moment(name: str) -> datetime | None:
+        try:
+            return parse_local(request.args.get(name, ""))
+        except (ValueError, OverflowError):
+            raise Invalid(f"{request.args[name]!r} is no time such as 2026-11-24 08:00.", name) from None
+
+    wanted = Wanted(
+        webhook=_number("webhook"), location=_number("location"), state=chosen("state", STATES),
+        type=chosen("type", EVENT_TYPES), status=chosen("status", CALL_STATUSES),
+        thread=request.args.get("call", "").strip() or None,
+        number=request.args.get("number", "").strip()[:200] or None,
+        since=moment("since"), until=moment("until"),
+    )  # fmt: skip
+    if wanted.since and wanted.until and wanted.since >= wanted.until:
+        raise Invalid("The end of the span has to be after its start.", "until")
+    return replace(wanted, thread=wanted.thread.replace("\0", "") or None) if wanted.thread else wanted
