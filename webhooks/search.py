@@ -268,6 +268,7 @@ def numbers_that_end(session: orm.Session, number: str) -> list[str]:
     start = number_key(number)
     if start is None:
         return []
+    start = start.rstrip("0") or start  # the 0 of 089… is not there in +4989…
     found: list[str] = []
     above: Any = EventNumber.number >= start
     while len(found) < _NUMBERS:

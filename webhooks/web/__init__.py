@@ -9,6 +9,7 @@ from webhooks.web import (
     cards,
     changes,
     deliveries,
+    export,
     health,
     hook,
     inboxes,
@@ -34,8 +35,8 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     problems.init_app(app)
     pages.init_app(app)
     doors = (
-        hook, health, login, cards, webhooks, deliveries, replays, inboxes, locations, changes, settings_page,
-        pages,
+        hook, health, login, cards, webhooks, deliveries, export, replays, inboxes, locations, changes,
+        settings_page, pages,
     )  # fmt: skip
     for module in doors:
         app.register_blueprint(module.blueprint)

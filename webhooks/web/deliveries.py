@@ -28,7 +28,7 @@ def show() -> Any:
     """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
     wanted, error = Wanted(), None
     try:
-        wanted = _wanted()
+        wanted = wanted_from_address()
     except Invalid as fault:
         error = fault
     before = _number("before")
@@ -119,8 +119,8 @@ def _number(name: str) -> int | None:
     return int(text) if text.isdecimal() and 0 < len(text) < 19 else None
 
 
-def _wanted() -> Wanted:
-    """The filter from the address.
+def wanted_from_address() -> Wanted:
+    """The log's filter as the page's address has it.
 
     Raises:
         Invalid: names the field.
