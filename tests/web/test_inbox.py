@@ -1,0 +1,177 @@
+"""The test inbox: what came is shown, whether its signature holds; it answers as told and exempts no more."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import pytest
+import requests
+from filled import call, states
+from machine import Appliance, Visitor, eventually
+
+Place = tuple[str, str]
+
+
+@pytest.fixture
+def visitor(appliance: Appliance) -> Visitor:
+    return Visitor(appliance)
+
+
+@pytest.fixture
+def inbox(visitor: Visitor) -> str:
+    """A new one's id, by one press."""
+    return visitor.post("/inboxes").headers["Location"].rpartition("/")[2]
+
+
+def test_a_message_is_shown_with_its_headers_and_that_its_signature_holds(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str
+) -> None:
+    webhook = appliance.webhook(place[0], f"{appliance.url}/inbox/{inbox}", header="X-Shop: seven")["id"]
+    mark = uuid.uuid4().hex
+    call(appliance, place[1], "missed", from_name=mark)
+    page: str = eventually(lambda: mark in (text := visitor.get(f"/inboxes/{inbox}").text) and text)
+    assert f"verified with the secret of webhook {webhook}" in page
+    assert "X-Shop: seven" in page and "Webhook-Signature: v1," in page
+    appliance.cli("webhook", "rotate", webhook)
+    call(appliance, place[1], "ended")
+    fragment = visitor.get(f"/inboxes/{inbox}", headers={"HX-Request": "true"}).text
+    assert fragment.strip().startswith("<div") and "<html" not in fragment
+
+
+def test_a_message_of_somebody_else_is_shown_for_what_it_is(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str
+) -> None:
+    address = f"/inbox/{inbox}"
+    assert appliance.post(address, data=b"\xff\0<script>").status_code == 200
+    assert (
+        "Not signed: webhook-id, webhook-timestamp, webhook-signature are missing"
+        in visitor.get(f"/inboxes/{inbox}").text
+    )
+    signed = {"webhook-id": "x", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,AAAA"}
+    appliance.post(address, data=b"{}", headers=signed)
+    assert "no webhook points here" in visitor.get(f"/inboxes/{inbox}").text
+    appliance.webhook(place[0], appliance.url + address)
+    appliance.post(address, data=b"{}", headers=signed)
+    assert "The signature does not hold" in visitor.get(f"/inboxes/{inbox}").text
+    assert "<script>" not in visitor.get(f"/inboxes/{inbox}").text.replace("<script src", "")
+
+
+def test_it_answers_as_it_is_set(appliance: Appliance, visitor: Visitor, place: Place, inbox: str) -> None:
+    webhook = appliance.webhook(place[0], f"{appliance.url}/inbox/{inbox}")["id"]
+    assert visitor.post(f"/inboxes/{inbox}/answer", status="500", delay="0").status_code == 303
+    call(appliance, place[1], "ringing")
+    eventually(lambda: states(appliance, webhook) == ["failed"], seconds=20)
+    assert visitor.post(f"/inboxes/{inbox}/answer", status="204", delay="1.5").status_code == 303
+    call(appliance, place[1], "ended")
+    eventually(lambda: states(appliance, webhook)[0] == "delivered")
+    delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
+    (attempt,) = appliance.cli("delivery", "show", delivery)["log"]
+    assert attempt["status"] == 204 and 1500 <= attempt["milliseconds"] < 5000
+    for status, delay in (("200", "10.1"), ("200", "-1"), ("200", "soon"), ("200", "inf"), ("999", "0")):
+        answer = visitor.post(f"/inboxes/{inbox}/answer", status=status, delay=delay)
+        assert answer.status_code == 422 and 'aria-invalid="true"' in answer.text, (status, delay)
+
+
+def test_three_slow_answers_go_at_a_time_and_the_hook_does_not_wait(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str
+) -> None:
+    visitor.post(f"/inboxes/{inbox}/answer", status="200", delay="2")
+    answers: list[requests.Response] = []
+
+    def ask() -> None:
+        answers.append(requests.post(f"{appliance.url}/inbox/{inbox}", data=b"{}", timeout=20))
+
+    threads = [threading.Thread(target=ask) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.3)
+    began = time.monotonic()
+    call(appliance, place[1], "ringing")
+    assert time.monotonic() - began < 1.5, "the hook waits for the inbox"
+    for thread in threads:
+        thread.join()
+    codes = sorted(answer.status_code for answer in answers)
+    assert codes == [200] * 3 + [503] * 17
+    assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 503} == {"1"}
+
+
+def test_only_its_own_address_is_exempt_behind_a_proxy_and_tls_too(
+    start_appliance: Callable[..., Appliance],
+) -> None:
+    """The public address leads elsewhere, and no network is allowed: the message goes to our own socket."""
+    public = "https://spoke.invalid/hooks"
+    appliance = start_appliance(
+        SPOKE_PUBLIC_URL=public,
+        SPOKE_ALLOW_NETS="",
+        SPOKE_RETRY_SCHEDULE="1",
+        SPOKE_PROXY="http://127.0.0.1:9",
+    )
+    appliance.location("Office")
+    inboxes = appliance.app.extensions["spoke"].inboxes
+    made = inboxes.add()
+    inbox, address = made.id, inboxes.address(made)
+    assert address.startswith(f"{public}/inbox/")
+    own = appliance.webhook("Office", address)["id"]
+    appliance.cli("webhook", "test", own)
+    eventually(lambda: states(appliance, own) == ["delivered"])
+    assert "The signature holds" in inboxes.messages(inbox)[0].verdict
+    near = (
+        f"/inbox/{inbox}/",
+        f"/inbox/{inbox}/../../healthz",
+        f"/inbox/{inbox}?x=1",
+        "/inbox/x",
+        "/healthz",
+    )
+    for path in near:
+        said = appliance.cli("webhook", "add", "--location", "Office", "--kind", "call", "--url",
+                             f"http://127.0.0.1:{appliance.port}{path}", status=1)  # fmt: skip
+        assert "SPOKE_ALLOW_NETS" in said, path
+
+
+def test_the_hook_takes_no_delivery_of_ours(appliance: Appliance, place: Place) -> None:
+    """A webhook that is pointed at the hook would go round for ever."""
+    address = f"{appliance.url}/api/events/t/{place[1]}"
+    webhook = appliance.webhook(place[0], address)["id"]
+    call(appliance, place[1], "ringing")
+    eventually(lambda: states(appliance, webhook) == ["failed"], seconds=20)
+    delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
+    attempts = appliance.cli("delivery", "show", delivery)["log"]
+    assert {attempt["status"] for attempt in attempts} == {403}
+
+
+def test_it_keeps_the_last_hundred_and_of_a_body_64_kib(
+    appliance: Appliance, visitor: Visitor, inbox: str
+) -> None:
+    for number in range(103):
+        appliance.post(f"/inbox/{inbox}", data=f"message {number}")
+    rows = appliance.rows("SELECT body FROM inbox_message WHERE inbox_id = :i ORDER BY id", i=inbox)
+    assert len(rows) == 100 and rows[0][0] == "message 3"
+    appliance.post(f"/inbox/{inbox}", data=b"x" * 100_000)
+    assert appliance.post(f"/inbox/{inbox}", data=b"x" * (1 << 21)).status_code == 413
+    page = visitor.get(f"/inboxes/{inbox}").text
+    assert "Only the first 64 KiB are kept" in page and len(page) < 100_000
+
+
+def test_it_is_public_to_post_to_and_private_to_look_at(
+    appliance: Appliance, visitor: Visitor, inbox: str
+) -> None:
+    assert appliance.post(f"/inbox/{inbox}", data=b"{}").status_code == 200
+    for path in (f"/inbox/{inbox}", f"/inboxes/{inbox}", "/inboxes"):
+        assert appliance.get(path).status_code == 303, path
+    assert visitor.get(f"/inbox/{inbox}").headers["Location"] == f"/inboxes/{inbox}"
+    assert appliance.post("/inbox/nobody-has-this-one", data=b"{}").status_code == 404
+    assert visitor.post(f"/inboxes/{inbox}/delete").status_code == 303
+    assert appliance.post(f"/inbox/{inbox}", data=b"{}").status_code == 404
+    assert visitor.get(f"/inboxes/{inbox}").status_code == 404
+
+
+def test_an_existing_webhook_is_pointed_at_it_by_one_press(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str
+) -> None:
+    webhook = appliance.webhook(place[0], "https://crm.example/")["id"]
+    assert visitor.post(f"/inboxes/{inbox}/point", target=f"webhook:{webhook}").status_code == 303
+    assert "before it was https://crm.example/" in visitor.get(f"/inboxes/{inbox}").text
+    call(appliance, place[1], "ringing")
+    eventually(lambda: states(appliance, webhook) == ["delivered"])
+    assert visitor.post(f"/inboxes/{inbox}/point", target="").status_code == 422
