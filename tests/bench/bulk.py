@@ -41,6 +41,22 @@ _ATTEMPTS: Final = """
 """
 
 
+# Every event has one of a thousand callers, and all are for the same extension: the most that a search meets.
+_NUMBERS: Final = """
+    INSERT INTO event_number (number, event_id)
+    SELECT printf('%03d3830291', id % 1000), id FROM event UNION ALL SELECT '0105', id FROM event
+"""
+_HEARD: Final = """
+    INSERT INTO heard (location_id, slot, events, unmatched, last_at)
+    SELECT 1, accepted_at / 900000, count(*), 0, max(accepted_at) FROM event GROUP BY 2
+"""
+_TRAFFIC: Final = """
+    INSERT INTO traffic (webhook_id, slot, delivered, failed, milliseconds, slowest)
+    SELECT webhook_id, created_at / 900000, count(*), 1, 3 * count(*), 9 FROM delivery GROUP BY 1, 2
+"""
+_DIGESTED: Final = "UPDATE meta SET value = (SELECT max(id) FROM event) WHERE key = 'digested_event'"
+
+
 def fill(store: Store, deliveries: int, webhooks: int) -> None:
     """Write events, deliveries and attempts for webhooks 1 to ``webhooks`` of location 1."""
     raw = store.engine.raw_connection()
@@ -48,7 +64,7 @@ def fill(store: Store, deliveries: int, webhooks: int) -> None:
         cursor = raw.cursor()
         cursor.execute("PRAGMA synchronous = OFF")
         parameters = {"deliveries": deliveries, "webhooks": webhooks, "now": now_ms()}
-        for statement in (_EVENTS, _DELIVERIES, _ATTEMPTS):
+        for statement in (_EVENTS, _DELIVERIES, _ATTEMPTS, _NUMBERS, _HEARD, _TRAFFIC, _DIGESTED):
             cursor.execute("BEGIN IMMEDIATE")
             cursor.execute(statement, parameters)
             cursor.execute("COMMIT")

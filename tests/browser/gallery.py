@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "browser"), str(TESTS), str(TESTS.parent)]
@@ -24,12 +25,23 @@ from receiver import Receiver
 
 EMPTY = {"main": "/", "connect": "/connect", "deliveries": "/deliveries", "unmatched": "/events/unmatched",
          "locations": "/locations", "inboxes": "/inboxes", "history": "/history"}  # fmt: skip
+Scheme = Literal["light", "dark"]
+README_PAGES = {1280: ("main", "new-call", "delivery"), 390: ("deliveries",)}
 README = TESTS / "browser" / "screenshots"
 
 
-def shoot(browser: Browser, appliance: Appliance, pages: dict[str, str], out: Path, end: str = "") -> None:
-    for width in (1280, 390):
-        for scheme in ("light", "dark"):
+def shoot(
+    browser: Browser,
+    appliance: Appliance,
+    pages: dict[str, str],
+    out: Path,
+    widths: tuple[int, ...] = (1280, 390),
+    schemes: tuple[Scheme, ...] = ("light", "dark"),
+    end: str = "",
+) -> None:
+    """Pictures of pages, by name, in each width and colour scheme."""
+    for width in widths:
+        for scheme in schemes:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page = context.new_page()
             page.goto(f"{appliance.url}/login")
@@ -55,11 +67,15 @@ def main(arguments: list[str]) -> None:
         )
         try:
             if not readme:
-                shoot(browser, appliance, EMPTY, out, "-empty")
+                shoot(browser, appliance, EMPTY, out, end="-empty")
             pages = fill(appliance, receiver).pages
             if readme:
-                pages = {name: pages[name] for name in ("main", "new-call", "delivery", "deliveries")}
-            shoot(browser, appliance, pages, out)
+                for width, names in README_PAGES.items():
+                    shoot(
+                        browser, appliance, {name: pages[name] for name in names}, out, (width,), ("light",)
+                    )
+            else:
+                shoot(browser, appliance, pages, out)
         finally:
             browser.close()
             receiver.close()

@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import requests
-import sqlalchemy as sa
-from machine import PASSWORD, Appliance
+from machine import Appliance
 
 from bench import bulk
 from bench.figures import Latency, times
@@ -24,7 +22,6 @@ from webhooks.settings import Settings
 _WEBHOOKS: Final = 10
 _ROWS: Final = 50  # a fast thread's chunk
 _ME: Final = "bench"
-_PAGE: Final = "/"  # has the latest deliveries with their attempts
 _LIMIT: Final = 50.0  # ms
 _TIMES: Final = 2.0
 _FEW: Final = 1_000
@@ -65,14 +62,8 @@ def _figures(session: Session, deliveries: int) -> dict[str, Latency]:
         f"claim and settle {_ROWS} rows": _timed(rounds, lambda: _claim_and_settle(store)),
         "look which lanes are due": _timed(rounds, lambda: _look(store)),
     }
-    _hold(store)
     store.engine.dispose()
-    try:
-        appliance.start()
-        found["page of the latest deliveries"] = _page(appliance, rounds // 4)
-    finally:
-        appliance.kill()
-        appliance.end()
+    appliance.end()
     for what, latency in found.items():
         session.say(f"{what}, {deliveries:,} deliveries: {latency}")
     return found
@@ -117,28 +108,3 @@ def _look(store: Store) -> float:
         due = outbox.due_lanes(direct, _ME, now_ms())
     assert len(due) == 1, due
     return time.perf_counter() - begin
-
-
-def _hold(store: Store) -> None:
-    """Pause the one webhook with pending deliveries: the page is to be measured on an idle machine."""
-    with store.write() as session:
-        connection = session.connection()
-        connection.execute(sa.text("UPDATE webhook SET state = 'paused' WHERE id = 1"))
-        connection.execute(sa.text("UPDATE delivery SET state = 'held' WHERE state = 'pending'"))
-
-
-def _page(appliance: Appliance, rounds: int) -> Latency:
-    with requests.Session() as browser:
-        browser.trust_env = False
-        browser.headers["Origin"] = appliance.url
-        browser.post(f"{appliance.url}/login", data={"password": PASSWORD}).raise_for_status()
-
-        def once() -> float:
-            begin = time.perf_counter()
-            answer = browser.get(appliance.url + _PAGE, allow_redirects=False)
-            assert answer.status_code == 200 and "incoming" in answer.text.lower(), answer.status_code
-            return time.perf_counter() - begin
-
-        for _ in range(4):
-            once()  # every web process has loaded its templates
-        return _timed(max(rounds, 10), once)
