@@ -23,6 +23,15 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(os.environ["SPOKE_DATA_DIR"], ignore_errors=True)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """How a page looks does not depend on the database: such tests run on SQLite alone."""
+    twice = [
+        item for item in items if item.get_closest_marker("looks") and item.get_closest_marker("postgresql")
+    ]
+    config.hook.pytest_deselected(items=twice)
+    items[:] = [item for item in items if item not in twice]
+
+
 def need(tool: str | None, what: str) -> None:
     """Skip where a tool is missing, saying what to install; in CI that is a failure."""
     if tool:

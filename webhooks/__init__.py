@@ -4,9 +4,9 @@ An event's journey, and the rooms it passes (imports go only downwards in this l
 
     web/        every HTTP door: parse, one call, respond
     operate/    the processes and the command line
-    registry    add, change, pause webhooks and locations
-    history     what happened to events and deliveries, and sending again
+    registry/   add, change, pause webhooks and locations
+    history, search, pulse, sessions, inboxes    what pages, API and commands ask for
     events/     what an event may look like, which webhooks it matches, its durable intake
     delivery/   the outbox, the engine that empties it, one signed attempt, address rules
-    models, db, direct, catalogue, settings, errors    what everything above stands on
+    models, changes, db, direct, catalogue, settings, errors    what everything above stands on
 """

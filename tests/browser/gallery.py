@@ -38,8 +38,9 @@ def shoot(
     widths: tuple[int, ...] = (1280, 390),
     schemes: tuple[Scheme, ...] = ("light", "dark"),
     end: str = "",
+    whole: bool = True,
 ) -> None:
-    """Pictures of pages, by name, in each width and colour scheme."""
+    """Pictures of pages, by name, in each width and colour scheme; ``whole`` or what the window shows."""
     for width in widths:
         for scheme in schemes:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -50,7 +51,7 @@ def shoot(
             page.get_by_role("heading", name="Integrations", exact=True).wait_for()
             for name, path in pages.items():
                 page.goto(appliance.url + path)
-                page.screenshot(path=out / f"{name}{end}-{width}-{scheme}.png", full_page=True)
+                page.screenshot(path=out / f"{name}{end}-{width}-{scheme}.png", full_page=whole)
             context.close()
 
 
@@ -71,9 +72,8 @@ def main(arguments: list[str]) -> None:
             pages = fill(appliance, receiver).pages
             if readme:
                 for width, names in README_PAGES.items():
-                    shoot(
-                        browser, appliance, {name: pages[name] for name in names}, out, (width,), ("light",)
-                    )
+                    chosen = {name: pages[name] for name in names}
+                    shoot(browser, appliance, chosen, out, (width,), ("light",), whole=width > 390)
             else:
                 shoot(browser, appliance, pages, out)
         finally:

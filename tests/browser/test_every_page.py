@@ -9,7 +9,7 @@ from machine import PASSWORD, Appliance
 from playwright.sync_api import Browser
 from receiver import Receiver
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.looks]
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
 EMPTY = ("/", "/connect", "/deliveries", "/events/unmatched", "/locations", "/inboxes", "/history")
 RUN = """async () => {

@@ -12,7 +12,7 @@ from machine import PASSWORD, Appliance, Visitor, eventually
 from playwright.sync_api import Browser, Locator, Page, expect
 from receiver import Answer, Receiver
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.looks]
 
 
 class Person:

@@ -351,6 +351,27 @@ def test_every_page_is_small_and_leads_only_to_pages_that_are_there(
         assert visitor.get(link).status_code == 200, link
 
 
+def test_under_a_path_prefix_every_link_has_it(start_appliance: Callable[..., Appliance]) -> None:
+    appliance = start_appliance(SPOKE_TRUSTED_PROXIES="127.0.0.0/8")
+    appliance.location("Office")
+    appliance.webhook("Office", "http://127.0.0.1:1/")
+    visitor = Visitor(appliance)
+    visitor.session.headers["X-Forwarded-Prefix"] = "/hooks"
+    for path in (
+        "/",
+        "/deliveries",
+        "/locations/1/webhooks",
+        "/locations/1/webhooks/new/call",
+        "/webhooks/1",
+    ):
+        page = visitor.get(path).text
+        links = re.findall(r'(?:href|src|action|hx-get|hx-post)="([^"#]+)"', page)
+        assert len(links) > 5 and all(link.startswith("/hooks/") for link in links), (path, links)
+    assert visitor.post("/webhooks/1/pause").headers["Location"].startswith("/hooks/webhooks/1")
+    visitor.session.headers["Referer"] = f"{appliance.url}/hooks/settings"
+    assert visitor.post("/theme", theme="dark").headers["Location"] == "/hooks/settings"
+
+
 def test_every_change_is_in_the_history_with_who_made_it(appliance: Appliance, visitor: Visitor) -> None:
     name = f"Shop {uuid.uuid4().hex[:6]}"
     appliance.location(name)

