@@ -82,6 +82,40 @@ class LocationPaused(SpokeError):
     """The token is right, but its location is paused: the PBX is losing events."""
 
 
+class TooLarge(SpokeError):
+    """More bytes than SPOKE_MAX_MEDIA or SPOKE_MAX_BODY allow."""
+
+
+class DiskFull(SpokeError):
+    """Too little disk is left to take media: events go first."""
+
+
+class NoPlace(SpokeError):
+    """All places for long requests are taken. ``retry_after`` is in seconds."""
+
+    retry_after = 2
+
+
+class TooSlow(SpokeError):
+    """A caller that stopped sending in the middle of its upload."""
+
+
+class NoAudio(SpokeError):
+    """A file that cannot be taken as a recording: the sentence says why."""
+
+
+class FetchFailed(SpokeError):
+    """The address that an event names as its recording's gave none."""
+
+
+class LinkForbidden(SpokeError):
+    """A download link that nobody here signed."""
+
+
+class LinkExpired(SpokeError):
+    """A download link that was right once."""
+
+
 class Replaced(SpokeError):
     """This worker's proof of life is gone, so others have what was its own: it has to start anew."""
 
