@@ -215,7 +215,13 @@ def variable(field: str) -> str:
     return str(alias) if alias else field if field.isupper() else f"SPOKE_{field.upper()}"
 
 
-_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "SPOKE_OLD_SECRET_KEYS", "DATABASE_URL", "REDIS_URL"}
+_SECRET_VARIABLES = {
+    "SPOKE_ADMIN_PASSWORD",
+    "SPOKE_SECRET_KEY",
+    "SPOKE_OLD_SECRET_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+}
 
 
 def load_settings(**given: Any) -> Settings:

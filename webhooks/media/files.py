@@ -23,14 +23,18 @@ _LOOK_EVERY: Final = 16 << 20  # bytes written between two looks at the free spa
 ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
+def media_id_of(path: Path) -> str | None:
+    """The recording that a file's name says it is of."""
+    name = path.name.partition(".")[0]
+    return name if ID.fullmatch(name) else None
+
+
 class Folder:
     """The media folder of a data dir."""
 
     def __init__(self, data: Path) -> None:
         self.root = data / "media"
-        self.incoming, self.waiting, self.mp3 = (
-            self.root / name for name in ("incoming", "waiting", "mp3")
-        )
+        self.incoming, self.waiting, self.mp3 = (self.root / name for name in ("incoming", "waiting", "mp3"))
 
     def make(self) -> None:
         for folder in (self.incoming, self.waiting, self.mp3):
@@ -41,6 +45,19 @@ class Folder:
 
     def final(self, media_id: str) -> Path:
         return self.mp3 / self.relative(media_id)
+
+    def draft(self, media_id: str) -> Path:
+        """Where an MP3 is written; whoever holds the lock of the source owns it."""
+        return self.incoming / f"{media_id}.part"
+
+    def store(self, draft: Path, media_id: str) -> None:
+        """Put a finished MP3 in its place, for good also after a power cut."""
+        final = self.final(media_id)
+        if not final.parent.is_dir():
+            final.parent.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.mp3)
+        os.rename(draft, final)
+        sync_folder(final.parent)
 
     @staticmethod
     def relative(media_id: str) -> str:
