@@ -62,10 +62,6 @@ class Waker:
     def start(self) -> None:
         self._thread.start()
 
-    @property
-    def running(self) -> bool:
-        return self._thread.is_alive()
-
     def stop(self) -> None:
         self._stopped = True
         self._wanted.set()

@@ -34,6 +34,7 @@ class Recordings:
         self._folder = Folder(settings.data)
         self._waker = Waker(settings, MEDIA_QUEUE)
         self._start_lock = threading.Lock()
+        self._started = False  # not the thread's own word: one made before a fork calls itself ended
         self._fetcher: Fetcher | None = None
 
     def upload(self, announced: int = 0) -> Upload:
@@ -88,6 +89,7 @@ class Recordings:
 
     def _wake(self) -> None:
         with self._start_lock:
-            if not self._waker.running:
+            if not self._started:
+                self._started = True
                 self._waker.start()
         self._waker.wake()

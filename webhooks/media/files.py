@@ -95,8 +95,7 @@ class Upload:
         self._path = folder.incoming / self.media_id
         self._looked_at = 0
         self._kept = False
-        self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._fd, fcntl.LOCK_EX)
+        self._fd = self._open()
         passed("begun")
 
     def __enter__(self) -> "Upload":
@@ -106,6 +105,14 @@ class Upload:
         if not self._kept:
             self._path.unlink(missing_ok=True)
         os.close(self._fd)
+
+    def _open(self) -> int:
+        while True:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            if os.fstat(fd).st_nlink:
+                return fd
+            os.close(fd)  # housekeeping took it for nobody's, between the two calls
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Add to the file.

@@ -110,7 +110,7 @@ def run_workers(settings: Settings) -> int:
 
 
 def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
-    """Delivery workers, the media converter, housekeeping. ``close``: descriptors of the supervisor's alone."""
+    """All but web and Redis. ``close``: descriptors of the supervisor's that are not theirs."""
     from webhooks.operate import converter, housekeeping, worker
 
     def child(name: str, run: Callable[[Settings, str], int]) -> Child:

@@ -1,4 +1,4 @@
-"""The housekeeping process: checkpoints of SQLite's log, purge, media, replays, and a clock that was set back."""
+"""The housekeeping process: checkpoints of SQLite's log, purge, recordings, replays, a clock set back."""
 
 import logging
 import signal

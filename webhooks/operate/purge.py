@@ -33,7 +33,7 @@ _OLD = sa.text(f"""
 
 
 def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
-    """Remove settled deliveries, attempts, recordings and events past the retention; the answer is how many events."""
+    """Remove events past the retention with all that is theirs; the answer is how many events."""
     now = now_ms()
     before = now - settings.retention_days * DAY * 1000
     total = 0
