@@ -1,4 +1,4 @@
-"""Recordings made for the tests, and what a decoder hears in an MP3. Sound is a list of floats from -1 to 1."""
+"""Recordings made for the tests, and what a decoder hears in an MP3. Sound: a list of floats, -1 to 1."""
 
 import io
 import math
@@ -47,6 +47,16 @@ def wav(rate: int, sides: list[list[float]], width: int = 2) -> bytes:
         made.setsampwidth(width)
         made.setframerate(rate)
         made.writeframes(_pcm(sides, width))
+    return file.getvalue()
+
+
+def long_wav(seconds: int, rate: int = 8000, width: int = 2) -> bytes:
+    """A long WAV that is made quickly: a second again and again."""
+    second = wav(rate, [speech(rate, 1)], width)[44:]
+    file = io.BytesIO()
+    with wave.open(file, "wb") as made:
+        made.setparams((1, width, rate, 0, "NONE", ""))
+        made.writeframes(second * seconds)
     return file.getvalue()
 
 

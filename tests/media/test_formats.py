@@ -14,6 +14,10 @@ def _wav(rate: int, width: int, sides: int) -> Callable[[], bytes]:
     return lambda: sounds.wav(rate, [sounds.speech(rate, SECONDS, n) for n in range(sides)], width)
 
 
+def _sides(count: int, rate: int = 8000) -> list[list[float]]:
+    return [sounds.speech(rate, SECONDS, n) for n in range(count)]
+
+
 FORMATS: dict[str, tuple[str, Callable[[], bytes]]] = {
     **{
         f"PCM {8 * width} bit, {rate} Hz, {sides} side(s)": ("wav", _wav(rate, width, sides))
@@ -24,11 +28,11 @@ FORMATS: dict[str, tuple[str, Callable[[], bytes]]] = {
     },
     "µ-law": ("wav", lambda: sounds.g711("pcm_mulaw", [sounds.speech(8000, SECONDS)])),
     "A-law": ("wav", lambda: sounds.g711("pcm_alaw", [sounds.speech(8000, SECONDS)])),
-    "µ-law, stereo": ("wav", lambda: sounds.g711("pcm_mulaw", [sounds.speech(8000, SECONDS, n) for n in (0, 1)])),
+    "µ-law, stereo": ("wav", lambda: sounds.g711("pcm_mulaw", _sides(2))),
     "GSM 6.10": ("wav", lambda: sounds.gsm(sounds.speech(8000, SECONDS))),
-    "Ogg Opus": ("ogg", lambda: sounds.coded("libopus", "ogg", 48000, [sounds.speech(48000, SECONDS)], 32000)),
+    "Ogg Opus": ("ogg", lambda: sounds.coded("libopus", "ogg", 48000, _sides(1, 48000), 32000)),
     "Ogg FLAC": ("ogg", lambda: sounds.coded("flac", "ogg", 16000, [sounds.speech(16000, SECONDS)])),
-    "MP3": ("mp3", lambda: sounds.coded("libmp3lame", "mp3", 22050, [sounds.speech(22050, SECONDS)], 48000)),
+    "MP3": ("mp3", lambda: sounds.coded("libmp3lame", "mp3", 22050, _sides(1, 22050), 48000)),
 }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """``GET /api/media/download/ID``: where the links in payloads lead (contract, section 3)."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from webhooks.web.problems import problem
 from webhooks.web.services import services
 
 blueprint = Blueprint("download", __name__)
+_RANGE: Final = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})", re.ASCII)
 _SMALL: Final = 96 << 10  # bytes that the kernel takes over at once: no place is needed for them
 
 
@@ -48,8 +50,8 @@ def _conditional(response: Response, found: Download) -> Response:
     response.set_etag(found.media_id)
     response.last_modified = found.made_at
     environ = dict(request.environ)
-    if "," in environ.get("HTTP_RANGE", ""):  # several ranges: the whole is a right answer, too
-        del environ["HTTP_RANGE"]
+    if not _RANGE.fullmatch(environ.get("HTTP_RANGE", "").strip()):
+        environ.pop("HTTP_RANGE", None)  # none, several, or nonsense: the whole is a right answer, too
     try:
         response.make_conditional(environ, accept_ranges=True, complete_length=found.size)
     except RequestedRangeNotSatisfiable:
