@@ -17,6 +17,8 @@ from webhooks.errors import NoAudio
 TYPE: Final = "audio/mpeg"
 _WANTED: Final = "Send a WAV (PCM, G.711 or GSM), an MP3 or an Ogg file."
 _RATES: Final = (22_050, 24_000, 32_000, 44_100, 48_000)  # MPEG-2 and 1: every player has them
+_GAP_SECONDS: Final = 0.5
+_HEAD: Final = 1 << 16
 _DECODERS: Final = {
     "wav": ("pcm_", "gsm", "libgsm", "adpcm_", "mp3"),
     "mp3": ("mp3", "mp2", "mp1"),
@@ -67,13 +69,31 @@ def convert(source: IO[bytes], target: IO[bytes], most: int, stopping: Callable[
     """
     with _opened(source) as (container, stream):
         if stream.codec_context.name.startswith("mp3") and container.format.name == "mp3":
-            samples = sum(frame.samples for frame in _frames(container, stream, stopping))
-            rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
-            return Sound(_length(samples, rate), channels, as_it_is=True)
+            return _look_over(source, container, stream, stopping)
         stereo = stream.codec_context.channels > 1 and _sides_differ(container, stream, stopping)
     source.seek(0)
     with _opened(source) as (container, stream):
         return _encode(container, stream, target, most, stereo, stopping)
+
+
+def _look_over(source: IO[bytes], container: Any, stream: Any, stopping: Callable[[], bool]) -> Sound:
+    """An MP3, decoded to its end."""
+    samples = sum(frame.samples for frame in _frames(container, stream, stopping))
+    rate, channels = stream.codec_context.sample_rate, stream.codec_context.channels
+    place = source.tell()
+    source.seek(0)
+    head = source.read(_HEAD)
+    source.seek(place)
+    # Only where its first frame counts all of them is the length more than a guess.
+    if b"Xing" in head or b"Info" in head:
+        _check_length(container, samples / rate)
+    return Sound(_length(samples, rate), channels, as_it_is=True)
+
+
+def _check_length(container: Any, seconds: float) -> None:
+    promised = (container.duration or 0) / 1_000_000
+    if promised - seconds > max(_GAP_SECONDS, promised / 50):
+        raise NoAudio(f"The recording breaks off after {seconds:.1f} seconds of {promised:.1f}.")
 
 
 def _encode(
@@ -111,15 +131,24 @@ def _sides_differ(container: Any, stream: Any, stopping: Callable[[], bool]) -> 
 
 
 def _frames(container: Any, stream: Any, stopping: Callable[[], bool], flush: bool = False) -> Iterator[Any]:
-    """All frames, without their times: what is missing in between is left out. Last None, to flush with."""
+    """All frames, in a row and without their times. Last None, to flush with."""
     seconds = 0.0
+    first: float | None = None
     try:
         for frame in container.decode(stream):
             if stopping():
                 raise Stopped
+            if container.format.name == "ogg" and frame.pts is not None:
+                # Pages that are damaged are left out without a word: the times behind them tell of it.
+                at = float(frame.pts * frame.time_base)
+                first = at - seconds if first is None else first
+                if at - first - seconds > _GAP_SECONDS:
+                    raise NoAudio(f"The recording breaks off after {seconds:.1f} seconds: a part is missing.")
             seconds += frame.samples / frame.sample_rate
             frame.pts = None
             yield frame
+        if container.format.name == "ogg":
+            _check_length(container, seconds)
         if flush:
             yield None
     except (av.error.FFmpegError, ValueError) as error:

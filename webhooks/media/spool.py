@@ -9,13 +9,15 @@ from typing import Final
 from webhooks.errors import Invalid
 
 _PIECE: Final = 1 << 20
+# No word of what is there: the path may lead anywhere.
+_NONE: Final = "media_path: there is no such file inside SPOKE_SPOOL_DIRS that can be read."
 
 
 def read_spooled(folders: tuple[Path, ...], path: str, take: Callable[[bytes], None]) -> str:
     """Hand the bytes of a file on; the answer is its name.
 
-    What is judged is the file that was opened, by the kernel's own name for it: no link and no rename
-    between a look and the opening leads elsewhere.
+    What is judged at last is the file that was opened, by the kernel's own name for it: no link and no
+    rename between a look and the opening leads elsewhere.
 
     Raises:
         Invalid: not inside one of the folders, no plain file, or not to be read.
@@ -24,17 +26,25 @@ def read_spooled(folders: tuple[Path, ...], path: str, take: Callable[[bytes], N
         raise Invalid("media_path cannot be used: SPOKE_SPOOL_DIRS names no folder to take files from.")
     if not os.path.isabs(path) or "\0" in path:
         raise Invalid("media_path has to be a whole path, from / on.")
+    inside = [os.path.realpath(folder) for folder in folders]
+    real = os.path.realpath(path)
+    if not _regular(real, inside):  # before it is opened: opening some devices does something already
+        raise Invalid(_NONE)
     try:
-        # Nothing here waits: a pipe that nobody writes to opens, too.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
-    except (OSError, ValueError, UnicodeError):
-        # No word of what is there: the path may lead anywhere.
-        raise Invalid("media_path: there is no such file inside SPOKE_SPOOL_DIRS that can be read.") from None
+        fd = os.open(real, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        raise Invalid(_NONE) from None
     with open(fd, "rb", buffering=0) as file:
-        real = Path(os.readlink(f"/proc/self/fd/{fd}"))
-        inside = any(real.is_relative_to(os.path.realpath(folder)) for folder in folders)
-        if not inside or not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise Invalid("media_path: there is no such file inside SPOKE_SPOOL_DIRS that can be read.")
+        if not _regular(os.readlink(f"/proc/self/fd/{fd}"), inside, fd):
+            raise Invalid(_NONE)
         while piece := file.read(_PIECE):
             take(piece)
     return path
+
+
+def _regular(real: str, inside: list[str], fd: int | None = None) -> bool:
+    try:
+        mode = os.lstat(real).st_mode if fd is None else os.fstat(fd).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) and any(Path(real).is_relative_to(folder) for folder in inside)
