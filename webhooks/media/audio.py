@@ -19,6 +19,9 @@ _WANTED: Final = "Send a WAV (PCM, G.711 or GSM), an MP3 or an Ogg file."
 _RATES: Final = (22_050, 24_000, 32_000, 44_100, 48_000)  # MPEG-2 and 1: every player has them
 _GAP_SECONDS: Final = 0.5
 _HEAD: Final = 1 << 16
+# The parties share nothing: coding what both have in common would let one leak into the other. The effort is
+# LAME's own standard; FFmpeg's, two steps above, takes twice the time.
+_LAME: Final = {"joint_stereo": "0", "compression_level": "5"}
 _DECODERS: Final = {
     "wav": ("pcm_", "gsm", "libgsm", "adpcm_", "mp3"),
     "mp3": ("mp3", "mp2", "mp1"),
@@ -104,10 +107,7 @@ def _encode(
     resampler = av.AudioResampler(format="s16p", layout=layout, rate=rate)
     samples = 0
     with av.open(target, "w", format="mp3") as made:
-        # The parties share nothing: coding what both sides have in common would let one leak into the other.
-        out: Any = made.add_stream(
-            "libmp3lame", rate=rate, layout=layout, format="s16p", options={"joint_stereo": "0"}
-        )
+        out: Any = made.add_stream("libmp3lame", rate=rate, layout=layout, format="s16p", options=_LAME)
         out.bit_rate = _bit_rate(rate) * (1 + stereo)
         for frame in _frames(container, stream, stopping, flush=True):
             for piece in resampler.resample(frame):
