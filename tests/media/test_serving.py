@@ -160,3 +160,36 @@ def test_downloads_that_stand_still_leave_the_hook_its_threads(
     while desk.fetch(one, link).status_code != 200:  # the places are given back
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_uploads_that_stand_still_leave_the_hook_its_threads(
+    start_appliance: Callable[..., Appliance],
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    head = f"POST /api/media HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n".encode()
+    head += b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 10000000\r\n\r\n--b\r\n"
+    callers = [socket.create_connection(("127.0.0.1", one.port), 5) for _ in range(16)]
+    for caller in callers:
+        caller.sendall(head + b'Content-Disposition: form-data; name="file"\r\n\r\n' + b"x" * 10_000)
+    time.sleep(0.5)
+    began = time.monotonic()
+    for _ in range(20):
+        assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
+    assert time.monotonic() - began < 3
+    refused = 0
+    for caller in callers:
+        caller.settimeout(0.2)
+        try:
+            answer = caller.recv(4000)
+        except TimeoutError:
+            continue
+        refused += b" 503 " in answer and b"Retry-After: " in answer
+    assert 10 <= refused < 16
+    for caller in callers:
+        caller.close()
+    deadline = time.monotonic() + 10
+    while desk.send(one, token, sounds.long_wav(1)).status_code != 202:  # the places are given back
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not [name for name in desk.files(one) if name.startswith("incoming/")]
