@@ -5,8 +5,10 @@ An event's journey, and the rooms it passes (imports go only downwards in this l
     web/        every HTTP door: parse, one call, respond
     operate/    the processes and the command line
     registry    add, change, pause webhooks and locations
+    library     recordings: their state and links; erasure takes events away with all that is theirs
     history     what happened to events and deliveries, and sending again
     events/     what an event may look like, which webhooks it matches, its durable intake
     delivery/   the outbox, the engine that empties it, one signed attempt, address rules
+    media/      recordings: files and their locks, conversion, links, names
     models, db, direct, catalogue, settings, errors    what everything above stands on
 """

@@ -1,5 +1,6 @@
 """Every domain error. Each carries its data; the doors (HTTP, command line) decide how to say it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -52,6 +53,14 @@ class Busy(SpokeError):
     def __init__(self, sentence: str, retry_after: int = 5) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
+
+
+class Unconfirmed(Busy):
+    """The disk is at it and does not say whether the write is there. ``settled`` waits until it does."""
+
+    def __init__(self, sentence: str, settled: Callable[[], object]) -> None:
+        super().__init__(sentence)
+        self.settled = settled
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from webhooks.db import WRITE_WAIT, Store, config_version, now_ms
 from webhooks.delivery.outbox import NOT_YET
 from webhooks.delivery.wakeup import Waker
 from webhooks.direct import Direct
-from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised
+from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
 from webhooks.events.body import IncomingEvent
 from webhooks.events.directory import Directory, Subscription
 from webhooks.media import shelf
@@ -129,7 +129,10 @@ class Intake:
             if submission.abandoned:
                 raise Busy("The database is busy with another write; nothing was written. Try again.")
             if not submission.ready.acquire(timeout=_COMMIT_WAIT):
-                raise Busy("The disk did not confirm in time; the event may come twice if it is sent again.")
+                raise Unconfirmed(
+                    "The disk did not confirm in time; the event may come twice if it is sent again.",
+                    submission.ready.acquire,
+                )
         if isinstance(submission.answer, SpokeError):
             raise submission.answer
         assert submission.answer is not None

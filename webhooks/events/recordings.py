@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from webhooks.delivery.fetch import Fetcher
 from webhooks.delivery.wakeup import MEDIA_QUEUE, Waker
-from webhooks.errors import FieldError, Invalid, InvalidEvent, TargetRefused
+from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefused, Unconfirmed
 from webhooks.events.body import MediaEvent
 from webhooks.events.intake import Accepted, Intake
 from webhooks.media.audio import probe
@@ -75,7 +75,15 @@ class Recordings:
         with upload.reader() as file:
             probe(file)
         upload.place()
-        accepted = self._intake.submit(sender, [event.with_recording(upload.media_id, name, upload.size)])[0]
+        whole = event.with_recording(upload.media_id, name, upload.size)
+        try:
+            accepted = self._intake.submit(sender, [whole])[0]
+        except Unconfirmed as error:
+            upload.leave(error.settled)
+            raise
+        except Busy:  # a connection that was lost in the middle of the commit
+            upload.leave()
+            raise
         if accepted.duplicate:
             return AcceptedMedia(accepted, None)
         upload.keep()

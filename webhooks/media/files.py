@@ -10,8 +10,9 @@ import fcntl
 import os
 import re
 import shutil
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -151,6 +152,18 @@ class Upload:
         sync_folder(self._folder.waiting)
         sync_folder(self._folder.incoming)
         passed("placed")
+
+    def leave(self, settled: Callable[[], object] | None = None) -> None:
+        """Nobody knows whether its row is committed: housekeeping asks, once ``settled`` has come back."""
+        self._kept = True
+        if settled is not None:
+            held = os.dup(self._fd)  # the lock belongs to both descriptors
+
+            def let_go() -> None:
+                settled()
+                os.close(held)
+
+            threading.Thread(target=let_go, name="unsettled", daemon=True).start()
 
     def keep(self) -> None:
         """Its row is committed."""
