@@ -89,6 +89,7 @@ NAMES = {
     "no extension": "no extension.mp3",
     "v1.25 final.WAV": "v1.25 final.mp3",
     "100%.mp3": "100%.mp3",
+    "call at 5.30": "call at 5.30.mp3",
 }
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 _MOST: Final = 200  # characters
-_EXTENSION: Final = re.compile(r"\.[A-Za-z0-9]{1,5}$")
+_EXTENSION: Final = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")  # "at 5.30" has none
 _PLAIN: Final = re.compile(r"[^ -~]|[\"\\%]")  # what a quoted string cannot carry in every client (RFC 6266)
 
 
