@@ -59,6 +59,7 @@ def test_pause_resume_and_a_restart_do_not_let_it_go_early(stopped: Stopped, rec
     process.resume()
     payload = desk.arrived(receiver, "/media").json
     assert desk.fetch(one, payload["attachments"]).status_code == 200
+    eventually(lambda: pending(one) == [("delivered", 1)])
     assert one.rows("SELECT claims - tries AS n FROM delivery")[0].n == 0
 
 
