@@ -19,6 +19,8 @@ FLOORS = [
     [
         "webhooks.registry",
         "webhooks.history",
+        "webhooks.library",
+        "webhooks.erasure",
         "webhooks.search",
         "webhooks.sessions",
         "webhooks.pulse",
@@ -26,6 +28,7 @@ FLOORS = [
     ],
     ["webhooks.events"],
     ["webhooks.delivery"],
+    ["webhooks.media"],
     ["webhooks.migrations"],
     ["webhooks.models", "webhooks.changes"],
     ["webhooks.db"],

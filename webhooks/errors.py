@@ -1,5 +1,6 @@
 """Every domain error. Each carries its data; the doors (HTTP, command line) decide how to say it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -54,6 +55,14 @@ class Busy(SpokeError):
         self.retry_after = retry_after
 
 
+class Unconfirmed(Busy):
+    """The disk is at it and does not say whether the write is there. ``settled`` waits until it does."""
+
+    def __init__(self, sentence: str, settled: Callable[[], object]) -> None:
+        super().__init__(sentence)
+        self.settled = settled
+
+
 @dataclass(frozen=True)
 class FieldError:
     """One fault of an event: where (RFC 6901 pointer from the body's root) and what."""
@@ -80,6 +89,40 @@ class Unauthorised(SpokeError):
 
 class LocationPaused(SpokeError):
     """The token is right, but its location is paused: the PBX is losing events."""
+
+
+class TooLarge(SpokeError):
+    """More bytes than SPOKE_MAX_MEDIA or SPOKE_MAX_BODY allow."""
+
+
+class DiskFull(SpokeError):
+    """Too little disk is left to take media: events go first."""
+
+
+class NoPlace(SpokeError):
+    """All places for long requests are taken. ``retry_after`` is in seconds."""
+
+    retry_after = 2
+
+
+class TooSlow(SpokeError):
+    """A caller that stopped sending in the middle of its upload."""
+
+
+class NoAudio(SpokeError):
+    """A file that cannot be taken as a recording: the sentence says why."""
+
+
+class FetchFailed(SpokeError):
+    """The address that an event names as its recording's gave none."""
+
+
+class LinkForbidden(SpokeError):
+    """A download link that nobody here signed."""
+
+
+class LinkExpired(SpokeError):
+    """A download link that was right once."""
 
 
 class Replaced(SpokeError):

@@ -190,6 +190,29 @@ class Attempt(Model):
     response_body: Mapped[str | None] = mapped_column(sa.Text)
 
 
+class Media(Model):
+    """An event's recording. ``state`` is waiting (for its conversion), ready, failed or erased.
+
+    ``size`` in bytes of the file that is there; ``error`` is a sentence for failed and erased ones.
+    ``tries`` counts conversions begun.
+    """
+
+    __tablename__ = "media"
+    __table_args__ = (sa.Index(None, "state", "created_at"),)
+    id: Mapped[str] = mapped_column(sa.String(36), primary_key=True)
+    event_id: Mapped[int] = mapped_column(sa.ForeignKey("event.id"), unique=True)
+    state: Mapped[str] = mapped_column(sa.String(10))
+    filename: Mapped[str] = mapped_column(sa.Text)
+    size: Mapped[int] = mapped_column(sa.BigInteger)
+    milliseconds: Mapped[int | None] = mapped_column(sa.BigInteger)
+    channels: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+    event: Mapped[Event] = relationship()
+
+
 class Worker(Model):
     """A running worker process; who holds its lock is alive (delivery/ownership)."""
 

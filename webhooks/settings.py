@@ -82,6 +82,15 @@ def _proxy(value: str) -> str:
     return value
 
 
+def _location(value: str) -> str:
+    if not value.startswith("/") or not value.endswith("/") or not value.isprintable() or " " in value:
+        raise ValueError("has to be a path such as /protected-media/, with a slash at both ends")
+    return value
+
+
+Secrets = Annotated[
+    tuple[Annotated[str, Field(min_length=MIN_SECRET)], ...], NoDecode, BeforeValidator(_parts)
+]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -118,6 +127,9 @@ class Settings(BaseSettings):
     retention_days: int = Field(default=30, ge=1, le=36_600)
     max_body: int = Field(default=1 << 20, ge=1024)
     max_media: int = Field(default=256 << 20, ge=1024)
+    max_media_total: int | None = Field(default=None, ge=1 << 20)
+    x_accel_prefix: Annotated[str, AfterValidator(_location)] | None = None
+    old_secret_keys: Secrets = ()
     tz: Annotated[str, AfterValidator(_zone)] | None = None
     log: Literal["text", "json"] = "text"
 
@@ -203,7 +215,13 @@ def variable(field: str) -> str:
     return str(alias) if alias else field if field.isupper() else f"SPOKE_{field.upper()}"
 
 
-_SECRET_VARIABLES = {"SPOKE_ADMIN_PASSWORD", "SPOKE_SECRET_KEY", "DATABASE_URL", "REDIS_URL"}
+_SECRET_VARIABLES = {
+    "SPOKE_ADMIN_PASSWORD",
+    "SPOKE_SECRET_KEY",
+    "SPOKE_OLD_SECRET_KEYS",
+    "DATABASE_URL",
+    "REDIS_URL",
+}
 
 
 def load_settings(**given: Any) -> Settings:

@@ -17,7 +17,7 @@ os.environ["SPOKE_ADMIN_PASSWORD"] = "nobody is told"
 
 from bench import report
 from bench.report import Line
-from bench.rows import deliveries, history, hook, latency, many, pages, slow, start
+from bench.rows import deliveries, history, hook, latency, many, media, pages, slow, start
 from bench.session import Session
 
 FOLDER = Path(os.environ["SPOKE_DATA_DIR"])
@@ -32,6 +32,7 @@ ROWS = {
     "many": (many, "1,000 webhooks; two backlogs beside five lively webhooks; 2 minutes"),
     "history": (history, "claims with a million deliveries in the tables; 1 minute"),
     "pages": (pages, "every page with a million deliveries in the tables; 2 minutes"),
+    "media": (media, "the hook beside slow uploads and downloads, 50 MB downloads, conversion; 1 minute"),
     "start": (start, "start to ready, memory; 1 minute"),
 }
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from machine import Appliance
 
 from webhooks.delivery import holding, outbox
+from webhooks.media import shelf
 from webhooks.operate import purge
 
 BY_CALL = "ix_delivery_open (webhook_id=? AND thread_key=?)"
@@ -33,6 +34,9 @@ def names(sql: str) -> list[str]:
         (outbox._CANDIDATES, BY_CALL),
         (outbox._OF_CALL, BY_CALL),
         (outbox._PULL, BY_CALL),
+        (outbox._BODIES.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
+        (outbox._COME, "ix_delivery_event_id (event_id=?)"),
+        (shelf._WAITING, "ix_media_state_created_at (state=?)"),
         (holding._UNSETTLED.text, BY_STATE),
         (purge._DROP_HELD.text, BY_STATE),
         (purge._OLD.text, "ix_event_accepted_at (accepted_at<?)"),

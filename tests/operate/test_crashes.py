@@ -84,7 +84,8 @@ def processes(appliance: Appliance, name: str) -> list[psutil.Process]:
     """Oldest first. "worker" are the delivery workers, whatever RQ makes of their title."""
     found = appliance.named(name)
     if name == "worker":
-        found = [process for process in found if process not in appliance.named("gunicorn")]
+        others = [*appliance.named("gunicorn"), *appliance.named("worker:media-")]
+        found = [process for process in found if process not in others]
     return sorted(found, key=lambda process: process.pid)
 
 
@@ -142,7 +143,7 @@ def test_whatever_is_killed_comes_back_in_five_seconds_and_no_event_is_lost(
     receiver.answers["/slow"] = [Answer(seconds=0.03)]
     victims = [
         ("valkey-server", 0), ("gunicorn: master", 0), ("gunicorn: worker", 0), ("gunicorn: worker", 1),
-        ("worker", 0), ("worker", 1), ("housekeeping", 0),
+        ("worker", 0), ("worker", 1), ("worker:media-", 0), ("housekeeping", 0),
     ]  # fmt: skip
     chance.shuffle(victims)
     with PBX(one.url, token, least=500) as pbx:
@@ -230,7 +231,7 @@ def test_redis_url_is_used_instead_of_a_server_of_our_own(
 ) -> None:
     assert guest.named("valkey-server") == [] and ready(guest)
     with redis.Redis.from_url(server[0]) as client:
-        assert len(client.smembers("rq:workers")) == 2
+        assert len(client.smembers("rq:workers")) == 3  # two deliver, one converts recordings
     ring(guest, hook)
     receiver.wait("/hook")
 

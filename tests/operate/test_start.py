@@ -170,12 +170,12 @@ def test_the_web_server_alone_listens_on_tcp_and_where_it_was_told(fresh: Applia
 def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
     eventually(lambda: fresh.get("/readyz").status_code == 200)
     for name, count in (
-        ("rq:worker:worker-1", 1), ("rq:worker:worker-2", 1), ("spoke: housekeeping", 1),
-        ("valkey-server", 1),
+        ("rq:worker:worker-1", 1), ("rq:worker:worker-2", 1), ("rq:worker:media", 1),
+        ("spoke: housekeeping", 1), ("valkey-server", 1),
         ("gunicorn: master [spoke-web]", 1), ("gunicorn: worker [spoke-web]", 2),
     ):  # fmt: skip
         assert len(fresh.named(name)) == count, name
-    assert len(fresh.family()) == 1 + 7
+    assert len(fresh.family()) == 1 + 8
 
 
 def test_a_start_says_a_line_a_step_and_the_address_last(fresh: Appliance) -> None:

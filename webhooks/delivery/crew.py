@@ -14,10 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from webhooks.db import now_ms
 from webhooks.delivery.attempt import Message, Outcome
 from webhooks.delivery.deadline import Deadline
 from webhooks.delivery.lanes import Lane
 from webhooks.delivery.outbox import Chain, Row
+from webhooks.errors import SpokeError
 
 FAST_THREADS: Final = 2
 FAST_QUEUE: Final = 2 * FAST_THREADS
@@ -81,10 +83,11 @@ class Places:
 
 
 class Crew:
-    """Takes tasks, gives reports. ``report`` is called from the threads."""
+    """Takes tasks, gives reports. ``report`` is called from the threads, and ``text`` at each attempt: it
+    gives a row's body as it is to be sent now."""
 
-    def __init__(self, report: Callable[[Report], None]) -> None:
-        self._report = report
+    def __init__(self, report: Callable[[Report], None], text: Callable[[Row], str]) -> None:
+        self._report, self._text = report, text
         self._queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt")
         self._deadlines: set[Deadline] = set()
@@ -170,9 +173,10 @@ class Crew:
         if task.fast:
             self._fast[thread] = (task, deadline)
         try:
-            return task.lane.sender.send(
-                Message(row.id, row.attempts + 1, row.message_id, row.body), deadline
-            )
+            message = Message(row.id, row.attempts + 1, row.message_id, self._text(row))
+            return task.lane.sender.send(message, deadline)
+        except SpokeError as error:  # the body could not be made
+            return Outcome(row.id, row.attempts + 1, now_ms(), error=str(error))
         finally:
             self._deadlines.discard(deadline)
             if task.fast and thread in self._fast:

@@ -24,6 +24,9 @@ from webhooks.delivery.targets import AddressRules
 from webhooks.delivery.wakeup import Waker
 from webhooks.direct import Direct
 from webhooks.errors import Busy, Replaced
+from webhooks.media.keys import Keyring
+from webhooks.media.links import Links
+from webhooks.media.payload import with_link
 from webhooks.settings import Settings
 
 POLL_SECONDS: Final = 0.5
@@ -50,7 +53,11 @@ class Engine:
         self._ownership = Ownership(settings, store)
         self._settler = Settler(self._ownership.id, settings.retry_schedule, self._due_in)
         self._waker = Waker(settings)
-        self._crew = Crew(self._came_back)
+        links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
+        self._crew = Crew(
+            self._came_back,
+            lambda row: row.body if row.media is None else with_link(row.body, links.link(row.media)),
+        )
         self._reports: collections.deque[Report] = collections.deque()
         self._unsettled: list[Report] = []  # gathered; only settled once the transaction is through
         self._something = threading.Event()

@@ -14,6 +14,8 @@ from webhooks.direct import Direct
 
 HOLD: Final = 30_000  # ms: a message that keeps failing holds back its call for this long
 LEASE: Final = 30_000  # ms: the backstop for a lost machine; a dead process is found by its lock
+NOT_YET: Final = 200_000_000_000_000  # ms: due when the recording is ready, which sets another time
+_LOOK_AGAIN: Final = 1_000  # ms: for a row that somebody made due although its recording is not ready
 POISON: Final = 3  # claims that never came to an end: sent alone from then on
 _SCAN: Final = 400
 _CHAIN: Final = 50
@@ -21,7 +23,7 @@ _CHAIN: Final = 50
 
 @dataclass(slots=True)
 class Row:
-    """A claimed delivery."""
+    """A claimed delivery. ``media`` is the recording that a link in its body is to lead to."""
 
     id: int
     event_id: int
@@ -33,6 +35,8 @@ class Row:
     attempts: int
     message_id: str = ""
     body: str = ""
+    media: str | None = None
+    waits: bool = False
 
 
 class _Open(NamedTuple):
@@ -118,8 +122,17 @@ _EXPIRE = """
            settled_at = :now, owner = NULL WHERE id IN :ids
 """
 _BODIES = """
-    SELECT id, message_id, body FROM event WHERE id IN :ids
+    SELECT e.id, e.message_id, e.body, m.id, m.state
+    FROM event e LEFT JOIN media m ON m.event_id = e.id WHERE e.id IN :ids
 """
+_WAIT = """
+    UPDATE delivery SET due_at = :due, first_try_at = coalesce(first_try_at, created_at) WHERE id = :id
+"""
+_COME = """
+    UPDATE delivery SET due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END
+    WHERE event_id = :e AND state = 'pending' AND owner IS NULL AND tries = 0
+"""
+_CALLS = "SELECT webhook_id, thread_key FROM delivery WHERE event_id = :e AND state = 'pending'"
 _DELIVERED = """
     UPDATE delivery SET state = 'delivered', reason = NULL, settled_at = :now, owner = NULL,
            tries = tries + 1, attempts = attempts + 1 WHERE id IN :ids AND owner = :me RETURNING id
@@ -213,10 +226,12 @@ def claim(
     if taken.expired:
         direct.run(_EXPIRE, {"ids": taken.expired, "now": now})
         taken.more = True  # rows behind an expired one are free now
+    _add_bodies(direct, taken.chains)
+    if any(row.waits for chain in taken.chains for row in chain):
+        taken.chains = _without_waiting(direct, taken.chains, now)
     ids = [row.id for chain in taken.chains for row in chain]
     if ids:
         direct.run(_TAKE, {"ids": ids, "me": me, "lease": now + LEASE, "now": now})
-        _add_bodies(direct, taken.chains)
     return taken
 
 
@@ -254,10 +269,35 @@ def _row(row: _Open, now: int) -> Row:
 
 def _add_bodies(direct: Direct, chains: Iterable[Chain]) -> None:
     rows = [row for chain in chains for row in chain]
+    if not rows:
+        return
     found = direct.rows(_BODIES, {"ids": {row.event_id for row in rows}})
-    events = {id_: (message_id, body) for id_, message_id, body in found}
+    events = {id_: event for id_, *event in found}
     for row in rows:
-        row.message_id, row.body = events[row.event_id]
+        row.message_id, row.body, media, state = events[row.event_id]
+        row.media = media if state == "ready" else None
+        row.waits = state == "waiting"
+
+
+def _without_waiting(direct: Direct, chains: Iterable[Chain], now: int) -> list[Chain]:
+    """What may go before a recording is ready. A row whose recording waits is not due, whoever made it so
+    (a resume, a resend, a clock that was set); from its acceptance on it holds back its call like one that
+    fails: for 30 seconds."""
+    kept: list[Chain] = []
+    for chain in chains:
+        free = next((place for place, row in enumerate(chain) if row.waits), len(chain))
+        for row in chain[free:]:
+            direct.run(_WAIT if row.waits else _PUSH, {"id": row.id, "due": now + _LOOK_AGAIN})
+        kept += [chain[:free]] if free else []
+    return kept
+
+
+def media_is_there(direct: Direct, event_id: int, now: int) -> None:
+    """An event's recording is ready, or never will be: its deliveries are due, and so are the later ones of
+    the call that waited for them."""
+    direct.run(_COME, {"e": event_id, "now": now})
+    for webhook_id, thread_key in direct.rows(_CALLS, {"e": event_id}):
+        pull(direct, webhook_id, thread_key, now)
 
 
 def settle_delivered(direct: Direct, me: str, outcomes: Sequence[Outcome], now: int) -> int:

@@ -23,7 +23,8 @@ from rq.serializers import JSONSerializer
 from webhooks.settings import Settings
 
 QUEUE: Final = "deliver"
-_FLAG: Final = "spoke:wake"
+MEDIA_QUEUE: Final = "media"  # recordings to convert: another queue and worker process, the same way
+_FLAG: Final = "spoke:wake:"
 _FLAG_MS: Final = 1000
 AWAKE_MS: Final = 30  # an engine that keeps the flag set looks once more after it has run out
 _GAP_SECONDS: Final = 0.015  # a wake-up costs both ends 3 ms: a busy hook sends no more than one in so long
@@ -41,10 +42,10 @@ def quick_redis(settings: Settings) -> redis.Redis:
 
 
 def deliver() -> None:
-    """The RQ job. The flag goes first: an event committed after this moment sets it anew."""
+    """The RQ job of both queues. The flag goes first: an event committed after this moment sets it anew."""
     job = rq.get_current_job()
     if job is not None:
-        job.connection.delete(_FLAG)
+        job.connection.delete(_FLAG + job.origin)
     if _kick is not None:
         _kick()
 
@@ -52,8 +53,8 @@ def deliver() -> None:
 class Waker:
     """Sends wake-ups from a thread of its own: a Redis that is away or hangs costs the caller nothing."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, queue: str = QUEUE) -> None:
+        self._settings, self._name = settings, queue
         self._wanted = threading.Event()
         self._awake = self._urgent = self._stopped = False
         self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
@@ -85,13 +86,14 @@ class Waker:
             self._send(self._queue())
 
     def _queue(self) -> rq.Queue:
-        return rq.Queue(QUEUE, connection=quick_redis(self._settings), serializer=JSONSerializer)
+        return rq.Queue(self._name, connection=quick_redis(self._settings), serializer=JSONSerializer)
 
     def _send(self, queue: rq.Queue) -> None:
+        flag = _FLAG + self._name
         if self._awake:
             self._awake = False
-            queue.connection.set(_FLAG, 1, px=AWAKE_MS)
-        elif self._urgent or queue.connection.set(_FLAG, 1, nx=True, px=_FLAG_MS):
+            queue.connection.set(flag, 1, px=AWAKE_MS)
+        elif self._urgent or queue.connection.set(flag, 1, nx=True, px=_FLAG_MS):
             self._urgent = False
             queue.enqueue(deliver, job_timeout=-1, result_ttl=0, failure_ttl=0)
 
@@ -125,7 +127,13 @@ class _Worker(rq.SimpleWorker):
         self.on_stop()
 
 
-def work(settings: Settings, name: str, kick: Callable[[], None], on_stop: Callable[[], None]) -> None:
+def work(
+    settings: Settings,
+    name: str,
+    kick: Callable[[], None],
+    on_stop: Callable[[], None],
+    queue_name: str = QUEUE,
+) -> None:
     """Take wake-ups until a signal asks to stop, or until RQ gives up on Redis.
 
     ``on_stop`` is called as soon as the signal comes; RQ itself may still have to do with Redis for a while.
@@ -135,7 +143,7 @@ def work(settings: Settings, name: str, kick: Callable[[], None], on_stop: Calla
     global _kick
     _kick = kick
     connection = redis.Redis.from_url(settings.redis_address)
-    queue = rq.Queue(QUEUE, connection=connection, serializer=JSONSerializer)
+    queue = rq.Queue(queue_name, connection=connection, serializer=JSONSerializer)
     name = f"{name}-{secrets.token_hex(4)}"
     try:
         worker = _Worker([queue], name=name, connection=connection, serializer=JSONSerializer)

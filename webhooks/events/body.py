@@ -3,7 +3,7 @@
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from webhooks.catalogue import CALL_FIELDS, CALL_STATUSES, CALL_TYPES, EVENT_TYPES, MEDIA_FIELDS
+from webhooks.catalogue import CALL_FIELDS, CALL_STATUSES, CALL_TYPES, EVENT_TYPES, MEDIA_FIELDS, MEDIA_TYPES
 from webhooks.errors import FieldError, InvalidEvent, Unreadable
 from webhooks.events.strictjson import Member, Members, pointer, read, unsendable
+from webhooks.media.names import clean
+from webhooks.media.payload import media_fields
 
 MAX_BATCH: Final = 1000
 MAX_TEXT: Final = 1000
@@ -27,14 +29,27 @@ _LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: i
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """A file in its place, and the name that people see. ``size`` in bytes."""
+
+    id: str
+    filename: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingEvent:
-    """A valid event. ``subtype`` is "" for media; ``body`` is what receivers get, as JSON text."""
+    """A valid event. ``subtype`` is "" for media; ``body`` is what receivers get, as JSON text.
+
+    ``media`` is the recording that we keep for it.
+    """
 
     id: str
     thread_key: str
     type: str
     subtype: str
     body: str
+    media: Recording | None = None
 
     @property
     def uid(self) -> bytes:
@@ -160,6 +175,50 @@ def parse_form(body: bytes) -> IncomingEvent:
 def make_event(fields: dict[str, Any]) -> IncomingEvent:
     """An event of our own making (command line, test buttons), by the same rules."""
     return _event({key: _member(key, value) for key, value in fields.items()}, ())
+
+
+@dataclass(frozen=True, slots=True)
+class MediaEvent:
+    """A media event on its way in. ``path`` or ``url`` say where its recording is, if no file came."""
+
+    members: Members
+    type: str
+    filename: str | None
+    path: str | None
+    url: str | None
+
+    def with_recording(self, media_id: str, name: str | None, size: int) -> IncomingEvent:
+        """The event with its recording. ``name`` is the file's, for an event that names none."""
+        recording = Recording(media_id, clean(self.filename or name, fallback=self.type), size)
+        members = {key: member for key, member in self.members.items() if key not in _REFERENCES}
+        members |= {key: _member(key, value) for key, value in media_fields(recording.filename).items()}
+        return replace(_event(members, ()), media=recording)
+
+
+_REFERENCES: Final = ("media_path", "media_url")
+
+
+def parse_media(body: bytes) -> MediaEvent:
+    """The event of a recording, as JSON.
+
+    Raises:
+        Unreadable: not JSON. InvalidEvent: not one media event, or its fields are not right.
+    """
+    document = read(body)
+    if not isinstance(document, dict):
+        raise InvalidEvent([FieldError("", "has to be one event (an object)")])
+    event = _event(document, ())
+    if event.type in CALL_TYPES:
+        raise InvalidEvent([FieldError("/type", f"has to be one of {', '.join(MEDIA_TYPES)}: it has a file")])
+    texts = {name: document[name].value for name in ("filename", *_REFERENCES) if name in document}
+    wrong = [name for name, value in texts.items() if value is not None and not isinstance(value, str)]
+    if wrong:
+        raise InvalidEvent([FieldError(pointer(name), "has to be text") for name in wrong])
+    if texts.get("media_path") and texts.get("media_url"):
+        raise InvalidEvent([FieldError("/media_url", "cannot be there beside media_path: give one of them")])
+    return MediaEvent(
+        document, event.type, texts.get("filename"), texts.get("media_path"), texts.get("media_url")
+    )
 
 
 def _member(key: str, value: Any) -> Member:

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from webhooks.db import WRITE_WAIT, Store, config_version, now_ms
+from webhooks.delivery.outbox import NOT_YET
 from webhooks.delivery.wakeup import Waker
 from webhooks.direct import Direct
-from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised
+from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
 from webhooks.events.body import IncomingEvent
 from webhooks.events.directory import Directory, Subscription
+from webhooks.media import shelf
 
 _GROUP: Final = 64  # submissions in one transaction
 _COMMIT_WAIT: Final = 60.0  # seconds for a commit that has begun; the outcome is unknown after it
@@ -42,6 +44,13 @@ _INSERT_DELIVERY = """
     INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, claims, tries,
                           attempts, created_at)
     VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :now, 0, 0, 0, :now)
+"""
+# Until the recording is ready nobody looks at these. ``first_try_at`` counts from the acceptance: a call's
+# later messages wait for a recording as long as for one that fails, 30 seconds.
+_INSERT_WAITING = """
+    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, first_try_at,
+                          claims, tries, attempts, created_at)
+    VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :due, :now, 0, 0, 0, :now)
 """
 
 
@@ -120,7 +129,10 @@ class Intake:
             if submission.abandoned:
                 raise Busy("The database is busy with another write; nothing was written. Try again.")
             if not submission.ready.acquire(timeout=_COMMIT_WAIT):
-                raise Busy("The disk did not confirm in time; the event may come twice if it is sent again.")
+                raise Unconfirmed(
+                    "The disk did not confirm in time; the event may come twice if it is sent again.",
+                    submission.ready.acquire,
+                )
         if isinstance(submission.answer, SpokeError):
             raise submission.answer
         assert submission.answer is not None
@@ -218,11 +230,15 @@ def _store_event(
         twin = direct.row(_TWIN, row)
         assert twin is not None, "what stands in an event's way is its twin"
         return Accepted(event.id, twin[0], True)
+    if event.media:
+        shelf.insert(direct, event.media.id, stored[0], event.media.filename, event.media.size, now)
     if targets:
         shared = {"event_id": stored[0], "thread_key": event.thread_key, "type": event.type,
                   "subtype": event.subtype, "now": now}  # fmt: skip
+        if event.media:
+            shared["due"] = NOT_YET
         direct.many(
-            _INSERT_DELIVERY,
+            _INSERT_WAITING if event.media else _INSERT_DELIVERY,
             [
                 {**shared, "webhook_id": target.webhook_id, "state": "held" if target.held else "pending"}
                 for target in targets

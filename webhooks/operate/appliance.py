@@ -110,14 +110,14 @@ def run_workers(settings: Settings) -> int:
 
 
 def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
-    """Delivery workers and housekeeping. ``close``: descriptors of the supervisor's that are not theirs."""
-    from webhooks.operate import housekeeping, worker
+    """All but web and Redis. ``close``: descriptors of the supervisor's that are not theirs."""
+    from webhooks.operate import converter, housekeeping, worker
 
     def child(name: str, run: Callable[[Settings, str], int]) -> Child:
         return Child(name, functools.partial(run, settings, name), close)
 
     workers = [child(f"worker-{number}", worker.run) for number in range(1, settings.workers + 1)]
-    return [*workers, child("housekeeping", housekeeping.run)]
+    return [*workers, child("media", converter.run), child("housekeeping", housekeeping.run)]
 
 
 def _web_child(app: Any, listener: int, lock: int) -> Child:

@@ -1,4 +1,4 @@
-"""The housekeeping process: checkpoints of SQLite's log, purge, replays, and a clock that was set back."""
+"""The housekeeping process: checkpoints of SQLite's log, purge, recordings, replays, a clock set back."""
 
 import logging
 import signal
@@ -11,7 +11,7 @@ from webhooks.delivery import clock, replay
 from webhooks.delivery.wakeup import Waker
 from webhooks.errors import Busy
 from webhooks.events import digest
-from webhooks.operate import logs
+from webhooks.operate import logs, media_care
 from webhooks.operate.purge import purge
 from webhooks.settings import Settings
 
@@ -47,6 +47,7 @@ def run(settings: Settings, name: str) -> int:
             if time.monotonic() - purged_at >= _PURGE_SECONDS:
                 purged_at = time.monotonic()
                 purge(settings, store, stop)
+                media_care.look_after(settings, store, stop)
                 digest.forget(store, settings.retention_days)
         except Busy as error:
             log.warning("housekeeping: %s", error)

@@ -7,7 +7,9 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
-_TOKENS: Final = re.compile(r"((?:[?&]token=|/events/t/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*")
+_TOKENS: Final = re.compile(
+    r"((?:[?&](?:token|signature)=|/(?:events|media)/t/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*"
+)
 
 
 def redact(text: str) -> str:

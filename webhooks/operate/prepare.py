@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -17,7 +18,7 @@ from werkzeug.security import generate_password_hash
 
 from webhooks.db import SCHEMA_HEAD, Store
 from webhooks.delivery import clock
-from webhooks.errors import Busy, StartError
+from webhooks.errors import Busy, Conflict, StartError
 from webhooks.models import Meta
 from webhooks.settings import MIN_SECRET, ROOT, Settings
 
@@ -66,7 +67,7 @@ def secret_key(settings: Settings) -> str:
         if not path.exists():
             _write_whole(path, secrets.token_urlsafe(48) + "\n")
         try:
-            key = path.read_text().strip()
+            key = (path.read_text().split() or [""])[0]  # keys that were replaced stand below
         except (OSError, UnicodeDecodeError) as error:
             raise StartError(f"{path} cannot be read: {error}.") from None
     if len(key) < MIN_SECRET:
@@ -74,6 +75,28 @@ def secret_key(settings: Settings) -> str:
             f"{path} holds no key. Restore it from a backup; or delete it, which ends all sessions and links."
         )
     return key
+
+
+def rotate_secret_key(settings: Settings) -> int:
+    """Make a new key; the answer is how many former ones still check links, until the last of these expires.
+
+    Raises:
+        Conflict: the key is SPOKE_SECRET_KEY's.
+    """
+    if settings.secret_key:
+        raise Conflict(
+            "SPOKE_SECRET_KEY is set and wins: put another value there and the present one into "
+            "SPOKE_OLD_SECRET_KEYS, so that links already sent live on."
+        )
+    secret_key(settings)
+    path = settings.data / "secret.key"
+    with _locked(settings.data / "schema.lock"):
+        present, *former = path.read_text().splitlines()
+        last = int(time.time()) + settings.media_link_ttl
+        kept = [line for line in former if int(line.split()[1]) > time.time()]
+        lines = [secrets.token_urlsafe(48), f"{present.strip()} {last}", *kept]
+        _write_whole(path, "\n".join(lines) + "\n")
+    return len(lines) - 1
 
 
 def _write_whole(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ from webhooks.web import (
     cards,
     changes,
     deliveries,
+    download,
     export,
     health,
     hook,
@@ -20,6 +21,7 @@ from webhooks.web import (
     proxy,
     replays,
     services,
+    upload,
     webhooks,
 )
 from webhooks.web import (
@@ -35,8 +37,8 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     problems.init_app(app)
     pages.init_app(app)
     doors = (
-        hook, health, login, cards, webhooks, deliveries, export, replays, inboxes, locations, changes,
-        settings_page, pages,
+        hook, upload, download, health, login, cards, webhooks, deliveries, export, replays, inboxes,
+        locations, changes, settings_page, pages,
     )  # fmt: skip
     for module in doors:
         app.register_blueprint(module.blueprint)

@@ -31,7 +31,7 @@ def read_body(limit: int) -> bytes:
     except (ParseException, OSError) as error:
         raise Unreadable(f"The body could not be read: {type(error).__name__}.") from None
     if len(data) > limit or (announced is not None and announced > limit):
-        _let_finish(stream)
+        let_finish(stream)
         raise RequestEntityTooLarge(f"The body is longer than {limit:,} bytes.")
     if announced is not None and len(data) < announced:
         raise Unreadable(f"The body broke off: {len(data):,} of {announced:,} bytes came.")
@@ -50,7 +50,7 @@ def _read(stream: Any, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _let_finish(stream: Any) -> None:
+def let_finish(stream: Any) -> None:
     """Take in the rest for a while: who is answered in the middle of sending sees a broken connection."""
     sock = request.environ.get("gunicorn.socket")
     if sock is None:

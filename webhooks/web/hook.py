@@ -24,14 +24,14 @@ def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event or a batch; answered once it is on disk."""
     if request.user_agent.string.startswith(USER_AGENT):
         raise Forbidden("This is a delivery of an appliance like this one: taken in, it would go round.")
-    sender = _sender(token)
+    location = sender(token)
     events, batch = _read()
-    accepted = services().intake.submit(sender, events)
+    accepted = services().intake.submit(location, events)
     status = 200 if all(one.duplicate for one in accepted) else 202
     return jsonify(_batch_answer(accepted) if batch else _answer(accepted[0])), status
 
 
-def _sender(path_token: str | None) -> bytes:
+def sender(path_token: str | None) -> bytes:
     """The hash of whichever token was given that a location has.
 
     Raises:

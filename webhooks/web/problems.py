@@ -10,12 +10,20 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from webhooks.errors import (
     Busy,
     Conflict,
+    DiskFull,
+    FetchFailed,
     Invalid,
     InvalidEvent,
+    LinkExpired,
+    LinkForbidden,
     LocationPaused,
+    NoAudio,
+    NoPlace,
     NotFound,
     SpokeError,
+    TooLarge,
     TooMany,
+    TooSlow,
     Unauthorised,
     Unreadable,
 )
@@ -26,12 +34,20 @@ _STATUS: dict[type[SpokeError], int] = {
     Unreadable: 400,
     Unauthorised: 401,
     LocationPaused: 403,
+    LinkForbidden: 403,
     NotFound: 404,
+    TooSlow: 408,
     Conflict: 409,
+    LinkExpired: 410,
+    TooLarge: 413,
     InvalidEvent: 422,
+    NoAudio: 422,
     Invalid: 422,
     TooMany: 429,
+    FetchFailed: 502,
     Busy: 503,
+    NoPlace: 503,
+    DiskFull: 507,
 }
 
 
@@ -53,7 +69,7 @@ def _domain_error(error: SpokeError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = 'Bearer realm="spoke"'
-    if isinstance(error, Busy | TooMany):
+    if isinstance(error, Busy | NoPlace | TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, InvalidEvent):
         more["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors]

@@ -8,8 +8,10 @@ from flask import Flask, current_app
 from webhooks.db import Store
 from webhooks.delivery.wakeup import Waker
 from webhooks.events.intake import Intake
+from webhooks.events.recordings import Recordings
 from webhooks.history import History
 from webhooks.inboxes import Inboxes
+from webhooks.library import Library
 from webhooks.pulse import Pulses
 from webhooks.registry import Registry
 from webhooks.search import Search
@@ -29,14 +31,17 @@ class Services:
     sessions: Sessions
     inboxes: Inboxes
     waker: Waker
+    recordings: Recordings
+    media: Library
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
     waker = Waker(settings)
+    intake = Intake(store, waker)
     app.extensions["spoke"] = Services(
         settings,
         store,
-        Intake(store, waker),
+        intake,
         Registry(settings, store),
         History(store),
         Search(store),
@@ -44,6 +49,8 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
         Sessions(store),
         Inboxes(settings, store),
         waker,
+        Recordings(settings, intake),
+        Library(settings, store),
     )
 
 

@@ -4,7 +4,8 @@ from flask import Flask
 
 from webhooks.db import Store
 from webhooks.history import History
-from webhooks.operate.commands import deliveries, events, keys, locations, password, webhooks
+from webhooks.library import Library
+from webhooks.operate.commands import deliveries, events, keys, locations, media, password, webhooks
 from webhooks.registry import Registry
 from webhooks.settings import Settings
 
@@ -18,6 +19,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
         events.group(registry, store, settings),
         deliveries.group(history, settings),
         deliveries.replays(history, settings),
+        media.group(Library(settings, store), settings, store),
         keys.group(registry),
         password.command(settings, store),
     ):

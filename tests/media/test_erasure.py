@@ -1,0 +1,210 @@
+"""Taking away: one call, one number, what is old, what is too much. The books stay balanced."""
+
+import json
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from machine import Appliance, eventually
+from media import desk, sounds
+from receiver import Answer, Receiver
+
+DAY = 86_400
+
+
+def books(appliance: Appliance) -> tuple[int, int]:
+    """Σ matched and Σ deliveries, each with what was taken away (I6)."""
+    purged = {
+        row.state: int(row.n) for row in appliance.rows("SELECT state, sum(n) AS n FROM tally GROUP BY state")
+    }
+    matched = int(appliance.rows("SELECT sum(matched) AS n FROM event")[0].n or 0)
+    there = appliance.rows("SELECT count(*) AS n FROM delivery")[0].n
+    return matched + purged.pop("matched", 0), there + sum(purged.values())
+
+
+def settled(appliance: Appliance) -> bool:
+    return not appliance.rows("SELECT 1 FROM delivery WHERE state = 'pending'")
+
+
+def test_a_call_is_erased_wholly_and_nothing_else_is(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    receiver.answers["/calls"] = [Answer(body=b"thanks, +19203833100")]
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    one.webhook("Office", receiver.url("/calls"))
+    held = one.webhook("Office", receiver.url("/held"), "media")
+    one.cli("webhook", "pause", held["id"])
+    voice = sounds.long_wav(1)
+    for thread in ("A", "B"):
+        desk.send(one, token, voice, thread_id=thread)
+        one.event(token, type="incoming_call", subtype="ended", thread_id=thread)
+    links = {got.json["thread_id"]: got.json["attachments"] for got in receiver.wait("/media", 2)}
+    receiver.wait("/calls", 2)
+    eventually(lambda: settled(one))
+    counts = one.cli("media", "erase", "--thread", "A")
+    assert counts == {"events": 2, "deliveries": 3, "attempts": 2, "media": 1}
+    assert desk.fetch(one, links["A"]).status_code == 404
+    assert desk.fetch(one, links["B"]).status_code == 200
+    assert [row.thread_key for row in one.rows("SELECT DISTINCT thread_key FROM event")] == ["B"]
+    assert [row.thread_key for row in one.rows("SELECT DISTINCT thread_key FROM delivery")] == ["B"]
+    assert one.rows("SELECT count(*) AS n FROM attempt")[0].n == 2
+    assert len(desk.files(one)) == 1 and books(one) == (6, 6)
+    dropped = one.rows("SELECT n FROM tally WHERE state = 'dropped'")
+    assert [row.n for row in dropped] == [1]  # what was held
+    assert one.cli("media", "erase", "--thread", "A")["events"] == 0
+
+
+def test_a_number_is_erased_however_it_is_written(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/calls"))
+    gone = ["+1 (920) 383-3100", "19203833100", "+19203833100", "sip:19203833100@pbx"]
+    kept = ["9203833100", "+191203833100", "Mrs 19203833100", ""]
+    events = [
+        {"type": "incoming_call", "subtype": "ringing", side: number, "thread_id": str(uuid.uuid4())}
+        for number in gone + kept
+        for side in ("from", "to")
+    ]
+    headers = {"Authorization": f"Bearer {token}"}
+    many = [{"type": "incoming_call", "subtype": "ringing", "from": f"5{n}"} for n in range(1000)]
+    for batch in (many, events, many[:400]):
+        assert one.post("/api/events", json=batch, headers=headers).status_code == 202
+    receiver.wait("/calls", 1414, seconds=60)
+    eventually(lambda: settled(one))
+    result = one.invoke("media", "erase", "--number", "+1 920 383 3100")
+    assert result.exit_code == 0 and "Erased: 8 events, 8 deliveries with 8 attempts" in result.stdout
+    left = [json.loads(row.body) for row in one.rows("SELECT body FROM event WHERE body LIKE '%38331%'")]
+    assert sorted(event["from"] or event["to"] for event in left) == sorted([one for one in kept if one] * 2)
+    assert books(one)[0] == books(one)[1]
+    assert "19203833100" not in one.log
+    assert one.cli("media", "erase", "--number", "mrs 19203833100")["events"] == 2
+    found = one.rows("SELECT count(*) AS n FROM event_number WHERE event_id NOT IN (SELECT id FROM event)")
+    assert found[0].n == 0
+    assert one.invoke("media", "erase").exit_code == 2
+    assert one.invoke("media", "erase", "--number", " ").exit_code == 1
+
+
+def test_what_is_on_its_way_is_waited_for(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    receiver.answers["/slow"] = [Answer(seconds=3)]
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/slow"), "media")
+    desk.send(one, token, sounds.long_wav(1), thread_id="A")
+    receiver.wait("/slow")
+    counts = one.cli("media", "erase", "--thread", "A")
+    assert counts["events"] == counts["deliveries"] == counts["attempts"] == 1
+    assert one.rows("SELECT state, n FROM tally WHERE state <> 'matched'") == [("delivered", 1)]
+    assert desk.files(one) == []
+
+
+def test_what_is_being_converted_can_be_erased(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    desk.send(one, token, sounds.long_wav(600), thread_id="A")
+    eventually(lambda: any(name.endswith(".part") for name in desk.files(one)))
+    assert one.cli("media", "erase", "--thread", "A")["media"] == 1
+    eventually(lambda: desk.files(one) == [], 30)
+    assert not receiver.at("/media") and "Traceback" not in one.log
+
+
+def test_age_takes_recordings_with_their_events(
+    start_appliance: Callable[..., Appliance], clock: dict[str, str], tmp_path: Path, receiver: Receiver
+) -> None:
+    one = start_appliance(SPOKE_RETRY_SCHEDULE="1", **clock)
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    desk.send(one, token, sounds.long_wav(1))
+    receiver.wait("/media")
+    eventually(lambda: settled(one))
+    one.stop()
+    (tmp_path / "clock").write_text(str(32 * DAY))
+    one.start()
+    eventually(lambda: not one.rows("SELECT 1 FROM event"), 15)
+    eventually(lambda: desk.files(one) == [])
+    assert not one.rows("SELECT 1 FROM media") and books(one) == (1, 1)
+
+
+def test_size_takes_the_oldest_that_are_delivered_and_the_events_say_so(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    receiver.answers["/never"] = [500]
+    one = start_appliance(SPOKE_MAX_MEDIA_TOTAL=str(1 << 20), SPOKE_RETRY_SCHEDULE="3600")
+    token = one.location("Office")
+    webhook = one.webhook("Office", receiver.url("/media"), "media", type="voicemail")
+    one.webhook("Office", receiver.url("/never"), "media", type="call_recording")
+    voice = sounds.long_wav(60)  # 300 kB of MP3
+    kinds = ["call_recording", *["voicemail"] * 5]
+    sent = [desk.send(one, token, voice, type=kind).json()["media_id"] for kind in kinds]
+    receiver.wait("/media", 5, seconds=30)
+    receiver.wait("/never", 1, seconds=30)
+    eventually(lambda: len(one.rows("SELECT 1 FROM delivery WHERE state = 'delivered'")) == 5)
+    one.cli("media", "sweep")
+    states = {row.id: row.state for row in one.rows("SELECT id, state FROM media")}
+    assert [states[one_] for one_ in sent] == ["ready", "erased", "erased", "erased", "ready", "ready"]
+    assert len(desk.files(one)) == 3
+    (first, *_) = [
+        row.id for row in one.rows("SELECT id FROM delivery WHERE state = 'delivered' ORDER BY id")
+    ]
+    one.cli("delivery", "resend", first)
+    again = receiver.wait("/media", 6)[5].json
+    assert again["attachments"] is None and "SPOKE_MAX_MEDIA_TOTAL" in again["error"]
+    assert "SPOKE_MAX_MEDIA_TOTAL" in one.cli("media", "link", sent[1], status=1)
+    assert webhook
+
+
+def test_files_that_nobody_owns_go_and_those_in_work_stay(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    desk.send(one, token, sounds.long_wav(1))
+    eventually(lambda: [row.state for row in one.rows("SELECT state FROM media")] == ["ready"])
+    media = one.folder / "data" / "media"
+    one_id = str(uuid.uuid4())
+    names = (f"incoming/{one_id}", f"incoming/{one_id}.part", f"waiting/{one_id}", f"mp3/aa/{one_id}.mp3")
+    lost = [media / name for name in names]
+    for path in lost:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    head = b"POST /api/media HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + token.encode()
+    head += b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b\r\n"
+    with socket.create_connection(("127.0.0.1", one.port)) as half:
+        half.sendall(head + b'Content-Disposition: form-data; name="file"\r\n\r\n' + b"x" * 1000)
+        eventually(lambda: len([name for name in desk.files(one) if name.startswith("incoming/")]) == 3)
+        one.cli("media", "sweep")
+        left = desk.files(one)
+        assert not any(path.exists() for path in lost)
+        assert [name.partition("/")[0] for name in left] == ["incoming", "mp3"]
+    eventually(lambda: len(desk.files(one)) == 1)  # who hung up leaves nothing
+
+
+def test_an_erasure_beside_a_busy_hook_holds_nobody_up(
+    start_appliance: Callable[..., Appliance],
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    headers = {"Authorization": f"Bearer {token}"}
+    batch = [{"type": "incoming_call", "subtype": "ringing", "from": "777"} for _ in range(1000)]
+    for _ in range(5):
+        one.post("/api/events", json=batch, headers=headers)
+    slowest = 0.0
+    thread = threading.Thread(target=lambda: one.cli("media", "erase", "--number", "777"))
+    thread.start()
+    while thread.is_alive():
+        began = time.monotonic()
+        assert one.event(token, type="incoming_call", subtype="ended").status_code == 202
+        slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 1
+    assert not one.rows("SELECT 1 FROM event WHERE subtype = 'ringing'")

@@ -1,0 +1,82 @@
+"""A recording of 256 MiB passes through the web process and leaves no trace in its memory."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import requests
+from machine import Appliance
+from media import sounds
+from receiver import Receiver
+
+SIZE = 256 << 20
+GROWTH = 20 << 20
+
+
+class Watch:
+    """The most memory that any web process has had more than at the start (RSS)."""
+
+    def __init__(self, appliance: Appliance) -> None:
+        self._before = {process: self._size(process) for process in appliance.named("gunicorn")}
+        self.most = 0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    @staticmethod
+    def _size(process: psutil.Process) -> int:
+        return int(process.memory_info().rss)
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.05):
+            for process, before in self._before.items():
+                self.most = max(self.most, self._size(process) - before)
+
+    def __enter__(self) -> "Watch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+def body(frame: bytes, count: int) -> Iterator[bytes]:
+    """The form of an upload, piece by piece."""
+    yield b'--b\r\nContent-Disposition: form-data; name="event"\r\n\r\n{"type":"call_recording"}\r\n'
+    yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\n\r\n'
+    for _ in range(count):
+        yield frame
+    yield b"\r\n--b--\r\n"
+
+
+def test_256_mib_up_and_down(start_appliance: Callable[..., Appliance], receiver: Receiver) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    second = sounds.coded("libmp3lame", "mp3", 48000, [sounds.speech(48000, 1)] * 2, 320_000)
+    begin = (
+        second.index(b"\xff\xfb") + 960
+    )  # behind the frame that counts them; at this rate each has 960 bytes
+    frames = second[begin : begin + 960 * 30]
+    count = (SIZE - 4096) // len(frames)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "multipart/form-data; boundary=b"}
+    with Watch(one) as watch:
+        answer = one.post("/api/media", data=body(frames, count), headers=headers, timeout=120)
+    assert answer.status_code == 202, answer.text
+    print(f"grew by {watch.most >> 20} MiB")
+    assert watch.most < GROWTH, f"{watch.most >> 20} MiB"
+    link = receiver.wait("/media", seconds=240)[0].json["attachments"]
+    wanted = hashlib.sha256()
+    for _ in range(count):
+        wanted.update(frames)
+    came = hashlib.sha256()
+    began = time.monotonic()
+    with Watch(one) as watch, requests.get(link, stream=True, timeout=30) as got:
+        for piece in got.iter_content(1 << 20):
+            came.update(piece)
+    assert came.digest() == wanted.digest()
+    print(f"grew by {watch.most >> 20} MiB")
+    assert watch.most < GROWTH, f"{watch.most >> 20} MiB"
+    print(f"{SIZE / (time.monotonic() - began) / 1e6:.0f} MB/s down")

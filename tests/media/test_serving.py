@@ -1,0 +1,196 @@
+"""The door of downloads: ranges, conditions, names, and clients as people use them."""
+
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from conftest import need
+from machine import Appliance
+from media import desk, sounds
+from receiver import Receiver
+
+
+@pytest.fixture(scope="module")
+def voice() -> bytes:
+    return sounds.long_wav(60, 16000)
+
+
+@pytest.fixture
+def link(appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes) -> str:
+    appliance.webhook(place[0], receiver.url("/media"), "media")
+    assert desk.send(appliance, place[1], voice).status_code == 202
+    return str(desk.arrived(receiver, "/media").json["attachments"])
+
+
+def test_ranges_and_conditions(appliance: Appliance, link: str) -> None:
+    whole = desk.fetch(appliance, link)
+    size, etag = len(whole.content), whole.headers["ETag"]
+    assert whole.headers["Accept-Ranges"] == "bytes" and int(whole.headers["Content-Length"]) == size
+    assert whole.headers["Cache-Control"] == "private"
+    assert whole.headers["X-Content-Type-Options"] == "nosniff"
+
+    def get(**headers: str) -> Any:
+        return desk.fetch(appliance, link, headers={k.replace("_", "-"): v for k, v in headers.items()})
+
+    for value, begin, end in [
+        ("bytes=0-99", 0, 100), ("bytes=100-", 100, size), ("bytes=-50", size - 50, size),
+        (f"bytes=5-{size + 10}", 5, size), (f"bytes={size - 1}-", size - 1, size),
+    ]:  # fmt: skip
+        part = get(Range=value)
+        assert part.status_code == 206 and part.content == whole.content[begin:end]
+        assert part.headers["Content-Range"] == f"bytes {begin}-{end - 1}/{size}"
+        assert int(part.headers["Content-Length"]) == end - begin
+    outside = get(Range=f"bytes={size}-")
+    assert outside.status_code == 416 and outside.headers["Content-Range"] == f"bytes */{size}"
+    assert outside.headers["Content-Type"] == "application/problem+json"
+    for nonsense in ("bytes=abc", "lines=1-2", "bytes=0-1,5-9"):
+        assert get(Range=nonsense).content == whole.content
+    assert get(Range="bytes=0-9", If_Range=etag).status_code == 206
+    assert get(Range="bytes=0-9", If_Range='"other"').status_code == 200
+    assert get(If_None_Match=etag).status_code == 304
+    head = appliance._session.head(link, timeout=10)
+    assert head.status_code == 200 and head.content == b"" and int(head.headers["Content-Length"]) == size
+    assert head.headers["ETag"] == etag
+    head = appliance._session.head(link, headers={"Range": "bytes=0-9"}, timeout=10)
+    assert head.status_code == 206 and head.headers["Content-Length"] == "10"
+
+
+def test_curl_goes_on_where_it_was_cut_off(appliance: Appliance, link: str, tmp_path: Path) -> None:
+    need(shutil.which("curl"), "curl is missing: apt install curl")
+    whole = desk.fetch(appliance, link).content
+    file = tmp_path / "a.mp3"
+    file.write_bytes(whole[:10_000])
+    subprocess.run(["curl", "-sSf", "-C", "-", "-o", file, link], check=True, timeout=30)
+    assert file.read_bytes() == whole
+    part = subprocess.run(["curl", "-sSf", "-r", "7-20", link], check=True, timeout=30, capture_output=True)
+    assert part.stdout == whole[7:21]
+    named = subprocess.run(
+        ["curl", "-sSfOJ", link], check=True, timeout=30, capture_output=True, cwd=tmp_path
+    )
+    assert named.returncode == 0
+    assert (tmp_path / (desk.NAME.removesuffix(".wav") + ".mp3")).read_bytes() == whole
+
+
+NAMES = {
+    "../../etc/passwd": "passwd.mp3",
+    "..\\..\\boot.ini": "boot.mp3",
+    "a/b/..": "call_recording.mp3",
+    "": "call_recording.mp3",
+    "x\r\nSet-Cookie: a=b.wav": "xSet-Cookie: a=b.mp3",
+    'quo"te.wav': 'quo"te.mp3',
+    "Grüße 你好 🎙.wav": "Grüße 你好 🎙.mp3",
+    "no extension": "no extension.mp3",
+    "v1.25 final.WAV": "v1.25 final.mp3",
+    "100%.mp3": "100%.mp3",
+    "call at 5.30": "call at 5.30.mp3",
+}
+
+
+@pytest.mark.parametrize("given", NAMES)
+def test_a_name_is_told_and_never_a_path(
+    appliance: Appliance, place: tuple[str, str], receiver: Receiver, given: str
+) -> None:
+    appliance.webhook(place[0], receiver.url("/media"), "media")
+    desk.send(appliance, place[1], sounds.wav(8000, [sounds.speech(8000, 1)]), "part", filename=given or None)
+    payload = desk.arrived(receiver, "/media").json
+    wanted = NAMES[given] if given else "part.mp3"
+    assert payload["filename"] == wanted
+    header = desk.fetch(appliance, payload["attachments"]).headers["Content-Disposition"]
+    assert "\n" not in header and header.startswith('attachment; filename="')
+    plain = re.search(r'filename="([^"]*)"', header)
+    extended = re.search(r"filename\*=UTF-8''(\S+)", header)
+    assert plain and (unquote(extended[1]) if extended else plain[1]) == wanted
+    assert all(
+        re.fullmatch(r"(mp3/../|waiting/)[0-9a-f-]{36}(\.mp3)?", name) for name in desk.files(appliance)
+    )
+
+
+def test_nginx_may_do_the_sending(
+    start_appliance: Callable[..., Appliance], receiver: Receiver, voice: bytes
+) -> None:
+    one = start_appliance(SPOKE_X_ACCEL_PREFIX="/protected-media/")
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    media_id = desk.send(one, token, voice).json()["media_id"]
+    got = desk.fetch(one, desk.arrived(receiver, "/media").json["attachments"])
+    assert got.status_code == 200 and got.content == b""
+    where = got.headers["X-Accel-Redirect"]
+    assert where == f"/protected-media/{media_id[:2]}/{media_id}.mp3"
+    assert (one.folder / "data" / "media" / "mp3" / where.removeprefix("/protected-media/")).is_file()
+    assert got.headers["Content-Type"] == "audio/mpeg" and "Content-Disposition" in got.headers
+
+
+def test_downloads_that_stand_still_leave_the_hook_its_threads(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    big = sounds.long_wav(600, 48000)
+    assert desk.send(one, token, big).status_code == 202
+    link = desk.arrived(receiver, "/media").json["attachments"]
+    path = link.removeprefix(one.url)
+    callers = []
+    for _ in range(16):
+        caller = socket.socket()
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        caller.connect(("127.0.0.1", one.port))
+        caller.sendall(f"GET {path} HTTP/1.1\r\nHost: spoke\r\n\r\n".encode())
+        callers.append(caller)
+    time.sleep(0.5)
+    began = time.monotonic()
+    for _ in range(20):
+        assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
+    assert time.monotonic() - began < 3
+    heads = []
+    for caller in callers:
+        caller.settimeout(5)
+        heads.append(caller.recv(4000))
+        caller.close()
+    refused = [head for head in heads if b" 503 " in head]
+    assert len(refused) >= 10 and all(b"Retry-After: " in head for head in refused)
+    assert any(b" 200 " in head for head in heads)
+    deadline = time.monotonic() + 10
+    while desk.fetch(one, link).status_code != 200:  # the places are given back
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_uploads_that_stand_still_leave_the_hook_its_threads(
+    start_appliance: Callable[..., Appliance],
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    head = f"POST /api/media HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n".encode()
+    head += b"Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 10000000\r\n\r\n--b\r\n"
+    callers = [socket.create_connection(("127.0.0.1", one.port), 5) for _ in range(16)]
+    for caller in callers:
+        caller.sendall(head + b'Content-Disposition: form-data; name="file"\r\n\r\n' + b"x" * 10_000)
+    time.sleep(0.5)
+    began = time.monotonic()
+    for _ in range(20):
+        assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
+    assert time.monotonic() - began < 3
+    refused = 0
+    for caller in callers:
+        caller.settimeout(0.2)
+        try:
+            answer = caller.recv(4000)
+        except TimeoutError:
+            continue
+        refused += b" 503 " in answer and b"Retry-After: " in answer
+    assert 10 <= refused < 16
+    for caller in callers:
+        caller.close()
+    deadline = time.monotonic() + 10
+    while desk.send(one, token, sounds.long_wav(1)).status_code != 202:  # the places are given back
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not [name for name in desk.files(one) if name.startswith("incoming/")]

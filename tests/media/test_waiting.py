@@ -1,0 +1,130 @@
+"""Until its MP3 is there an event waits, whatever happens; its call waits no longer than it must."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from machine import Appliance, eventually
+from media import desk, sounds
+from receiver import Receiver
+
+
+def processes(appliance: Appliance, name: str) -> list[psutil.Process]:
+    """Worker processes, by the names that RQ shows."""
+    titles = (f"rq:worker:{name}", f"spoke: {name}")
+    return [process for process in appliance.family() if process.cmdline()[0].startswith(titles)]
+
+
+def converter(appliance: Appliance) -> psutil.Process:
+    (found,) = processes(appliance, "media")
+    return found
+
+
+@pytest.fixture
+def stopped(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> Iterator[tuple[Appliance, str, psutil.Process]]:
+    """An appliance whose converter stands still."""
+    one = start_appliance()
+    token = one.location("Office")
+    process = converter(one)
+    process.suspend()
+    yield one, token, process
+    if process.is_running():
+        process.resume()
+
+
+Stopped = tuple[Appliance, str, psutil.Process]
+
+
+def pending(appliance: Appliance) -> list[tuple[str, int]]:
+    rows = appliance.rows("SELECT state, attempts FROM delivery ORDER BY id")
+    return [(row.state, row.attempts) for row in rows]
+
+
+def test_pause_resume_and_a_restart_do_not_let_it_go_early(stopped: Stopped, receiver: Receiver) -> None:
+    one, token, process = stopped
+    webhook = one.webhook("Office", receiver.url("/media"), "media")
+    desk.send(one, token, sounds.long_wav(1))
+    time.sleep(1)
+    assert pending(one) == [("pending", 0)]
+    one.cli("webhook", "pause", webhook["id"])
+    assert pending(one) == [("held", 0)]
+    one.cli("webhook", "resume", webhook["id"])
+    for worker in processes(one, "worker-"):
+        worker.kill()
+    time.sleep(2)
+    assert pending(one) == [("pending", 0)] and not receiver.at("/media")
+    process.resume()
+    payload = desk.arrived(receiver, "/media").json
+    assert desk.fetch(one, payload["attachments"]).status_code == 200
+    eventually(lambda: pending(one) == [("delivered", 1)])
+    assert one.rows("SELECT claims - tries AS n FROM delivery")[0].n == 0
+
+
+def test_a_resend_of_what_was_dropped_waits_too(stopped: Stopped, receiver: Receiver) -> None:
+    one, token, process = stopped
+    webhook = one.webhook("Office", receiver.url("/media"), "media")
+    one.cli("webhook", "pause", webhook["id"])
+    desk.send(one, token, sounds.long_wav(1))
+    one.cli("webhook", "resume", webhook["id"], "--drop-held")
+    (delivery,) = one.cli("delivery", "list")
+    one.cli("delivery", "resend", delivery["id"])
+    time.sleep(2)
+    assert pending(one) == [("pending", 0)] and not receiver.at("/media")
+    process.resume()
+    assert desk.arrived(receiver, "/media").json["attachments"]
+
+
+def test_a_call_keeps_its_order_and_others_do_not_wait(stopped: Stopped, receiver: Receiver) -> None:
+    one, token, process = stopped
+    one.webhook("Office", receiver.url("/media"), "media")
+    one.webhook("Office", receiver.url("/calls"))
+    desk.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
+    headers = {"Authorization": f"Bearer {token}"}
+    # A media event without a file of ours, for the same call and for another.
+    for thread, n in (("A", 2), ("B", 3)):
+        event = {"type": "voicemail", "thread_id": thread, "n": n}
+        assert one.post("/api/events", json=event, headers=headers).status_code == 202
+    one.event(token, type="incoming_call", subtype="ended", thread_id="A")
+    receiver.wait("/calls")
+    assert receiver.wait("/media")[0].json["n"] == 3
+    time.sleep(1.5)
+    assert len(receiver.at("/media")) == 1
+    process.resume()
+    began = time.monotonic()
+    assert [got.json["n"] for got in receiver.wait("/media", 3)] == [3, 1, 2]
+    assert time.monotonic() - began < 3
+
+
+def test_after_thirty_seconds_a_call_goes_on_without_it(stopped: Stopped, receiver: Receiver) -> None:
+    one, token, process = stopped
+    one.webhook("Office", receiver.url("/media"), "media")
+    began = time.monotonic()
+    desk.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
+    event = {"type": "voicemail", "thread_id": "A", "n": 2}
+    one.post("/api/events", json=event, headers={"Authorization": f"Bearer {token}"})
+    assert receiver.wait("/media", seconds=40)[0].json["n"] == 2
+    assert 28 < time.monotonic() - began < 34
+    process.resume()
+    assert receiver.wait("/media", 2)[1].json["n"] == 1
+
+
+def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/media"), "media")
+    answer = desk.send(one, token, sounds.long_wav(1800))
+    assert answer.status_code == 202
+    eventually(lambda: any(name.endswith(".part") for name in desk.files(one)))
+    began = time.monotonic()
+    assert one.stop() == 0
+    assert time.monotonic() - began < 5
+    assert one.rows("SELECT state, tries FROM media") == [("waiting", 0)]
+    one.start()
+    payload = receiver.wait("/media", seconds=60)[0].json
+    (shown,) = one.cli("media", "list")
+    assert payload["attachments"] and abs(shown["seconds"] - 1800) < 0.2

@@ -1,0 +1,1 @@
+"""Recordings: files and their locks, conversion, links, names."""

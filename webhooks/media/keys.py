@@ -1,0 +1,44 @@
+"""The keys that sign links: SPOKE_SECRET_KEY, or the file in the data dir; then those that were replaced."""
+
+from typing import Final
+
+from webhooks.errors import StartError
+from webhooks.media.links import Key
+from webhooks.settings import Settings
+
+_FILE: Final = "secret.key"
+
+
+class Keyring:
+    """Call it for the keys, the present one first. A change of the file holds at the next call.
+
+    The file has a key a line; behind one that was replaced stands the latest expiry that it can have signed.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._path = settings.data / _FILE
+        self._first = [settings.secret_key] if settings.secret_key else []
+        self._old = [Key(secret) for secret in settings.old_secret_keys]
+        self._read_at = -1
+        self._kept: list[Key] = []
+
+    def __call__(self) -> list[Key]:
+        """Raises StartError where there is no key."""
+        try:
+            changed = self._path.stat().st_mtime_ns
+            if changed != self._read_at:
+                self._kept = [_key(line) for line in self._path.read_text().splitlines() if line.strip()]
+                self._read_at = changed
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            if not self._first:
+                raise StartError(f"{self._path} cannot be read: {error}.") from None
+            self._kept = []
+        keys = [*(Key(secret) for secret in self._first), *self._kept, *self._old]
+        if not keys:
+            raise StartError(f"{self._path} holds no key: restore it from a backup, or restart.")
+        return keys
+
+
+def _key(line: str) -> Key:
+    secret, _, last = line.strip().partition(" ")
+    return Key(secret, int(last) if last else None)

@@ -1,0 +1,71 @@
+"""Download links: an id and an expiry, signed with itsdangerous over both as text (contract, section 3)."""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from itsdangerous import Signer
+
+from webhooks.errors import LinkExpired, LinkForbidden
+
+_SALT: Final = b"spoke.media.download"
+_EXPIRES: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """``last`` is the latest expiry (Unix seconds) that it may have signed, None while it is in use.
+
+    So whoever learns a key after it was replaced cannot make links that live longer than its own did.
+    """
+
+    secret: str
+    last: int | None = None
+
+
+class Links:
+    """Makes and checks links. ``keys`` gives the present key first, then those that were replaced.
+
+    Args:
+        ttl: seconds that a link lives.
+    """
+
+    def __init__(self, keys: Callable[[], Sequence[Key]], base_url: str, ttl: int) -> None:
+        self._keys, self._base, self._ttl = keys, base_url, ttl
+
+    def link(self, media_id: str) -> str:
+        """An absolute link that works from now on, for ``ttl`` seconds."""
+        expires = str(int(time.time()) + self._ttl)
+        signature = _signature(self._keys()[0], media_id, expires)
+        return f"{self._base}/api/media/download/{media_id}?expires={expires}&signature={signature}"
+
+    def check(self, media_id: str, expires: str, signature: str) -> None:
+        """Raise unless the link was made here and still lives.
+
+        The signature is compared as text: what decodes to the same bytes is refused all the same.
+
+        Raises:
+            LinkForbidden: not signed by us. LinkExpired: signed, and too old.
+        """
+        given = signature.encode("utf-8", "surrogateescape")
+        right = False
+        for key in self._keys():
+            same = hmac.compare_digest(_signature(key, media_id, expires).encode(), given)
+            right |= same and _EXPIRES.fullmatch(expires) is not None and _could_sign(key, int(expires))
+        if not right:
+            raise LinkForbidden("This link is not one of ours: id, expires and signature have to be as sent.")
+        if int(expires) <= time.time():
+            raise LinkExpired("This link has expired. A new one comes with the next attempt of the delivery.")
+
+
+def _could_sign(key: Key, expires: int) -> bool:
+    return key.last is None or expires <= key.last
+
+
+def _signature(key: Key, media_id: str, expires: str) -> str:
+    signer = Signer(key.secret, salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+    return signer.get_signature(f"{media_id}.{expires}".encode("utf-8", "surrogateescape")).decode()

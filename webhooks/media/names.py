@@ -1,0 +1,30 @@
+"""File names as people see them. They are told in payloads and headers, and never used as a path."""
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import quote
+
+_MOST: Final = 200  # characters
+_EXTENSION: Final = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")  # "at 5.30" has none
+_PLAIN: Final = re.compile(r"[^ -~]|[\"\\%]")  # what a quoted string cannot carry in every client (RFC 6266)
+
+
+def clean(name: str | None, fallback: str) -> str:
+    """The last path element without control characters, its extension made ``.mp3`` (contract, section 3).
+
+    ``fallback`` is the stem where nothing is left.
+    """
+    text = re.split(r"[/\\]", name or "")[-1]
+    text = "".join(c for c in text if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp")).strip()
+    stem = _EXTENSION.sub("", text)[:_MOST].strip()
+    return f"{stem if stem.strip('.') else fallback}.mp3"
+
+
+def disposition(name: str) -> str:
+    """A Content-Disposition with the name for every client: plain, and as UTF-8 where that is not enough."""
+    plain = _PLAIN.sub("_", unicodedata.normalize("NFKD", name).encode("ascii", "replace").decode())
+    header = f'attachment; filename="{plain}"'
+    if plain != name:
+        header += f"; filename*=UTF-8''{quote(name, safe='')}"
+    return header

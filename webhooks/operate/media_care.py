@@ -1,0 +1,123 @@
+"""Recordings that nobody owns, and those beyond the space that they may take."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from webhooks.db import Store, now_ms
+from webhooks.media import shelf
+from webhooks.media.files import Folder, alone, media_id_of
+from webhooks.settings import Settings
+
+_FINAL_SECONDS: Final = 3600.0  # so often all MP3s are looked at; the others, which are few, each time
+_BATCH: Final = 100
+_PAUSE_SECONDS: Final = 0.02
+
+_TOTAL = "SELECT coalesce(sum(size), 0) FROM media WHERE state IN ('ready', 'waiting')"
+# Only what is settled: a link that is still to be sent must not lead nowhere.
+_OLDEST = f"""
+    SELECT m.id, m.event_id, m.size FROM media m WHERE m.state = 'ready' AND NOT EXISTS (
+        SELECT 1 FROM delivery d WHERE d.event_id = m.event_id AND d.state IN ('pending', 'held'))
+    ORDER BY m.created_at LIMIT {_BATCH}
+"""
+_FULL: Final = (
+    "The recording was removed: all of them together had more bytes than SPOKE_MAX_MEDIA_TOTAL allows."
+)
+
+log = logging.getLogger(__name__)
+_looked_at: dict[Path, float] = {}
+
+
+def look_after(settings: Settings, store: Store, stop: threading.Event) -> None:
+    """A round of housekeeping."""
+    folder = Folder(settings.data)
+    if folder.root.is_dir():
+        sweep(folder, store, stop)
+        if settings.max_media_total is not None:
+            make_room(folder, store, stop, settings.max_media_total)
+
+
+def sweep(folder: Folder, store: Store, stop: threading.Event) -> int:
+    """Take away files that no row wants and nobody works on; the answer is how many."""
+    gone = 0
+    for path in _entries(folder.incoming):  # a draft is its source's, and not ours while that is worked on
+        gone += _sweep_draft(folder, store, path) if path.suffix == ".part" else _sweep(store, path, None)
+    for path in _entries(folder.waiting):
+        gone += _sweep(store, path, False)
+    if time.monotonic() - _looked_at.get(folder.mp3, -_FINAL_SECONDS) >= _FINAL_SECONDS:
+        _looked_at[folder.mp3] = time.monotonic()
+        for number, path in enumerate(p for shelf_ in _entries(folder.mp3) for p in _entries(shelf_)):
+            gone += _sweep(store, path, True)
+            if number % _BATCH == 0 and stop.wait(_PAUSE_SECONDS):
+                break
+    if gone:
+        log.info("took away %d files of recordings that no event has", gone)
+    return gone
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as found:
+            yield from [Path(entry.path) for entry in found]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+
+
+def _sweep(store: Store, path: Path, final: bool | None) -> bool:
+    """``final`` says which file of a recording it is; None: one that is never a row's."""
+    media_id = media_id_of(path)
+    with alone(path) as fd:
+        if fd is None:
+            return False
+        # Asked only now: whoever held it until a moment ago has committed its row, or never will.
+        with store.direct_read() as direct:
+            if final is not None and media_id and shelf.wanted(direct, media_id, final=final):
+                return False
+        path.unlink(missing_ok=True)
+    return True
+
+
+def _sweep_draft(folder: Folder, store: Store, path: Path) -> bool:
+    source = folder.source(media_id_of(path) or "")
+    with alone(source) as fd:
+        if fd is None and source.exists():
+            return False  # it is being converted
+        path.unlink(missing_ok=True)
+    return True
+
+
+def make_room(folder: Folder, store: Store, stop: threading.Event, most: int) -> int:
+    """Remove the oldest recordings until all together have no more than ``most`` bytes; how many that were.
+
+    Their events stay, and say so. What is still to be delivered stays.
+    """
+    gone = 0
+    with store.direct_read() as direct:
+        total = int((direct.row(_TOTAL) or (0,))[0])
+    while total > most and not stop.is_set():
+        with store.direct(wait=None) as direct:
+            rows = direct.rows(_OLDEST)
+            chosen = []
+            for media_id, event_id, size in rows:
+                if total <= most:
+                    break
+                shelf.give_up(direct, media_id, event_id, shelf.READY, shelf.ERASED, _FULL, now_ms())
+                total -= size
+                chosen.append(media_id)
+        for media_id in chosen:
+            folder.remove(media_id)
+        gone += len(chosen)
+        if not chosen:
+            log.warning(
+                "recordings have %d bytes more than SPOKE_MAX_MEDIA_TOTAL, all of them to be delivered yet",
+                total - most,
+            )
+            break
+        stop.wait(_PAUSE_SECONDS)
+    if gone:
+        log.info("removed the %d oldest recordings to keep within SPOKE_MAX_MEDIA_TOTAL", gone)
+    return gone

@@ -1,0 +1,81 @@
+"""``multipart/form-data`` as it streams in: the file goes to the disk piece by piece, never into memory."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
+
+from webhooks.errors import FieldError, InvalidEvent, TooLarge, Unreadable
+
+_MOST_PARTS: Final = 100
+
+
+@dataclass(slots=True)
+class Parts:
+    """What came: the part ``event``, and the name of the part ``file`` if there was one (``file`` is set)."""
+
+    event: bytes | None = None
+    file: bool = False
+    filename: str | None = None
+
+
+def receive(
+    pieces: Iterable[bytes], boundary: bytes, most: int, write: Callable[[bytes | bytearray], None]
+) -> Parts:
+    """Read the parts; the file's bytes go to ``write``. Of other parts than the two nothing is kept.
+
+    ``most``: bytes that the part ``event`` may have.
+
+    Raises:
+        Unreadable: it broke off, or is no such form. InvalidEvent: a part came twice.
+    """
+    decoder = MultipartDecoder(boundary, max_parts=_MOST_PARTS)
+    parts = Parts()
+    part: str | None = None
+    try:
+        for piece in itertools.chain(pieces, [None]):
+            decoder.receive_data(piece)
+            while not isinstance(happened := decoder.next_event(), NeedData):
+                if isinstance(happened, Field | File):
+                    part = _begin(parts, happened)
+                elif isinstance(happened, Data):
+                    _take(parts, part, happened.data, most, write)
+                elif isinstance(happened, Epilogue):
+                    return parts
+    except ValueError:
+        pass
+    except RequestEntityTooLarge:
+        raise Unreadable(f"The form has more than {_MOST_PARTS} parts.") from None
+    raise Unreadable("The body is no whole multipart/form-data: it broke off, or its boundary is another.")
+
+
+def _begin(parts: Parts, head: Field | File) -> str | None:
+    name = head.name
+    if name == "event":
+        if parts.event is not None:
+            raise InvalidEvent([FieldError("", "is there twice: send one part 'event'")])
+        parts.event = b""
+    elif name == "file":
+        if parts.file:
+            raise InvalidEvent([FieldError("", "has two files: send one part 'file'")])
+        parts.file = True
+        parts.filename = head.filename if isinstance(head, File) else None
+    return name
+
+
+def _take(
+    parts: Parts,
+    part: str | None,
+    data: bytes | bytearray,
+    most: int,
+    write: Callable[[bytes | bytearray], None],
+) -> None:
+    if part == "file":
+        write(data)
+    elif part == "event":
+        parts.event = (parts.event or b"") + bytes(data)
+        if len(parts.event) > most:
+            raise TooLarge(f"The part 'event' is longer than {most:,} bytes (SPOKE_MAX_BODY).")
