@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from machine import Appliance, Visitor, eventually
+from media import desk, sounds
 from receiver import Answer, Receiver
 
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u202c 😀 " + "x" * 900
@@ -52,7 +53,7 @@ def fill(
     working = appliance.webhook(office, receiver.url("/crm"), type="incoming_call")["id"]
     failing = appliance.webhook(office, receiver.url("/down"), status="ended")["id"]
     paused = appliance.webhook(office, receiver.url("/wall"), type="outgoing_call")["id"]
-    appliance.webhook(office, receiver.url("/voice"), kind="media", type="voicemail")
+    voice = appliance.webhook(office, receiver.url("/voice"), kind="media", type="voicemail")["id"]
     appliance.cli("webhook", "pause", paused)
     call(appliance, token, "ringing", "missed")
     call(
@@ -67,6 +68,8 @@ def fill(
     if hostile:
         call(appliance, token, "ringing", "missed", "ended", from_name=HOSTILE, note=HOSTILE, to_name=HOSTILE)
     appliance.event(token, type="call_recording", filename="recording_5012.mp3")
+    desk.send(appliance, token, sounds.long_wav(2), type="voicemail", from_name=HOSTILE if hostile else "Ada")
+    receiver.wait("/voice", seconds=20)
     appliance.cli("webhook", "test", working)
     eventually(
         lambda: "delivered" in states(appliance, missed) and "pending" not in states(appliance, missed)
@@ -80,6 +83,8 @@ def fill(
     eventually(lambda: states(appliance, pointed) == ["delivered"])
     since = "2026-01-01T00:00:00Z"
     replay = appliance.cli("webhook", "replay", failing, "--since", since)["replay"]
+    heard = appliance.cli("delivery", "list", "--webhook", voice)[0]["id"]
+    erased = number(Visitor(appliance).post("/erase", call="nobody's").headers["Location"])
     failed = appliance.cli("delivery", "list", "--webhook", missed)[-1]["id"]
     unmatched = appliance.rows("SELECT id FROM event WHERE matched = 0")[0][0]
     eventually(lambda: appliance.rows("SELECT 1 FROM heard"))
@@ -95,11 +100,17 @@ def fill(
         "deliveries-filtered": "/deliveries?number=3100",
         "deliveries-none": "/deliveries?number=99999", "deliveries-wrong": "/deliveries?since=yesterday",
         "delivery": f"/deliveries/{failed}", "event": f"/events/{unmatched}",
+        "voicemail": f"/deliveries/{heard}", "erase": "/erase?number=3100", "erasing": f"/erasures/{erased}",
         "unmatched": "/events/unmatched", "locations": "/locations", "location": f"/locations/{where}",
         "delete-location": f"/locations/{where}/delete", "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
         "history": "/history", "settings": "/settings", "not-found": "/webhooks/999",
     }  # fmt: skip
     return Filled(token, working, failing, paused, inbox, pages)
+
+
+def number(location: str) -> int:
+    """The one at the end of an address."""
+    return int(location.rpartition("/")[2])
 
 
 def states(appliance: Appliance, webhook: int) -> list[str]:

@@ -20,6 +20,7 @@ FLOORS = [
         "webhooks.registry",
         "webhooks.history",
         "webhooks.library",
+        "webhooks.erasures",
         "webhooks.erasure",
         "webhooks.search",
         "webhooks.sessions",

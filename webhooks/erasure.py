@@ -3,25 +3,17 @@
 By age (operate/purge), by request for one call or one number, in small transactions with pauses.
 """
 
-import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
 import sqlalchemy as sa
 
 from webhooks.db import Store, now_ms
-from webhooks.errors import Busy, Invalid
-from webhooks.events.numbers import number_key, numbers_of
+from webhooks.events.numbers import numbers_of
 from webhooks.media.files import Folder
 
 BATCH: Final = 200
-_SCAN: Final = 500
-_PAUSE_SECONDS: Final = 0.02
-_FLIGHT_SECONDS: Final = 60.0  # longer than any attempt takes
-
-log = logging.getLogger(__name__)
 
 
 def _ids(sql: str) -> sa.TextClause:
@@ -43,9 +35,6 @@ _DROP = _ids("""
     WHERE event_id IN :ids AND state IN ('pending', 'held') AND owner IS NULL
 """)
 _OPEN = _ids("SELECT DISTINCT event_id FROM delivery WHERE event_id IN :ids AND state IN ('pending', 'held')")
-_CALL = sa.text(f"SELECT id FROM event WHERE thread_key = :t AND id > :after ORDER BY id LIMIT {BATCH}")
-_LAST = sa.text("SELECT coalesce(max(id), 0) FROM event")
-_BODIES = sa.text(f"SELECT id, body FROM event WHERE id > :after AND id <= :last ORDER BY id LIMIT {_SCAN}")
 
 
 @dataclass(slots=True)
@@ -81,59 +70,14 @@ def remove_events(connection: sa.Connection, ids: Sequence[int]) -> tuple[Counts
     return Counts(len(ids), deliveries, attempts, len(media)), media
 
 
-def erase_call(store: Store, folder: Folder, key: str) -> Counts:
-    """Erase all events of a call (``event.thread_key``)."""
-    counts, after = Counts(), 0
-    while True:
-        with store.read() as session:
-            ids = list(session.connection().execute(_CALL, {"t": key, "after": after}).scalars())
-        if not ids:
-            break
-        after = ids[-1]
-        _erase(store, folder, ids, counts)
-    log.info("erased a call: %s", counts)
-    return counts
-
-
-def erase_number(store: Store, folder: Folder, number: str, progress: Callable[[int, int], None]) -> Counts:
-    """Erase all events that have a number in ``to`` or ``from``, however it is written."""
-    wanted = number_key(number)
-    if not wanted:
-        raise Invalid("The number is empty.")
-    counts, after = Counts(), 0
-    with store.read() as session:
-        last = int(session.connection().execute(_LAST).scalar_one())
-    while True:
-        with store.read() as session:
-            rows = session.connection().execute(_BODIES, {"after": after, "last": last}).all()
-        if not rows:
-            break
-        after = rows[-1].id
-        found = [row.id for row in rows if wanted in numbers_of(row.body)]
-        for begin in range(0, len(found), BATCH):
-            _erase(store, folder, found[begin : begin + BATCH], counts)
-        progress(after, last)
-        time.sleep(_PAUSE_SECONDS)
-    log.info(
-        "erased a number that ends in %s: %s", wanted[1::-1], counts
-    )  # not again what was to be forgotten
-    return counts
-
-
-def _erase(store: Store, folder: Folder, ids: Iterable[int], counts: Counts) -> None:
-    until = time.monotonic() + _FLIGHT_SECONDS
-    left = list(ids)
-    while left:
-        with store.write(wait=None) as session:
-            connection = session.connection()
-            connection.execute(_DROP, {"ids": left, "now": now_ms()})
-            in_flight = set(connection.execute(_OPEN, {"ids": left}).scalars())
-            done = [event for event in left if event not in in_flight]
-            removed, media = remove_events(connection, done) if done else (Counts(), [])
-        for media_id in media:
-            folder.remove(media_id)
-        counts.add(removed)
-        left = [event for event in left if event in in_flight]
-        if left and time.monotonic() > until:
-            raise Busy("Some deliveries are on their way all the time; the rest is erased. Try again.")
-        time.sleep(_PAUSE_SECONDS)
+def remove_batch(store: Store, folder: Folder, ids: Sequence[int]) -> Counts:
+    """Erase events and their files: what is open is dropped, what is on its way is left for another time."""
+    with store.write(wait=None) as session:
+        connection = session.connection()
+        connection.execute(_DROP, {"ids": ids, "now": now_ms()})
+        in_flight = set(connection.execute(_OPEN, {"ids": ids}).scalars())
+        done = [event for event in ids if event not in in_flight]
+        removed, media = remove_events(connection, done) if done else (Counts(), [])
+    for media_id in media:
+        folder.remove(media_id)
+    return removed

@@ -1,18 +1,14 @@
-"""Recordings that are kept: what became of them, links to them, and taking them away. Pages, API and commands
-call here; ``services().media`` is one of these."""
+"""Recordings that are kept: what became of them, and links to them. Pages, API and commands call here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
-from webhooks import erasure
 from webhooks.db import Store
-from webhooks.erasure import Counts
-from webhooks.errors import Invalid, NotFound
-from webhooks.events.body import thread_key
+from webhooks.errors import NotFound
 from webhooks.media.files import ID, Folder
 from webhooks.media.keys import Keyring
 from webhooks.media.links import Links
@@ -129,28 +125,6 @@ class Library:
         return Download(
             media_id, path, self._folder.relative(media_id), row.filename, row.size, row.finished_at
         )
-
-    # --- taking away ---
-
-    def erase(
-        self,
-        *,
-        thread_id: str | None = None,
-        number: str | None = None,
-        progress: Callable[[int, int], None] = lambda done, of: None,
-    ) -> Counts:
-        """Erase one call, or all that one number took part in: events, deliveries with all that was kept of
-        their attempts, and recordings. What is pending is dropped; an attempt under way is waited for.
-
-        Works in small transactions; what a crash cuts short is done by calling it again. ``progress`` is told
-        how far of how far it is: for a number every event has to be looked at.
-        """
-        if (thread_id is None) == (number is None):
-            raise Invalid("Give either a thread or a number.")
-        if thread_id is not None:
-            return erasure.erase_call(self._store, self._folder, thread_key(thread_id))
-        assert number is not None
-        return erasure.erase_number(self._store, self._folder, number, progress)
 
 
 def _shown(row: Media) -> Shown:

@@ -256,6 +256,28 @@ class Replay(Model):
     finished_at: Mapped[datetime | None] = mapped_column(Moment)
 
 
+class Erasure(Model):
+    """Long work that a person started: taking away all events of a call or a number (webhooks/erasures).
+
+    ``kind`` is call or number, ``key`` its thread_key or number key; it is forgotten with the last event.
+    ``state`` is running, cancelled or done; the counts are what is gone so far, ``total`` the events to go.
+    """
+
+    __tablename__ = "erasure"
+    __table_args__ = (_serial,)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    key: Mapped[str | None] = mapped_column(sa.String(200))
+    state: Mapped[str] = mapped_column(sa.String(10))
+    total: Mapped[int]
+    events: Mapped[int]
+    deliveries: Mapped[int]
+    attempts: Mapped[int]
+    media: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    finished_at: Mapped[datetime | None] = mapped_column(Moment)
+
+
 class ApiKey(Model):
     """A key for the HTTP API; only its SHA-256 is kept."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from filled import call, states
 from machine import PASSWORD, Appliance, Visitor, eventually
+from media import desk, sounds
 from playwright.sync_api import Browser, Locator, Page, expect
 from receiver import Answer, Receiver
 
@@ -113,6 +114,23 @@ def test_rotate_a_secret_in_4(person: Person, webhook: int) -> None:
     person.click("button", "Rotate secret")
     expect(person.page.get_by_text("whsec_")).to_be_visible()
     assert person.clicks <= 4
+
+
+def test_hear_a_voicemail_in_3(
+    person: Person, appliance: Appliance, receiver: Receiver, place: tuple[str, str]
+) -> None:
+    appliance.webhook(place[0], receiver.url("/voice"), "media")
+    desk.send(appliance, place[1], sounds.long_wav(5), type="voicemail")
+    receiver.wait("/voice")
+    person.click("link", "Deliveries")
+    row = person.page.get_by_role("row").filter(has_text=person.office).first
+    person.click("link", "Voicemail", row)
+    player = person.page.locator("audio")
+    expect(player).to_have_js_property("readyState", 4)
+    person.clicks += 1
+    player.click(position={"x": 28, "y": 27})  # its play button
+    eventually(lambda: player.evaluate("audio => audio.currentTime") > 0.3)
+    assert person.clicks <= 3
 
 
 def test_make_a_test_inbox_and_send_to_it_in_4(person: Person) -> None:

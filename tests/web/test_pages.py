@@ -9,8 +9,9 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
-from filled import HOSTILE, Filled, call, fill, states
+from filled import HOSTILE, Filled, call, fill, number, states
 from machine import Appliance, Visitor, eventually
+from media import desk, sounds
 from receiver import Receiver
 
 Place = tuple[str, str]
@@ -28,10 +29,6 @@ def location_id(appliance: Appliance, name: str) -> int:
 def text_of(page: str) -> str:
     """What a person reads."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
-
-
-def number(location: str) -> int:
-    return int(location.rpartition("/")[2])
 
 
 # --- the seed's way ---
@@ -303,6 +300,47 @@ def test_a_delivery_tells_its_attempts_its_call_and_its_curl(
     assert len(ids) == 1
     event = re.findall(r'href="(/events/\d+)"', page)[0]
     assert "matched no webhook" in text_of(visitor.get(event).text)
+
+
+def test_a_recording_can_be_heard_and_its_state_is_told(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    path = f"/{uuid.uuid4().hex}"
+    webhook = appliance.webhook(place[0], receiver.url(path), "media")["id"]
+    desk.send(appliance, place[1], sounds.long_wav(2), type="voicemail")
+    receiver.wait(path)
+    delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
+    page = visitor.get(f"/deliveries/{delivery}").text
+    audio = re.search(r'<audio[^>]* src="([^"]+)"', page)
+    assert audio and audio[1].startswith("/api/media/download/")
+    heard = visitor.get(html.unescape(audio[1]))
+    assert heard.headers["Content-Type"] == "audio/mpeg" and len(heard.content) > 1000
+    assert "&#34;attachments&#34;: &#34;http" in page
+
+
+def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    appliance.webhook(place[0], receiver.url("/erased"))
+    digits = f"4940{uuid.uuid4().int % 10**8:08}"
+    for _ in range(3):
+        call(appliance, place[1], "ringing", "ended", **{"from": f"+{digits}"})
+    kept = call(appliance, place[1], "ringing")
+    gone = call(appliance, place[1], "ringing")
+    eventually(lambda: not appliance.rows("SELECT 1 FROM delivery WHERE state = 'pending'"))
+    look = text_of(visitor.get(f"/erase?number={digits[-9:]}").text)
+    assert f"{digits} : 6 events" in look
+    assert "No event has a number that ends so" in text_of(visitor.get("/erase?number=000111000").text)
+    page = visitor.post("/erase", number=f"+{digits}").headers["Location"]
+    eventually(lambda: "6 of 6 events are gone" in text_of(visitor.get(page).text))
+    eventually(lambda: "Done" in text_of(visitor.get(page).text))
+    assert digits not in visitor.get("/history").text and digits not in visitor.get(page).text
+    page = visitor.post("/erase", call=gone).headers["Location"]
+    eventually(lambda: "1 of 1 events are gone" in text_of(visitor.get(page).text))
+    left = [row[0] for row in appliance.rows("SELECT thread_key FROM event")]
+    assert kept in left and gone not in left
+    assert visitor.post("/erase", number=" ").status_code == 422
+    assert visitor.post(f"{page}/cancel").status_code == 409
 
 
 # --- every page ---

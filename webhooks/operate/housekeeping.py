@@ -1,4 +1,4 @@
-"""The housekeeping process: checkpoints of SQLite's log, purge, recordings, replays, a clock set back."""
+"""The housekeeping process: checkpoints, purge, recordings, replays, erasures, a clock that was set back."""
 
 import logging
 import signal
@@ -9,6 +9,7 @@ from typing import Final
 from webhooks.db import Store
 from webhooks.delivery import clock, replay
 from webhooks.delivery.wakeup import Waker
+from webhooks.erasures import Erasures
 from webhooks.errors import Busy
 from webhooks.events import digest
 from webhooks.operate import logs, media_care
@@ -19,6 +20,7 @@ _CHECKPOINT_SECONDS: Final = 1.0
 _CHECKPOINT_BYTES: Final = 4 << 20
 _PURGE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
+_TURN_SECONDS: Final = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +34,7 @@ def run(settings: Settings, name: str) -> int:
     store = Store(settings, durable=False)
     purged_at = 0.0
     waker = Waker(settings)
+    erasures = Erasures(settings, store)
     behind = True
     while not stop.wait(_CHECKPOINT_SECONDS):
         try:
@@ -42,8 +45,8 @@ def run(settings: Settings, name: str) -> int:
                 behind = False
             clock.look(store)
             run_replays(store, waker, stop)
-            while not stop.is_set() and digest.behind(store) and digest.step(store) == digest.BATCH:
-                stop.wait(_PAUSE_SECONDS)
+            run_erasures(erasures, stop)
+            follow(store, stop)
             if time.monotonic() - purged_at >= _PURGE_SECONDS:
                 purged_at = time.monotonic()
                 purge(settings, store, stop)
@@ -66,6 +69,23 @@ def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
                     open_.remove(number)
                     log.info("replay %d has come to its end", number)
         waker.wake_now()
+
+
+def run_erasures(erasures: Erasures, stop: threading.Event) -> None:
+    """Go on with what somebody began, for a second at most: the log wants its checkpoints meanwhile."""
+    until = time.monotonic() + _TURN_SECONDS
+    for number in erasures.running():
+        while erasures.step(number).state == "running" and time.monotonic() < until:
+            if stop.wait(_PAUSE_SECONDS):
+                return
+
+
+def follow(store: Store, stop: threading.Event) -> None:
+    """Look through the events that came, for a second at most."""
+    until = time.monotonic() + _TURN_SECONDS
+    while digest.behind(store) and digest.step(store) == digest.BATCH and time.monotonic() < until:
+        if stop.wait(_PAUSE_SECONDS):
+            return
 
 
 def checkpoint(settings: Settings, store: Store) -> None:

@@ -10,6 +10,7 @@ from webhooks.web import (
     changes,
     deliveries,
     download,
+    erasures,
     export,
     health,
     hook,
@@ -37,8 +38,8 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     problems.init_app(app)
     pages.init_app(app)
     doors = (
-        hook, upload, download, health, login, cards, webhooks, deliveries, export, replays, inboxes,
-        locations, changes, settings_page, pages,
+        hook, upload, download, health, login, cards, webhooks, deliveries, export, erasures, replays,
+        inboxes, locations, changes, settings_page, pages,
     )  # fmt: skip
     for module in doors:
         app.register_blueprint(module.blueprint)

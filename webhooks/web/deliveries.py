@@ -5,6 +5,7 @@ import shlex
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
@@ -72,12 +73,15 @@ def show() -> Any:
 @admin
 def one(delivery_id: int) -> Any:
     delivery = services().history.delivery(delivery_id)
+    payload = services().media.payload(delivery.event)
     return render_template(
         "deliveries/one.html",
         delivery=delivery,
         event=delivery.event,
         story=services().history.story(delivery.event),
-        curl=as_curl(delivery, delivery.log[-1] if delivery.log else None),
+        payload=payload,
+        curl=as_curl(delivery, delivery.log[-1] if delivery.log else None, payload),
+        **_recording(delivery.event_id),
     )
 
 
@@ -95,7 +99,9 @@ def resend(delivery_id: int) -> Any:
 @admin
 def event(event_id: int) -> Any:
     found = services().history.event(event_id)
-    return render_template("deliveries/event.html", event=found, story=services().history.story(found))
+    return render_template(
+        "deliveries/event.html", event=found, story=services().history.story(found), **_recording(event_id)
+    )
 
 
 @blueprint.get("/events/unmatched")
@@ -105,12 +111,22 @@ def unmatched() -> Any:
     return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
 
 
-def as_curl(delivery: Delivery, attempt: Attempt | None) -> str:
+def _recording(event_id: int) -> dict[str, Any]:
+    """The event's recording, and where a player of this site finds it: a link without its host."""
+    recording = services().media.of_event(event_id)
+    if recording is None or recording.state != "ready":
+        return {"recording": recording, "audio": None}
+    link = urlsplit(services().media.fresh_link(recording.id))
+    path = url_for("download.get", media_id=recording.id)
+    return {"recording": recording, "audio": f"{path}?{link.query}"}
+
+
+def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
     """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
     kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
     parts = ["curl", "-i", shlex.quote(delivery.webhook.url)]
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in kept.items()]
-    parts.append(f"--data-binary {shlex.quote(delivery.event.body)}")
+    parts.append(f"--data-binary {shlex.quote(payload)}")
     return " \\\n  ".join([" ".join(parts[:3]), *parts[3:]])
 
 

@@ -7,6 +7,7 @@ from flask import Flask, current_app
 
 from webhooks.db import Store
 from webhooks.delivery.wakeup import Waker
+from webhooks.erasures import Erasures
 from webhooks.events.intake import Intake
 from webhooks.events.recordings import Recordings
 from webhooks.history import History
@@ -33,6 +34,7 @@ class Services:
     waker: Waker
     recordings: Recordings
     media: Library
+    erasures: Erasures
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
@@ -51,6 +53,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
         waker,
         Recordings(settings, intake),
         Library(settings, store),
+        Erasures(settings, store),
     )
 
 

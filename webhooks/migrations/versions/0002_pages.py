@@ -99,7 +99,5 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(op.f("ix_inbox_message_inbox_id"), "inbox_message", ["inbox_id", "id"], unique=False)
-    # What is there already is not looked through again: numbers are searched from here on.
-    op.execute(
-        "INSERT INTO meta (key, value) SELECT 'digested_event', CAST(coalesce(max(id), 0) AS TEXT) FROM event"
-    )
+    # What is there already is looked through as well, by housekeeping.
+    op.execute("INSERT INTO meta (key, value) VALUES ('digested_event', '0')")
