@@ -66,7 +66,16 @@ def fill(
     )
     call(appliance, token, "ringing", "busy", type="outgoing_call", **{"from": "5010", "to": "+442071838750"})
     if hostile:
-        call(appliance, token, "ringing", "missed", "ended", from_name=HOSTILE, note=HOSTILE, to_name=HOSTILE)
+        call(
+            appliance,
+            token,
+            "ringing",
+            "missed",
+            "ended",
+            from_name=HOSTILE,
+            note=HOSTILE * 5,
+            to_name=HOSTILE,
+        )
     appliance.event(token, type="call_recording", filename="recording_5012.mp3")
     desk.send(appliance, token, sounds.long_wav(2), type="voicemail", from_name=HOSTILE if hostile else "Ada")
     receiver.wait("/voice", seconds=20)

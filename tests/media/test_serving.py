@@ -11,9 +11,11 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import requests
 from conftest import need
-from machine import Appliance
+from machine import ROOT, Appliance
 from media import desk, sounds
+from nginx import Nginx
 from receiver import Receiver
 
 
@@ -125,6 +127,39 @@ def test_nginx_may_do_the_sending(
     assert where == f"/protected-media/{media_id[:2]}/{media_id}.mp3"
     assert (one.folder / "data" / "media" / "mp3" / where.removeprefix("/protected-media/")).is_file()
     assert got.headers["Content-Type"] == "audio/mpeg" and "Content-Disposition" in got.headers
+
+
+def test_a_real_nginx_sends_what_the_links_allow(
+    start_appliance: Callable[..., Appliance], receiver: Receiver, voice: bytes, tmp_path: Path
+) -> None:
+    """With the block of the README, the pages and the hook behind it as well."""
+    need(Nginx.program(), "nginx is missing: apt install nginx-light")
+    (block,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    one = start_appliance(SPOKE_X_ACCEL_PREFIX="/protected-media/", SPOKE_TRUSTED_PROXIES="127.0.0.0/8")
+    front = Nginx(
+        tmp_path / "nginx",
+        block.replace("/path/to/data", str(one.folder / "data"))
+        + f"location / {{ proxy_pass {one.url}; proxy_set_header Host $http_host; }}",
+    )
+    try:
+        token = one.location("Office")
+        one.webhook("Office", receiver.url("/media"), "media")
+        desk.send(one, token, voice)
+        link = desk.arrived(receiver, "/media").json["attachments"]
+        public = front.url + link.removeprefix(one.url)
+        whole = requests.get(public, timeout=10)
+        assert whole.status_code == 200 and len(whole.content) > 1000
+        assert whole.headers["Content-Type"] == "audio/mpeg" and "X-Accel-Redirect" not in whole.headers
+        assert whole.headers["Cache-Control"] == "private" and "Content-Disposition" in whole.headers
+        part = requests.get(public, headers={"Range": "bytes=100-199"}, timeout=10)
+        assert part.status_code == 206 and part.content == whole.content[100:200]
+        assert requests.head(public, timeout=10).headers["Content-Length"] == str(len(whole.content))
+        assert requests.get(public.replace("signature=", "signature=x"), timeout=10).status_code == 403
+        (file,) = [name for name in desk.files(one) if name.endswith(".mp3")]
+        hidden = f"{front.url}/protected-media/{file.removeprefix('mp3/')}"
+        assert requests.get(hidden, timeout=10).status_code == 404, "reached without a link"
+    finally:
+        front.close()
 
 
 def test_downloads_that_stand_still_leave_the_hook_its_threads(

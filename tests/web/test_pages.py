@@ -14,6 +14,9 @@ from machine import Appliance, Visitor, eventually
 from media import desk, sounds
 from receiver import Receiver
 
+from webhooks.settings import Settings, variable
+from webhooks.web import settings as settings_page
+
 Place = tuple[str, str]
 
 
@@ -436,6 +439,11 @@ def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, v
     assert "SPOKE_RETRY_SCHEDULE 1, 1 environment" in shown and "SPOKE_TIMEOUT 15.0 default" in shown
     assert "correct horse" not in page and "SPOKE_ADMIN_PASSWORD ••• environment" in shown
     assert "Python" in shown and "Workers 2" in shown
+    for field in Settings.model_fields:  # one that is added later, too
+        secret = any(part in field for part in ("key", "password", "secret")) or variable(field).endswith(
+            "_URL"
+        )
+        assert field in settings_page._SECRET or not secret or field == "public_url", field
 
 
 def test_a_theme_is_kept_and_rendered_by_the_server(appliance: Appliance, visitor: Visitor) -> None:

