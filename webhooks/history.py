@@ -65,17 +65,18 @@ class History:
         with self._store.read() as session:
             return _found(session.get(Event, event_id, options=_STORY), "event", event_id)
 
-    def story(self, event: Event, most: int = 200) -> Sequence[Event]:
-        """All events of the same call at the same location, in order, with their deliveries."""
+    def story(self, event: Event, around: int = 20) -> Sequence[Event]:
+        """Events of the same call at the same location, in order, with their deliveries: this one, up to
+        ``around`` before it and as many after it."""
+        call = (
+            sa.select(Event)
+            .where(Event.thread_key == event.thread_key, Event.location_id == event.location_id)
+            .options(*_STORY)
+        )
         with self._store.read() as session:
-            query = (
-                sa.select(Event)
-                .where(Event.thread_key == event.thread_key, Event.location_id == event.location_id)
-                .order_by(Event.id)
-                .limit(most)
-                .options(*_STORY)
-            )
-            return session.scalars(query).all()
+            before = call.where(Event.id <= event.id).order_by(Event.id.desc()).limit(around + 1)
+            after = call.where(Event.id > event.id).order_by(Event.id).limit(around)
+            return [*reversed(session.scalars(before).all()), *session.scalars(after).all()]
 
     def unmatched_events(self, count: int, before: int | None = None) -> tuple[Sequence[Event], int | None]:
         """Newest first, those that were for no webhook among the ``count`` events below ``before``.

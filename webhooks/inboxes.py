@@ -105,6 +105,13 @@ class Inboxes:
             query = sa.select(InboxMessage).where(InboxMessage.inbox_id == inbox_id)
             return session.scalars(query.order_by(InboxMessage.id.desc()).limit(count)).all()
 
+    def message(self, inbox_id: str, message_id: int) -> InboxMessage:
+        with self._store.read() as session:
+            found = session.get(InboxMessage, message_id)
+            if found is None or found.inbox_id != inbox_id:
+                raise NotFound("There is no such message any more.")
+            return found
+
     def webhooks(self, inbox: Inbox) -> Sequence[Webhook]:
         """Those that point at it."""
         with self._store.read() as session:

@@ -12,7 +12,7 @@ import pytest
 from filled import HOSTILE, Filled, call, fill, number, states
 from machine import Appliance, Visitor, eventually
 from media import desk, sounds
-from receiver import Receiver
+from receiver import Answer, Receiver
 
 from webhooks.settings import Settings, variable
 from webhooks.web import settings as settings_page
@@ -229,6 +229,56 @@ def test_pause_hold_and_resume_by_sending_or_by_dropping(
     assert len(receiver.at(path)) == 2
 
 
+def test_a_deleted_webhooks_page_stays_for_what_it_sent(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    webhook = appliance.webhook(place[0], receiver.url("/gone"))["id"]
+    call(appliance, place[1], "ringing")
+    receiver.wait("/gone")
+    assert visitor.post(f"/webhooks/{webhook}/delete").status_code == 303
+    page = visitor.get(f"/webhooks/{webhook}").text
+    assert "Deleted" in page and "<form" not in page.partition("<main")[2].partition("</main>")[0]
+    delivery = re.findall(r'href="(/deliveries/\d+)"', page)[0]
+    assert "Its webhook is deleted" in visitor.get(delivery).text
+    for path in ("edit", "delete", "resume", "replay"):
+        assert visitor.get(f"/webhooks/{webhook}/{path}").status_code == 404, path
+    assert visitor.post(f"/webhooks/{webhook}/pause").status_code == 404
+    appliance.cli("location", "delete", place[0])
+    for path in (f"/webhooks/{webhook}", delivery, "/deliveries"):
+        answer = visitor.get(path)
+        assert answer.status_code == 200
+        for link in re.findall(r'href="(/locations/\d+[^"]*)"', answer.text):
+            assert visitor.get(link).status_code == 200, link
+
+
+def test_what_is_long_is_shown_by_its_beginning_and_can_be_had_whole(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    path = f"/{uuid.uuid4().hex}"
+    receiver.answers[path] = [Answer(500, body=b"<" * 16_000)]
+    webhook = appliance.webhook(place[0], receiver.url(path))["id"]
+    note = "&" * 500_000
+    call(appliance, place[1], *["ringing"] * 70, *["ended"], note=note[:100])
+    call(appliance, place[1], "ringing", note=note)
+    eventually(lambda: states(appliance, webhook)[:1] == ["failed"], seconds=20)
+    for number_ in (0, 40):
+        delivery = appliance.cli("delivery", "list", "--webhook", webhook, "--limit", 60)[number_]["id"]
+        page = visitor.get(f"/deliveries/{delivery}")
+        assert len(page.content) < 100_000
+        whole = re.findall(r'href="(/events/\d+/body)"', page.text)
+        assert len(whole) == (number_ == 0)
+        for link in whole:
+            raw = visitor.get(link)
+            assert (
+                raw.headers["Content-Type"].startswith("text/plain") and json.loads(raw.text)["note"] == note
+            )
+    delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
+    answers = re.findall(
+        r'href="(/deliveries/\d+/attempts/\d+)"', visitor.get(f"/deliveries/{delivery}").text
+    )
+    assert len(answers) == 3 and visitor.get(answers[0]).text == "<" * 16_000
+
+
 def test_a_test_event_shows_its_result_in_place(
     appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
 ) -> None:
@@ -324,13 +374,13 @@ def test_a_recording_can_be_heard_and_its_state_is_told(
 def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
     appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
 ) -> None:
-    appliance.webhook(place[0], receiver.url("/erased"))
+    webhook = appliance.webhook(place[0], receiver.url("/erased"))["id"]
     digits = f"4940{uuid.uuid4().int % 10**8:08}"
     for _ in range(3):
         call(appliance, place[1], "ringing", "ended", **{"from": f"+{digits}"})
     kept = call(appliance, place[1], "ringing")
     gone = call(appliance, place[1], "ringing")
-    eventually(lambda: not appliance.rows("SELECT 1 FROM delivery WHERE state = 'pending'"))
+    eventually(lambda: states(appliance, webhook) == ["delivered"] * 8)
     look = text_of(visitor.get(f"/erase?number={digits[-9:]}").text)
     assert f"{digits} : 6 events" in look
     assert "No event has a number that ends so" in text_of(visitor.get("/erase?number=000111000").text)

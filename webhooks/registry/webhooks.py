@@ -153,9 +153,10 @@ class Webhooks:
             note(session, webhook, "secret rotated: the former one signs as well for 24 hours")
             return webhook
 
-    def webhook(self, webhook_id: int) -> Webhook:
+    def webhook(self, webhook_id: int, *, deleted: bool = False) -> Webhook:
+        """One webhook with its location and lane; ``deleted`` finds it even if it is."""
         with self._store.read() as session:
-            return _webhook(session, webhook_id)
+            return _webhook(session, webhook_id, deleted=deleted)
 
     def _check_url(self, url: str) -> None:
         """Raise Invalid where the URL cannot be called, whatever its name leads to."""
@@ -177,14 +178,14 @@ class Webhooks:
         return None
 
 
-def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False) -> Webhook:
+def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, deleted: bool = False) -> Webhook:
     found = session.get(
         Webhook,
         webhook_id,
         options=[orm.joinedload(Webhook.location, innerjoin=True), orm.selectinload(Webhook.lane)],
         with_for_update={"of": Webhook} if lock else None,
     )
-    if found is None or found.deleted_at is not None:
+    if found is None or (found.deleted_at is not None and not deleted):
         raise NotFound(f"There is no webhook {webhook_id}.")
     return found
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
-from webhooks.errors import Invalid
+from webhooks.errors import Invalid, NotFound
 from webhooks.models import Attempt, Delivery
 from webhooks.search import Wanted
 from webhooks.web.access import admin
@@ -19,6 +19,7 @@ from webhooks.web.services import services
 
 blueprint = Blueprint("deliveries", __name__)
 _SHORT: Final = 10
+_PASTED: Final = 8192  # characters of a body that fit into a command
 _LISTED: Final = 200  # webhooks, and locations, in the filter's lists
 _UNMATCHED: Final = 1000  # events that one page looks at
 
@@ -104,6 +105,23 @@ def event(event_id: int) -> Any:
     )
 
 
+@blueprint.get("/events/<int:event_id>/body")
+@admin
+def body(event_id: int) -> Response:
+    """What a receiver gets, as it is: pages show its beginning."""
+    return _plain(services().media.payload(services().history.event(event_id)))
+
+
+@blueprint.get("/deliveries/<int:delivery_id>/attempts/<int:n>")
+@admin
+def answer(delivery_id: int, n: int) -> Response:
+    """What was kept of an attempt's answer."""
+    for attempt in services().history.delivery(delivery_id).log:
+        if attempt.n == n:
+            return _plain(attempt.response_body or "")
+    raise NotFound(f"Delivery {delivery_id} has no attempt {n}.")
+
+
 @blueprint.get("/events/unmatched")
 @admin
 def unmatched() -> Any:
@@ -121,12 +139,19 @@ def _recording(event_id: int) -> dict[str, Any]:
     return {"recording": recording, "audio": f"{path}?{link.query}"}
 
 
+def _plain(text: str) -> Response:
+    return Response(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
 def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
     """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
     kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
     parts = ["curl", "-i", shlex.quote(delivery.webhook.url)]
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in kept.items()]
-    parts.append(f"--data-binary {shlex.quote(payload)}")
+    if len(payload) <= _PASTED:
+        parts.append(f"--data-binary {shlex.quote(payload)}")
+    else:
+        parts.append("--data-binary @body.json  # the body is too long to paste: save it from its page")
     return " \\\n  ".join([" ".join(parts[:3]), *parts[3:]])
 
 

@@ -63,6 +63,14 @@ def one(inbox_id: str) -> Any:
     return _page(inbox_id)
 
 
+@blueprint.get("/inboxes/<inbox_id>/messages/<int:message_id>")
+@admin
+def body(inbox_id: str, message_id: int) -> Response:
+    """A message's body as it was kept: the page shows its beginning."""
+    kept = services().inboxes.message(inbox_id, message_id).body
+    return Response(kept, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
 @blueprint.post("/inboxes/<inbox_id>/answer")
 @admin
 def answer(inbox_id: str) -> Any:

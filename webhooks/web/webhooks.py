@@ -85,7 +85,8 @@ def sample() -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>")
 @admin
 def one(webhook_id: int) -> Any:
-    webhook = services().registry.webhook(webhook_id)
+    """Its page, also when it is deleted: the log's rows lead here."""
+    webhook = services().registry.webhook(webhook_id, deleted=True)
     pulses = services().pulses
     return render_template(
         "webhooks/one.html",
