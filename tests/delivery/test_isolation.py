@@ -88,6 +88,18 @@ def test_of_a_long_answer_16_kib_are_read_and_a_gzip_bomb_is_not_unpacked(
         assert 0 < len(kept[0].response_body) <= 16384
 
 
+def test_of_many_headers_8_kib_are_kept(appliance: Appliance, receiver: Receiver, place: Place) -> None:
+    webhook = appliance.webhook(place[0], receiver.url("/headers"))
+    receiver.answers["/headers"] = [Answer(500, {f"X-Much-{n}": "z" * 900 for n in range(50)})]
+    ring(appliance, place[1])
+    assert first_attempt(appliance, webhook)["status"] == 500
+    kept = appliance.rows(
+        "SELECT response_headers FROM attempt a JOIN delivery d ON d.id = a.delivery_id "
+        "WHERE d.webhook_id = :w", w=webhook["id"],
+    )  # fmt: skip
+    assert 7_000 < len(kept[0].response_headers) < 9_000 and "cut off" in kept[0].response_headers
+
+
 def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: Place) -> None:
     from machine import free_port
 

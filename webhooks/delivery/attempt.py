@@ -24,6 +24,7 @@ from webhooks.settings import VERSION
 
 KEPT_ON_FAILURE: Final = 16 << 10  # bytes of a response; the rest stays unread
 KEPT_ON_SUCCESS: Final = 1 << 10
+KEPT_HEADERS: Final = 8 << 10
 _MAX_RETRY_AFTER: Final = 86_400.0
 USER_AGENT: Final = "Spoke-Webhooks/"
 _MASK: Final = "•••"
@@ -157,7 +158,7 @@ class Sender:
         status = outcome.status = response.status_code
         success = 200 <= status < 300
         keep = KEPT_ON_SUCCESS if success else KEPT_ON_FAILURE
-        outcome.response_headers = json.dumps(dict(response.headers.items()), ensure_ascii=False)
+        outcome.response_headers = _kept_headers(response.headers)
         outcome.retry_after = _retry_after(status, response.headers)
         if not success:
             outcome.error = _refusal(status, response.headers.get("Location"))
@@ -174,6 +175,19 @@ class Sender:
 def _to_ourselves() -> Gate:
     """Past address rules and proxy: only ever for the URL of our own listening socket."""
     return Gate(AddressRules(allow=tuple(ipaddress.ip_network(every) for every in ("0.0.0.0/0", "::/0"))))
+
+
+def _kept_headers(headers: Any) -> str:
+    """As JSON; of a receiver that sends more than any needs, the first 8 KiB."""
+    kept: dict[str, str] = {}
+    left = KEPT_HEADERS
+    for name, value in headers.items():
+        left -= len(name) + len(value)
+        if left < 0:
+            kept["…"] = f"[cut off after {KEPT_HEADERS:,} bytes]"
+            break
+        kept[name] = value
+    return json.dumps(kept, ensure_ascii=False)
 
 
 def _read_body(raw: Any) -> bytes:
