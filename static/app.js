@@ -21,7 +21,9 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!live || event.target !== live) return;
   const selecting = !getSelection().isCollapsed && live.contains(getSelection().anchorNode);
   const above = live.getBoundingClientRect().top < -40;
-  if (document.hidden || selecting || above || live.contains(document.activeElement)) event.preventDefault();
+  // A link in the rows keeps its focus; an opened message gets it back below.
+  const focused = live.contains(document.activeElement) && live.id !== "messages";
+  if (document.hidden || selecting || above || focused) event.preventDefault();
 });
 
 // What was opened stays open when a live part comes anew.
@@ -34,6 +36,31 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     if (shown) detail.open = shown.open;
   }
   event.detail.serverResponse = page.body.innerHTML;
+  const focused = document.activeElement.closest("details[id]")?.id;
+  if (focused) setTimeout(() => document.querySelector(`#${focused} > summary`)?.focus());
+});
+
+// A second click while the first is on its way would do it twice.
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; });
+});
+addEventListener("pageshow", () => { for (const button of document.querySelectorAll("button:disabled")) button.disabled = false; });
+
+// Another theme must not cost what was typed.
+document.querySelector(".themes")?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const chosen = event.submitter;
+  fetch(event.target.action, { method: "POST", body: new URLSearchParams([[chosen.name, chosen.value]]), redirect: "manual" });
+  document.documentElement.dataset.theme = chosen.value;
+  for (const button of event.target.querySelectorAll("button")) button.setAttribute("aria-pressed", button === chosen);
+});
+
+// What was asked for in place and refused is told in place.
+document.addEventListener("htmx:responseError", (event) => {
+  const { target, xhr } = event.detail;
+  if (target.closest("[data-live]") || xhr.status === 401) return;
+  target.textContent = `That was refused (${xhr.status} ${xhr.statusText}). Reload the page to see how things are now.`;
 });
 
 // A live part that could not load says so, and is tried again.

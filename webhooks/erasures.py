@@ -39,10 +39,10 @@ class Erasures:
     def begin(self, *, thread_id: str | None = None, number: str | None = None) -> Erasure:
         """Note an erasure to be done, of one call or of all that one number took part in.
 
-        Test inboxes are emptied as well: what they were sent is not told apart by calls.
+        Once something is erased, test inboxes are emptied: what they were sent is not told apart by calls.
         """
         if (thread_id is None) == (number is None):
-            raise Invalid("Give either a thread or a number.")
+            raise Invalid("Give either a call or a number.")
         kind, key = (
             ("call", thread_key(thread_id)) if thread_id is not None else ("number", number_key(number or ""))
         )
@@ -54,7 +54,6 @@ class Erasures:
                 attempts=0, media=0, created_at=datetime.now(UTC),
             )  # fmt: skip
             session.add(row)
-            session.execute(sa.delete(InboxMessage))
             session.flush()
             # Not the number again: it was to be forgotten.
             record(session.connection(), f"erasure {row.id}", f"begun: all events of a {kind}")
@@ -101,6 +100,8 @@ class Erasures:
         with self._store.write(wait=None) as session:
             lock: Any = {} if self._store.sqlite else {"with_for_update": True}
             row = _found(session.get(Erasure, erasure_id, **lock), erasure_id)
+            if gone.events and not row.events:
+                session.execute(sa.delete(InboxMessage))
             row.events += gone.events
             row.deliveries += gone.deliveries
             row.attempts += gone.attempts

@@ -114,7 +114,12 @@ class History:
             webhook = _live(session.get(Webhook, delivery.webhook_id), delivery.webhook_id)
             state = replay.target_state(webhook.state, webhook.resume)
             if not replay.reopen(session.connection(), [delivery_id], state):
-                raise Conflict(f"Delivery {delivery_id} is {delivery.state}: it is on its way already.")
+                held = (
+                    "it goes out when its webhook is resumed"
+                    if delivery.state == "held"
+                    else "it is on its way"
+                )
+                raise Conflict(f"Delivery {delivery_id} is {delivery.state}: {held}.")
             record(
                 session.connection(), f"webhook {delivery.webhook_id}", f"delivery {delivery_id} sent again"
             )
@@ -200,6 +205,8 @@ def _span(since: datetime, until: datetime | None, states: Sequence[str]) -> Spa
     wrong = [state for state in states if state not in replay.RESENDABLE]
     if wrong or not states:
         raise Invalid(f"The states to send again are among {', '.join(replay.RESENDABLE)}.")
+    if until is not None and since >= until:
+        raise Invalid("The end of the span has to be after its start.", "until")
     end = now_ms() + 1 if until is None else round(until.timestamp() * 1000)
     return Span(round(since.timestamp() * 1000), end, tuple(dict.fromkeys(states)))
 

@@ -141,6 +141,44 @@ def test_the_keyboard_alone_completes_the_setup(page: Page, appliance: Appliance
     assert [(one["type"], one["url"]) for one in added] == [("outgoing_call", "https://crm.example/hook")]
 
 
+def test_a_double_click_adds_one_webhook(page: Page, appliance: Appliance, place: tuple[str, str]) -> None:
+    page.goto(appliance.url)
+    log_in_at(page, appliance)
+    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    page.goto(f"{appliance.url}/locations/{where}/webhooks/new/call")
+    page.get_by_label("URL").fill("https://crm.example/")
+    page.get_by_role("button", name="Add webhook").dblclick()
+    expect(page.get_by_text("whsec_")).to_be_visible()
+    assert len([one for one in appliance.cli("webhook", "list") if one["location"] == place[0]]) == 1
+
+
+def test_another_theme_costs_nothing_that_was_typed(
+    page: Page, appliance: Appliance, place: tuple[str, str]
+) -> None:
+    page.goto(appliance.url)
+    log_in_at(page, appliance)
+    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    page.goto(f"{appliance.url}/locations/{where}/webhooks/new/call")
+    page.get_by_label("URL").fill("https://crm.example/")
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.get_by_label("URL")).to_have_value("https://crm.example/")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+def test_what_was_refused_in_place_is_told_in_place(
+    page: Page, appliance: Appliance, place: tuple[str, str]
+) -> None:
+    webhook = appliance.webhook(place[0], "https://crm.example/")["id"]
+    page.goto(appliance.url)
+    log_in_at(page, appliance)
+    page.goto(f"{appliance.url}/webhooks/{webhook}")
+    appliance.cli("webhook", "delete", webhook)
+    page.get_by_role("button", name="Send test").click()
+    expect(page.get_by_text("That was refused (404")).to_be_visible()
+
+
 def log_in_at(page: Page, appliance: Appliance) -> None:
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")

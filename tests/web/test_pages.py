@@ -104,12 +104,17 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
         ("headers", "no colon", "Name: value"),
         ("headers", "Host: elsewhere", "set by the appliance"),
         ("concurrency", "many", "whole number"),
-        ("concurrency", "65", "less than or equal to 64"),
-        ("timeout", "0.1", "greater than or equal to 1"),
+        ("concurrency", "65", "Requests at a time (concurrency): has to be at most 64"),
+        ("timeout", "0.1", "has to be at least 1"),
         ("max_age", "1.5", "whole number"),
-        ("rate", "-1", "greater than 0"),
+        ("rate", "-1", "has to be more than 0"),
         ("ca", "-----BEGIN CERTIFICATE-----", "PEM"),
         ("description", "x" * 501, "at most 500"),
+        ("description", "a\0b", "printable"),
+        ("headers", "A: b\na: c", "given twice"),
+        ("url", "http://" + "x" * 2100, "longer than 2,000"),
+        ("url", "http://.../", "cannot be called"),
+        ("url", "http://exa\U0001f62emple.invalid/", "cannot be called"),
     ],
 )
 def test_a_fault_in_a_form_is_422_names_the_field_and_keeps_what_was_typed(
@@ -390,6 +395,7 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
     assert digits not in visitor.get("/history").text and digits not in visitor.get(page).text
     page = visitor.post("/erase", call=gone).headers["Location"]
     eventually(lambda: "1 of 1 events are gone" in text_of(visitor.get(page).text))
+    eventually(lambda: "Done" in text_of(visitor.get(page).text))
     left = [row[0] for row in appliance.rows("SELECT thread_key FROM event")]
     assert kept in left and gone not in left
     assert visitor.post("/erase", number=" ").status_code == 422
@@ -440,6 +446,34 @@ def test_every_page_is_small_and_leads_only_to_pages_that_are_there(
     for link in sorted(led):
         assert link.startswith("/"), f"{link} leads to another host"
         assert visitor.get(link).status_code == 200, link
+
+
+@pytest.mark.parametrize("number_", [1 << 31, (1 << 63) - 1, 1 << 63, 10**30])
+def test_a_number_that_no_row_has_is_404(appliance: Appliance, visitor: Visitor, number_: int) -> None:
+    pages = (
+        "/deliveries/{}", "/events/{}", "/events/{}/body", "/deliveries/{}/attempts/1", "/webhooks/{}",
+        "/webhooks/{}/edit", "/locations/{}", "/locations/{}/webhooks", "/replays/{}", "/erasures/{}",
+    )  # fmt: skip
+    for path in pages:
+        assert visitor.get(path.format(number_)).status_code == 404, path
+    for path in ("/webhooks/{}/pause", "/deliveries/{}/resend", "/locations/{}/rotate", "/replays/{}/pause"):
+        assert visitor.post(path.format(number_)).status_code == 404, path
+    assert visitor.post("/connect", location=str(number_)).status_code in (404, 422)
+    for query in ("before={}", "page={}"):
+        assert visitor.get(f"/deliveries?{query.format(number_)}").status_code == 200
+    assert "Traceback" not in appliance.log
+
+
+def test_who_was_logged_out_comes_back_to_the_page_that_was_open(appliance: Appliance) -> None:
+    visitor = Visitor(appliance)
+    visitor.post("/logout")
+    visitor.session.headers["Referer"] = f"{appliance.url}/webhooks/7/edit"
+    assert visitor.post("/webhooks/7/edit").headers["Location"] == "/login?next=/webhooks/7/edit"
+    live = {"HX-Request": "true", "HX-Current-URL": f"{appliance.url}/deliveries?state=held"}
+    led = visitor.get("/deliveries", headers=live).headers["HX-Redirect"]
+    assert led == "/login?next=/deliveries?state%3Dheld"
+    visitor.session.headers["Referer"] = "https://evil.example/webhooks/7"
+    assert visitor.post("/webhooks/7/edit").headers["Location"] == "/login"
 
 
 def test_under_a_path_prefix_every_link_has_it(start_appliance: Callable[..., Appliance]) -> None:

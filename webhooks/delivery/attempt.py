@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
@@ -25,6 +26,7 @@ from webhooks.settings import VERSION
 KEPT_ON_FAILURE: Final = 16 << 10  # bytes of a response; the rest stays unread
 KEPT_ON_SUCCESS: Final = 1 << 10
 KEPT_HEADERS: Final = 8 << 10
+MAX_URL: Final = 2000  # characters
 _MAX_RETRY_AFTER: Final = 86_400.0
 USER_AGENT: Final = "Spoke-Webhooks/"
 _MASK: Final = "•••"
@@ -188,6 +190,19 @@ def _kept_headers(headers: Any) -> str:
             break
         kept[name] = value
     return json.dumps(kept, ensure_ascii=False)
+
+
+def check_sendable(url: str) -> None:
+    """Raise Invalid for a URL that no request can be made of, whatever its host."""
+    labels = (urlsplit(url).hostname or "").removesuffix(".").split(".")
+    if len(url) > MAX_URL:
+        raise Invalid(f"The URL is longer than {MAX_URL:,} characters.")
+    try:
+        requests.Request("POST", url).prepare()
+        if ":" not in labels[0] and any(not 0 < len(label.encode("idna")) < 64 for label in labels):
+            raise UnicodeError("a part of the name is empty or too long")
+    except (requests.RequestException, UnicodeError) as error:
+        raise Invalid(f"The URL cannot be called: {error}.") from None
 
 
 def _read_body(raw: Any) -> bytes:

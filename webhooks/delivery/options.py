@@ -69,6 +69,17 @@ class Options(BaseModel):
         return {**self.model_dump(), "headers": dict.fromkeys(self.headers, "•••")}
 
 
+_LABELS: Final = {
+    "concurrency": "Requests at a time", "rate": "Requests a second", "timeout": "Timeout in seconds",
+    "max_age": "Maximum age in seconds", "ca": "Certificate authority", "headers": "Own headers",
+    "verify": "Check of the certificate",
+}  # fmt: skip
+_BOUNDS: Final = {
+    "greater_than_equal": "has to be at least {}", "less_than_equal": "has to be at most {}",
+    "greater_than": "has to be more than {}",
+}  # fmt: skip
+
+
 def parse_options(values: dict[str, Any]) -> Options:
     """Options from what a person gave.
 
@@ -79,5 +90,8 @@ def parse_options(values: dict[str, Any]) -> Options:
         return Options.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-    name = ".".join(map(str, first["loc"]))
-    raise Invalid(f"Option {name}: {first['msg'].removeprefix('Value error, ')}.", str(first["loc"][0]))
+    name = str(first["loc"][0])
+    bound = next(iter(first.get("ctx", {}).values()), "")
+    says = _BOUNDS.get(first["type"], "").format(f"{bound:,}" if isinstance(bound, int | float) else bound)
+    message = says or first["msg"].removeprefix("Value error, ")
+    raise Invalid(f"{_LABELS.get(name, 'Option')} ({'.'.join(map(str, first['loc']))}): {message}.", name)

@@ -114,6 +114,7 @@ _MESSAGES: Final = {
     "missing": "is missing",
     "string_too_long": f"is longer than {MAX_TEXT:,} characters",
 }
+_MADE: Final = ("id", "thread_id", "timestamp")  # if absent
 _KNOWN: Final = tuple(field.alias or name for name, field in _Known.model_fields.items())
 
 
@@ -134,7 +135,9 @@ def parse_json(body: bytes) -> tuple[list[IncomingEvent], bool]:
     if isinstance(document, dict):
         return [_event(document, ())], False
     if not 1 <= len(document) <= MAX_BATCH:
-        raise InvalidEvent([FieldError("", f"a batch has 1 to {MAX_BATCH:,} events, not {len(document):,}")])
+        raise InvalidEvent(
+            [FieldError("", f"has to be a batch of 1 to {MAX_BATCH:,} events, not {len(document):,}")]
+        )
     events: list[IncomingEvent] = []
     errors: list[FieldError] = []
     for index, members in enumerate(document):
@@ -168,7 +171,8 @@ def parse_form(body: bytes) -> IncomingEvent:
         fault = unsendable(key) or unsendable(value)
         if fault:
             raise InvalidEvent([FieldError(pointer(key.replace("\0", "?")), fault)])
-        members[key] = _member(key, value)
+        if value or key not in _MADE:  # what a PBX's template leaves empty it does not know
+            members[key] = _member(key, value)
     return _event(members, ())
 
 
@@ -250,7 +254,7 @@ def _check_subtype(known: _Known, path: tuple[object, ...]) -> None:
     at = pointer(*path, "subtype")
     if known.type not in CALL_TYPES:
         if known.subtype:
-            raise InvalidEvent([FieldError(at, f"a {known.type} has none: leave it out")])
+            raise InvalidEvent([FieldError(at, f"has to be left out: a {known.type} has none")])
     elif not known.subtype:
         raise InvalidEvent([FieldError(at, f"is missing: one of {', '.join(CALL_STATUSES)}")])
     elif known.subtype not in CALL_STATUSES:

@@ -35,5 +35,7 @@ def live_location(session: orm.Session, name: str) -> Location:
 
 
 def note(session: orm.Session, changed: Location | Webhook, text: str) -> None:
-    subject = f"location {changed.name}" if isinstance(changed, Location) else f"webhook {changed.id}"
-    record(session.connection(), subject, text)
+    if isinstance(changed, Location):
+        record(session.connection(), f"location {changed.id}", f"{changed.name}: {text}")
+    else:
+        record(session.connection(), f"webhook {changed.id}", text)

@@ -9,6 +9,7 @@ from sqlalchemy import orm
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_label
 from webhooks.db import Store, config_changed
+from webhooks.delivery.attempt import check_sendable
 from webhooks.delivery.holding import settle_webhook
 from webhooks.delivery.options import Options, parse_options
 from webhooks.delivery.signing import new_secret
@@ -69,7 +70,7 @@ class Webhooks:
             session.add(webhook)
             config_changed(session.connection())
             session.flush()
-            note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {url}")
+            note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {_shown(url)}")
             return webhook
 
     def edit_webhook(self, webhook_id: int, changes: dict[str, Any], version: int | None = None) -> Webhook:
@@ -86,7 +87,7 @@ class Webhooks:
             webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
             if version is not None and webhook.version != version:
                 raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
-            before, headers = _described(webhook), webhook.options.get("headers")
+            before, headers, url = _described(webhook), webhook.options.get("headers"), webhook.url
             merged = {
                 name: value for name, value in {**webhook.options, **options}.items() if value is not None
             }
@@ -102,6 +103,8 @@ class Webhooks:
             told = [f"{name}: {before[name]} → {new}" for name, new in after.items() if before[name] != new]
             if before["headers"] == after["headers"] and headers != webhook.options.get("headers"):
                 told.append("a header's value")
+            if before["URL"] == after["URL"] and url != webhook.url:
+                told.append("the URL's query")
             note(session, webhook, f"changed: {'; '.join(told) or 'nothing'}")
             return webhook
 
@@ -140,7 +143,7 @@ class Webhooks:
             webhook = _webhook(session, webhook_id)
             webhook.deleted_at = now()
             config_changed(session.connection())
-            note(session, webhook, f"deleted: {_filter(webhook)} → {webhook.url}")
+            note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
         return settle_webhook(self._store, webhook_id)
 
     def rotate_webhook(self, webhook_id: int) -> Webhook:
@@ -163,6 +166,7 @@ class Webhooks:
         try:
             if not own_inbox(self._settings, url):
                 self._rules.judge_host(check_url(url))
+                check_sendable(url)
         except (Invalid, TargetRefused) as error:
             raise Invalid(str(error), "url") from None
 
@@ -194,12 +198,22 @@ def _filter(webhook: Webhook) -> str:
     return filter_label(webhook.kind, webhook.type, webhook.status)
 
 
+def _shown(url: str) -> str:
+    """For the history: a query may hold a receiver's key."""
+    address, mark, _ = url.partition("?")
+    return f"{address}?•••" if mark else address
+
+
 def _described(webhook: Webhook) -> dict[str, str]:
     """What may be told of it in the history: of headers the names, of a certificate that there is one."""
     options = Options.model_validate(webhook.options).shown()
     options["headers"] = ", ".join(options["headers"]) or "none"
     options["ca"] = "own" if options["ca"] else "the usual ones"
-    own = {"events": _filter(webhook), "URL": webhook.url, "description": webhook.description or "none"}
+    own = {
+        "events": _filter(webhook),
+        "URL": _shown(webhook.url),
+        "description": webhook.description or "none",
+    }
     return own | {
         name.replace("_", " "): "default" if value is None else str(value) for name, value in options.items()
     }
@@ -213,6 +227,8 @@ def _kept(options: Options) -> dict[str, object]:
 def _check_description(text: str) -> None:
     if len(text) > 500:
         raise Invalid("A description has at most 500 characters.", "description")
+    if text and not text.isprintable():
+        raise Invalid("A description has printable characters only.", "description")
 
 
 def _check_filter(kind: str, type_: str | None, status: str | None) -> None:

@@ -1,6 +1,9 @@
 """Every HTTP door. A module here is a screen or a group of endpoints; each view says who may come in."""
 
+from typing import Any
+
 from flask import Flask
+from werkzeug.routing import IntegerConverter
 
 from webhooks.db import Store
 from webhooks.settings import Settings
@@ -30,6 +33,13 @@ from webhooks.web import (
 )
 
 
+class _Id(IntegerConverter):
+    """A number in an address: what no row can have is no page, 404."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **{"max": (1 << 63) - 1, **more})
+
+
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
     """Hang all doors into the app."""
     services.init_app(app, settings, store)
@@ -37,6 +47,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     access.init_app(app)
     problems.init_app(app)
     pages.init_app(app)
+    app.url_map.converters["int"] = _Id
     doors = (
         hook, upload, download, health, login, cards, webhooks, deliveries, export, erasures, replays,
         inboxes, locations, changes, settings_page, pages,

@@ -68,14 +68,23 @@ def _check() -> Any:
             abort(413, f"The form is longer than {_PUBLIC_BYTES:,} bytes.")
     if mark == "admin" and not logged_in():
         if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
-            return Response("", 401, {"HX-Redirect": url_for("login.show")})
+            return Response(
+                "", 401, {"HX-Redirect": url_for("login.show", next=_page_before("HX-Current-URL"))}
+            )
         if request.method not in _SAFE:
-            return redirect(url_for("login.show"), 303)
+            return redirect(url_for("login.show", next=_page_before("Referer")), 303)
         return redirect(url_for("login.show", next=request.full_path.rstrip("?")), 303)
     if mark != "token":
         g.acting = ExitStack()
         g.acting.enter_context(by(f"admin, from {request.remote_addr}"))
     return None
+
+
+def _page_before(header: str) -> str | None:
+    """The page that the browser shows, to come back to after the log-in; of ours alone."""
+    site, _, path = request.headers.get(header, "").partition("://")[2].partition("/")
+    prefix = request.script_root.lstrip("/")
+    return f"/{path.removeprefix(prefix).lstrip('/')}" if site == request.host else None
 
 
 def _leave(_error: BaseException | None) -> None:

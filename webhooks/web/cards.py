@@ -42,7 +42,7 @@ def connect_submit() -> Any:
         if new:
             location, token = registry.add_location(new)
             reveal(f"The token of {location.name}", token, "main")
-        elif chosen.isdigit():
+        elif chosen.isdecimal() and len(chosen) < 19:
             location = registry.location(int(chosen))
         else:
             raise Invalid("Choose a location, or give the name of a new one.")

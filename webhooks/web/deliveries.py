@@ -173,6 +173,11 @@ def wanted_from_address() -> Wanted:
             raise Invalid(f"{value!r} is none of {', '.join(known)}.", name)
         return value or None
 
+    def known_id(name: str) -> int | None:
+        if request.args.get(name) and _number(name) is None:
+            raise Invalid(f"{request.args[name]!r} is no {name}'s number.", name)
+        return _number(name)
+
     def moment(name: str) -> datetime | None:
         try:
             return parse_local(request.args.get(name, ""))
@@ -180,7 +185,7 @@ def wanted_from_address() -> Wanted:
             raise Invalid(f"{request.args[name]!r} is no time such as 2026-11-24 08:00.", name) from None
 
     wanted = Wanted(
-        webhook=_number("webhook"), location=_number("location"), state=chosen("state", STATES),
+        webhook=known_id("webhook"), location=known_id("location"), state=chosen("state", STATES),
         type=chosen("type", EVENT_TYPES), status=chosen("status", CALL_STATUSES),
         thread=request.args.get("call", "").strip() or None,
         number=request.args.get("number", "").strip()[:200] or None,

@@ -92,7 +92,7 @@ def point(inbox_id: str) -> Any:
     url = services().inboxes.address(services().inboxes.get(inbox_id))
     kind, _, number = request.form.get("target", "").partition(":")
     registry = services().registry
-    if not number.isdecimal():
+    if not number.isdecimal() or len(number) > 18:
         return _page(inbox_id, Invalid("Choose a webhook.", "target")), 422
     if kind == "new":
         location = registry.location(int(number))

@@ -45,7 +45,7 @@ def rename(location_id: int) -> Any:
     try:
         services().registry.rename_location(location.name, request.form.get("name", ""))
     except SpokeError as error:
-        return _page(location_id, error), 422
+        return _page(location_id, error, request.form.get("name", "")), 422
     return redirect(url_for("locations.one", location_id=location_id), 303)
 
 
@@ -101,14 +101,15 @@ def _list(error: SpokeError | None = None, name: str = "") -> str:
     )
 
 
-def _page(location_id: int, error: SpokeError | None = None) -> str:
+def _page(location_id: int, error: SpokeError | None = None, name: str | None = None) -> str:
     location = services().registry.location(location_id)
     shown = revealed(f"location {location_id}")
     return render_template(
         "locations/one.html",
         location=location,
+        name=location.name if name is None else name,
         pulse=services().pulses.of_locations(midnight()).get(location_id, Pulse()),
-        changes=services().history.changes(10, subject=f"location {location.name}"),
+        changes=services().history.changes(10, subject=f"location {location.id}"),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

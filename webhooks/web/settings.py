@@ -1,5 +1,6 @@
 """Settings: what is set and where that came from, versions, disk, queues; password and sessions."""
 
+import hashlib
 import os
 import platform
 import shutil
@@ -10,6 +11,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
+from webhooks.changes import record
 from webhooks.delivery.ownership import Ownership
 from webhooks.errors import Conflict, Invalid
 from webhooks.models import Media
@@ -54,6 +56,7 @@ def password() -> Any:
         return _page(error), 422
     with services().store.write() as writing:
         set_password(writing, request.form["new"])
+        record(writing.connection(), "admin", "password changed: all other sessions have ended")
     services().sessions.end_all()
     session.update(
         id=services().sessions.begin(request.remote_addr or "", request.user_agent.string),
@@ -84,6 +87,7 @@ def _page(error: Invalid | None = None) -> str:
         oldest=oldest,
         workers=_workers(),
         sessions=services().sessions.all()[:_SESSIONS],
+        own_session=hashlib.sha256(session["id"].encode()).digest(),
         fixed=settings.admin_password is not None,
         error=error,
         faulty=error.field if error else None,

@@ -75,6 +75,8 @@ class Form:
                 continue
             if not colon:
                 raise Invalid(f"The header line {line.strip()!r} has to be “Name: value”.", "headers")
+            if name.lower() in map(str.lower, kept):
+                raise Invalid(f"The header {name} is given twice.", "headers")
             if value == KEPT:
                 if name not in present:
                     raise Invalid(f"The header {name} has no value yet: write it out.", "headers")

@@ -149,6 +149,9 @@ def pause(webhook_id: int) -> Any:
 @admin
 def resume(webhook_id: int) -> Any:
     webhook = services().registry.webhook(webhook_id)
+    if webhook.state == "active":
+        notice(f"Webhook {webhook_id} is at work; there is nothing to resume.")
+        return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
     held = services().pulses.count(webhook_id, "held")
     return render_template("webhooks/resume.html", webhook=webhook, held=held)
 
@@ -156,7 +159,9 @@ def resume(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/resume")
 @admin
 def resume_submit(webhook_id: int) -> Any:
-    drop = request.form.get("held") == "drop"
+    if request.form.get("held") not in ("send", "drop"):
+        raise Invalid("Say whether what is held is to be sent or dropped.", "held")
+    drop = request.form["held"] == "drop"
     moved = services().registry.resume_webhook(webhook_id, drop_held=drop)
     services().waker.wake_now()
     notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")

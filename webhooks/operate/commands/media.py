@@ -88,5 +88,5 @@ def _recording(one: Shown) -> dict[str, Any]:
 def _sentence(counts: Erasure) -> str:
     return (
         f"Erased: {counts.events} events, {counts.deliveries} deliveries with {counts.attempts} attempts, "
-        f"{counts.media} recordings."
+        f"{counts.media} recordings." + (" Test inboxes were emptied." if counts.events else "")
     )

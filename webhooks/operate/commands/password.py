@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from webhooks.changes import record
 from webhooks.db import Store
 from webhooks.errors import Conflict, Invalid
 from webhooks.operate.commands import common
@@ -27,6 +28,7 @@ def command(settings: Settings, store: Store) -> click.Command:
             raise Invalid("A password has at least 8 characters.")
         with store.write() as session:
             set_password(session, new)
+            record(session.connection(), "admin", "password changed: all sessions have ended")
         common.show(as_json, {"user": "admin"}, "The password is set; all sessions have ended.")
 
     return password
