@@ -1,7 +1,7 @@
 """What a round takes out of the outbox: over all lanes, as many rows as the crew has places for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -43,11 +43,26 @@ class Claimer:
             self._free.slow -= one
             self._free.cautious -= one * task.cautious
 
+    def with_place(self, candidates: Iterable[Lane]) -> list[Lane]:
+        """Lanes that the crew has places for now: the others wait, or another process takes them."""
+        places = replace(self._free)
+        wanted = []
+        self.help_wanted = False
+        for lane in candidates:
+            if places.of(lane) > 0:
+                places.take(lane)
+                wanted.append(lane)
+            elif not lane.owned:
+                self.help_wanted = True
+        return wanted
+
     def claim(self, direct: Direct, candidates: list[Lane], now: int) -> list[Task]:
-        """In the caller's transaction, lane by lane in the order given."""
+        """In the caller's transaction, lane by lane in the order given; each has a place."""
         expires = time.monotonic() + LEASE / 1000
         places = replace(self._free)
-        self._lanes.own(direct, self._with_place(candidates), now)
+        self._lanes.own(direct, candidates, now)
+        for lane in candidates:
+            self._lanes.waiting.pop(lane.webhook_id, None)
         claims: list[tuple[Lane, Claim]] = []
 
         def chose(lane: Lane, claim: Claim) -> None:
@@ -77,19 +92,6 @@ class Claimer:
         for lane, claim in claims:
             lane.took(claim)
         return [task for lane, claim in claims for task in tasks_for(lane, claim.chains, expires)]
-
-    def _with_place(self, candidates: list[Lane]) -> list[Lane]:
-        """Lanes that the crew has places for: the others are left to other processes."""
-        places = replace(self._free)
-        wanted = []
-        self.help_wanted = False
-        for lane in candidates:
-            if places.of(lane) > 0:
-                places.take(lane)
-                wanted.append(lane)
-            elif not lane.owned:
-                self.help_wanted = True
-        return wanted
 
     def _wish(self, lane: Lane, places: Places, now: int) -> Wish:
         wish = lane.wish(now, places.of(lane)) if lane.owned else Wish(0, 0)

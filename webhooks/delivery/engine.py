@@ -17,7 +17,7 @@ from webhooks.delivery.claiming import Claimer
 from webhooks.delivery.crew import Crew, Report, Task
 from webhooks.delivery.lanes import Lane
 from webhooks.delivery.ownership import Ownership, free
-from webhooks.delivery.pinned import Gate
+from webhooks.delivery.pinned import Gate, trust
 from webhooks.delivery.possession import Possession
 from webhooks.delivery.proxy import Proxy
 from webhooks.delivery.settling import Settler
@@ -37,7 +37,7 @@ _LOOK_SECONDS: Final = 0.005  # while there is work, at most so often …
 _LOOK_SHARE: Final = 0.05  # … and for at most this share of the time
 _AWAKE_SECONDS: Final = 0.06  # after the last work it goes on looking: longer than the flag says so
 _FLAG_SECONDS: Final = 0.012
-_HELP_SECONDS: Final = 0.05  # at most so often another process is asked for help
+_HELP_SECONDS: Final = 0.1  # at most so often another process is asked for help
 _BACK_OFF: Final = (0.1, 5.0)
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ class Engine:
 
     def _run(self) -> None:
         pause = _BACK_OFF[0]
+        trust(None, True)  # reading all certificates takes a tenth of a second: not in a transaction
         try:
             while not (self._stopping and not self._claimer.under_way and not self._reports):
                 self._something.wait(self._wait_seconds())
@@ -152,6 +153,9 @@ class Engine:
         if time.monotonic() >= self._polled_at + POLL_SECONDS:
             self._poll()
         candidates = self._candidates()
+        if self._claimer.help_wanted and time.monotonic() - self._asked_at >= _HELP_SECONDS:
+            self._asked_at = time.monotonic()
+            self._waker.help()
         if not self._unsettled and not candidates:
             return
         try:
@@ -167,9 +171,6 @@ class Engine:
         for task in tasks:
             self._claimer.count(task, 1)
             self._crew.take(task)
-        if self._claimer.help_wanted and time.monotonic() - self._asked_at >= _HELP_SECONDS:
-            self._asked_at = time.monotonic()
-            self._waker.help()
 
     def _gather(self) -> None:
         while self._reports:
@@ -207,7 +208,7 @@ class Engine:
             self._ownership.forget(worker)
 
     def _candidates(self) -> list[Lane]:
-        """Lanes to claim from: ours with more to do, and after a look all that have something due."""
+        """Lanes to claim from: ours with more to do, and those with something due as we last saw it."""
         if self._stopping:
             return []
         found = self._lanes.with_more()
@@ -216,20 +217,25 @@ class Engine:
         if self._look or awake or started >= self._next_due:
             self._look = False
             self._looked_at = started
-            now = now_ms()
-            with self._store.direct_read() as direct:
-                due = turns.due_lanes(direct, self._ownership.id, now)
+            self._see(now_ms())
             self._look_costs = time.monotonic() - started
-            self._next_due = time.monotonic() + POLL_SECONDS
-            for lane in due:
-                if lane.due_at > now:
-                    self._due_in(lane.due_at - now)
-                else:
-                    found[lane.webhook_id] = self._lanes.lane(lane.webhook_id)
-        if found:  # another lane goes first in each round
-            self._turn = (self._turn + 1) % len(found)
+        found |= self._lanes.waiting
         lanes = list(found.values())
-        return lanes[self._turn :] + lanes[: self._turn]
+        if lanes:  # another one goes first in each round
+            self._turn = (self._turn + 1) % len(lanes)
+        return self._claimer.with_place(lanes[self._turn :] + lanes[: self._turn])
+
+    def _see(self, now: int) -> None:
+        """Look which lanes have something due, and when the next one will have."""
+        with self._store.direct_read() as direct:
+            due = turns.due_lanes(direct, self._ownership.id, now)
+        self._next_due = time.monotonic() + POLL_SECONDS
+        self._lanes.waiting = {
+            lane.webhook_id: self._lanes.lane(lane.webhook_id) for lane in due if lane.due_at <= now
+        }
+        for lane in due:
+            if lane.due_at > now:
+                self._due_in(lane.due_at - now)
 
     def _due_in(self, milliseconds: float) -> None:
         self._next_due = min(self._next_due, time.monotonic() + milliseconds / 1000)

@@ -21,6 +21,7 @@ class Possession:
         self._me, self._settings, self._gate = me, settings, gate
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
+        self.waiting: dict[int, Lane] = {}  # had something due when we looked, and no place here since
         self._config: str | None = None
 
     def lane(self, webhook_id: int) -> Lane:
@@ -69,6 +70,7 @@ class Possession:
         for lane in self._owned.values():
             lane.owned = False
         self._owned.clear()
+        self.waiting.clear()
 
     def forget_unused(self) -> list[int]:
         """Close what has not been used for long; the answer is whose it was."""
