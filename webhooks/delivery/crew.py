@@ -86,9 +86,10 @@ class Places:
         return 0 if lane.quick else self.slow
 
     def take(self, lane: Lane, places: int = 1) -> None:
-        """Take places for single rows; a negative number gives them back."""
+        """Take places for a lane of its kind; a negative number gives them back."""
         if lane.quick and not lane.cautious:
-            self.short -= places
+            self.chunks -= places * lane.deep
+            self.short -= places * (not lane.deep)
         else:
             self.slow -= places
             self.cautious -= places if lane.cautious else 0
