@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final
 
 from webhooks.delivery import outbox
 from webhooks.delivery.crew import FAST_QUEUE, POOL_THREADS, SHORT_QUEUE, Places, Task, tasks_for
@@ -11,8 +10,6 @@ from webhooks.delivery.lanes import Lane
 from webhooks.delivery.outbox import LEASE, Claim, Wish
 from webhooks.delivery.possession import Possession
 from webhooks.direct import Direct
-
-_MANY_SLOW: Final = 8  # so many tasks in the pool come back in groups
 
 
 class Claimer:
@@ -22,14 +19,12 @@ class Claimer:
         self._me, self._lanes, self._due_in = me, lanes, due_in
         self._free = Places(FAST_QUEUE, SHORT_QUEUE, POOL_THREADS, POOL_THREADS // 2)
         self.under_way = 0
-        self.help_wanted = False  # there was no place for a lane; another process may have one
+        self.without_place: set[int] = set()  # another process may have a place for these lanes
 
     @property
-    def busy(self) -> bool:
-        """Much is under way: it is worth while to wait until more of it has come back."""
-        free = self._free
-        fast = free.chunks < FAST_QUEUE or free.short < SHORT_QUEUE
-        return fast or POOL_THREADS - free.slow >= _MANY_SLOW
+    def fast(self) -> bool:
+        """The fast threads have something to do: it comes back in quick succession."""
+        return self._free.chunks < FAST_QUEUE or self._free.short < SHORT_QUEUE
 
     def count(self, task: Task, one: int) -> None:
         """A task begins (1) or has ended (-1)."""
@@ -47,13 +42,13 @@ class Claimer:
         """Lanes that the crew has places for now: the others wait, or another process takes them."""
         places = replace(self._free)
         wanted = []
-        self.help_wanted = False
+        self.without_place = set()
         for lane in candidates:
             if places.of(lane) > 0:
                 places.take(lane)
                 wanted.append(lane)
-            elif not lane.owned:
-                self.help_wanted = True
+            elif lane.idle:
+                self.without_place.add(lane.webhook_id)
         return wanted
 
     def claim(self, direct: Direct, candidates: list[Lane], now: int) -> list[Task]:

@@ -66,6 +66,7 @@ class Engine:
         self._look = True
         self._stopping = False
         self._turn = 0
+        self._came = 0  # reports that the last round found
         self._next_due = 0.0  # monotonic
         self._asked_at = self._polled_at = self._worked_at = self._flagged_at = self._looked_at = 0.0
         self._look_costs = 0.0
@@ -113,7 +114,7 @@ class Engine:
             while not (self._stopping and not self._claimer.under_way and not self._reports):
                 self._something.wait(self._wait_seconds())
                 self._something.clear()
-                if self._claimer.busy:
+                if self._claimer.fast or self._came > 1:
                     time.sleep(_GATHER_SECONDS)
                 try:
                     self._round()
@@ -153,7 +154,7 @@ class Engine:
         if time.monotonic() >= self._polled_at + POLL_SECONDS:
             self._poll()
         candidates = self._candidates()
-        if self._claimer.help_wanted and time.monotonic() - self._asked_at >= _HELP_SECONDS:
+        if self._claimer.without_place and time.monotonic() - self._asked_at >= _HELP_SECONDS:
             self._asked_at = time.monotonic()
             self._waker.help()
         if not self._unsettled and not candidates:
@@ -173,6 +174,7 @@ class Engine:
             self._crew.take(task)
 
     def _gather(self) -> None:
+        self._came = len(self._reports)
         while self._reports:
             report = self._reports.popleft()
             self._unsettled.append(report)
@@ -183,8 +185,9 @@ class Engine:
         """What is not said by any wake-up: dead workers, webhooks paused or deleted, our own beat."""
         self._polled_at = time.monotonic()
         self._look = True
-        for webhook_id in self._lanes.forget_unused():
-            self._settler.forget(webhook_id)
+        if not self._unsettled:
+            for webhook_id in self._lanes.forget_unused():
+                self._settler.forget(webhook_id)
         self._ownership.check()
         with self._store.direct_read() as direct:
             self._ownership.confirm(direct)
@@ -247,5 +250,6 @@ class Engine:
         self._lanes.own(direct, {report.task.lane for report in self._unsettled}, now)
         self._settler.settle(direct, self._unsettled, now)
         tasks = self._claimer.claim(direct, candidates, now)
-        self._lanes.give_up(direct, {task.lane.webhook_id for task in tasks}, now)
+        busy = {task.lane.webhook_id for task in tasks}
+        self._lanes.give_up(direct, busy, self._claimer.without_place, now)
         return tasks

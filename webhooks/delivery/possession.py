@@ -51,16 +51,25 @@ class Possession:
             self._config = version
             self._read(direct, list(self._owned), now)
 
-    def give_up(self, direct: Direct, busy: set[int], now: int) -> None:
-        """Let go of lanes that have nothing under way and nothing due."""
+    def give_up(self, direct: Direct, busy: set[int], without_place: set[int], now: int) -> None:
+        """Let go of lanes that have nothing under way and nothing due, or no place here for what is due."""
         idle = [id_ for id_, lane in self._owned.items() if lane.idle and id_ not in busy]
         if not idle:
             return
         gone = turns.disown_lanes(direct, self._me, idle, now)
+        # Rows that were pushed wait for the settling of an earlier one, by whoever knows of them.
+        left = [
+            webhook_id
+            for webhook_id in idle
+            if webhook_id in without_place and webhook_id not in gone and not self._owned[webhook_id].pushed
+        ]
+        if left:
+            turns.leave_lanes(direct, self._me, left)
+            self.waiting |= {webhook_id: self._owned[webhook_id] for webhook_id in left}
         for webhook_id in idle:
             lane = self._owned[webhook_id]
             lane.more = webhook_id not in gone
-            if not lane.more:
+            if not lane.more or webhook_id in left:
                 lane.owned = False
                 lane.pushed.clear()
                 del self._owned[webhook_id]

@@ -41,6 +41,7 @@ _DISOWN = """
         AND d.due_at <= :now)
     RETURNING webhook_id
 """
+_LEAVE = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :me"
 
 
 def due_lanes(direct: Direct, me: str, now: int) -> list[DueLane]:
@@ -61,3 +62,8 @@ def disown_lanes(direct: Direct, me: str, webhook_ids: Iterable[int], now: int) 
     """Give lanes up unless rows are due: checked in the same statement, so no wake-up is lost."""
     parameters = {"me": me, "ids": webhook_ids, "now": now}
     return {webhook_id for (webhook_id,) in direct.rows(_DISOWN, parameters)}
+
+
+def leave_lanes(direct: Direct, me: str, webhook_ids: Iterable[int]) -> None:
+    """Give lanes up although rows are due: whoever looks next has them."""
+    direct.run(_LEAVE, {"me": me, "ids": webhook_ids})
