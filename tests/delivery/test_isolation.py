@@ -114,27 +114,37 @@ def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: P
     assert first_attempt(appliance, plain)["error"].startswith("No secure connection could be made: ")
 
 
-def test_receivers_that_hang_from_their_first_delivery_on_delay_nobody(
-    start_appliance: Callable[..., Appliance], receiver: Receiver
+@pytest.mark.parametrize(
+    ("hanging", "known"), [(20, False), (100, False), (100, True)], ids=["20", "100", "100 that were quick"]
+)
+def test_receivers_that_hang_delay_nobody(
+    start_appliance: Callable[..., Appliance], receiver: Receiver, hanging: int, known: bool
 ) -> None:
-    """A hundred of them, in one appliance with two workers; a healthy webhook beside."""
+    """In one appliance with two workers, beside five healthy ones, from the first second on: all are new.
+
+    Or all had answered at once until then, and so are served by the few fast threads.
+    """
     appliance = start_appliance(SPOKE_TIMEOUT="10")
-    for name in ("Hanging", "Healthy"):
-        appliance.location(name)
-    hanging = appliance.cli("location", "rotate", "Hanging")["token"]
-    healthy = appliance.cli("location", "rotate", "Healthy")["token"]
-    receiver.answers["/hang"] = [Answer(seconds=30)]
-    for _ in range(100):
-        appliance.webhook("Hanging", receiver.url("/hang"))
-    appliance.webhook("Healthy", receiver.url("/healthy"))
-    for _ in range(5):
-        ring(appliance, hanging, thread_id=str(uuid.uuid4()))
+    dead, alive = appliance.location("Hanging"), appliance.location("Healthy")
+    for number in range(hanging):
+        appliance.webhook("Hanging", receiver.url(f"/hang/{number}"))
+    for number in range(5):
+        appliance.webhook("Healthy", receiver.url(f"/healthy/{number}"))
+    if known:
+        ring(appliance, dead)
+        for number in range(hanging):
+            receiver.wait(f"/hang/{number}")
+    receiver.answers |= {f"/hang/{number}": [Answer(seconds=30)] for number in range(hanging)}
     slowest = 0.0
-    for number in range(1, 31):
+    for count in range(1, 21):
+        if count <= 5:
+            ring(appliance, dead, thread_id=str(uuid.uuid4()))
         sent = time.monotonic()
-        ring(appliance, healthy)
-        slowest = max(slowest, receiver.wait("/healthy", number, 5)[-1].at - sent)
-    assert slowest < 2, f"the slowest took {slowest:.1f} s"
+        ring(appliance, alive)
+        for number in range(5):
+            slowest = max(slowest, receiver.wait(f"/healthy/{number}", count, 9)[-1].at - sent)
+    appliance.kill()  # nobody waits for what hangs
+    assert slowest < 5, f"the slowest took {slowest:.1f} s"
 
 
 def test_a_circuit_opens_after_five_breaks_and_probes_with_one(

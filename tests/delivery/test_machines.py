@@ -98,7 +98,8 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(tmp_path: Path, 
         appliance.wait_ready()
         answer = eventually(lambda: _taken(appliance, token), 20)
         assert answer.json()["deliveries"] == 1
-        eventually(lambda: receiver.at("/hook")[-1].json["subtype"] == "ended", 20)
+        # What was in flight when the database went comes once more, before it or after it: another call.
+        eventually(lambda: "ended" in {one.json["subtype"] for one in receiver.at("/hook")}, 20)
         assert "Traceback" not in appliance.log
     finally:
         appliance.end()

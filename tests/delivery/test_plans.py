@@ -8,7 +8,8 @@ import pytest
 import sqlalchemy as sa
 from machine import Appliance
 
-from webhooks.delivery import holding, outbox
+from webhooks import direct
+from webhooks.delivery import holding, outbox, outcomes, turns
 from webhooks.media import shelf
 from webhooks.operate import purge
 
@@ -18,7 +19,8 @@ BY_STATE = "ix_delivery_webhook_id_state_id (webhook_id=? AND state=?"
 
 def plan(appliance: Appliance, sql: str) -> str:
     with appliance.app.extensions["spoke"].store.read() as session:
-        found = session.execute(sa.text(f"EXPLAIN QUERY PLAN {sql}"), dict.fromkeys(names(sql), 1))
+        text = sa.text(f"EXPLAIN QUERY PLAN {direct._sqlite(sql)}")
+        found = session.execute(text, {name: "[1]" if name == "ids" else 1 for name in names(sql)})
         return "\n".join(row.detail for row in found)
 
 
@@ -29,13 +31,16 @@ def names(sql: str) -> list[str]:
 @pytest.mark.parametrize(
     ("sql", "found"),
     [
-        (outbox._DUE_LANES, "ix_delivery_due (webhook_id=?)"),
+        (turns._DUE_LANES, "ix_delivery_due (webhook_id=?)"),
+        (turns._DISOWN, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (outbox._CANDIDATES, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (outbox._CANDIDATES, BY_CALL),
+        (outbox._FIRST, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (outbox._FIRST, BY_CALL),
         (outbox._OF_CALL, BY_CALL),
-        (outbox._PULL, BY_CALL),
+        (outcomes._PULL, BY_CALL),
         (outbox._BODIES.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
-        (outbox._COME, "ix_delivery_event_id (event_id=?)"),
+        (outcomes._COME, "ix_delivery_event_id (event_id=?)"),
         (shelf._WAITING, "ix_media_state_created_at (state=?)"),
         (holding._UNSETTLED.text, BY_STATE),
         (purge._DROP_HELD.text, BY_STATE),

@@ -90,7 +90,9 @@ class Sender:
             _to_ourselves() if endpoint.own else gate, connections, trust(endpoint.ca, endpoint.verify)
         )
         try:
-            self._url = requests.Request("POST", endpoint.url).prepare().url
+            prepared = requests.PreparedRequest()
+            prepared.prepare_url(endpoint.url, None)
+            self._url = prepared.url
         except (requests.RequestException, UnicodeError) as error:
             self._url, self._fault = None, f"The URL cannot be called: {error}"
 

@@ -1,11 +1,16 @@
 """The threads that make attempts: two fast ones for receivers that answer at once, a pool for the rest.
 
+The fast ones take chunks of a lane that has much to send, and single deliveries of lanes that have little.
+Of these, a thread serves some before it goes on with a chunk, and a chunk makes way for them after each row.
+
 Many threads beside each other cost more than they bring where each request takes a millisecond; where a
 receiver takes its time, only threads help. A watcher cuts attempts off at their deadline, and puts a new
 thread in the place of a fast one that got stuck.
 """
 
+import collections
 import concurrent.futures
+import contextlib
 import logging
 import queue
 import threading
@@ -17,13 +22,15 @@ from typing import Final
 from webhooks.db import now_ms
 from webhooks.delivery.attempt import Message, Outcome
 from webhooks.delivery.deadline import Deadline
-from webhooks.delivery.lanes import Lane
+from webhooks.delivery.lanes import CHUNK, Lane
 from webhooks.delivery.outbox import Chain, Row
 from webhooks.errors import SpokeError
 
 FAST_THREADS: Final = 2
-FAST_QUEUE: Final = 2 * FAST_THREADS
+FAST_QUEUE: Final = 2 * FAST_THREADS  # chunks
+SHORT_QUEUE: Final = 100  # single deliveries
 POOL_THREADS: Final = 128
+_SHORT_RUN: Final = 20  # single deliveries that a thread makes before it takes a chunk's next row
 _STUCK_SECONDS: Final = 0.05
 _WATCH_SECONDS: Final = 0.025
 _MARGIN: Final = 1.0  # seconds by which a lease has to outlast an attempt's timeout
@@ -33,13 +40,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Task:
-    """Chains of one lane for one thread. ``expires`` is the lease's end on the monotonic clock."""
+    """Rows of one lane for one thread: whole chains, one behind the other.
+
+    ``expires`` is the lease's end on the monotonic clock. ``short``: a single row for a fast thread.
+    """
 
     lane: Lane
-    chains: list[Chain]
+    rows: list[Row]
     expires: float
     fast: bool
     cautious: bool
+    short: bool = False
+    sent: int = 0
     done: list[tuple[Row, Outcome]] = field(default_factory=list)
     unsent: list[Row] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -60,26 +72,42 @@ class Report:
 class Places:
     """Free places of the crew while a round gives them out."""
 
-    fast: int
+    chunks: int
+    short: int
     slow: int
     cautious: int
 
     def of(self, lane: Lane) -> int:
-        """Those that a lane of its kind may have."""
+        """How many rows a lane of its kind may have."""
         if lane.cautious:
             return min(self.slow, self.cautious)
-        return self.fast if lane.quick else self.slow
+        if lane.quick and (lane.deep or self.short > 0):
+            return CHUNK if self.chunks > 0 else int(not lane.deep)
+        return 0 if lane.quick else self.slow
 
-    def fill(self, lane: Lane, chains: list[Chain], expires: float) -> list[Task]:
-        """Tasks for a claim's chains: one for a fast thread, or one a chain for the pool."""
+    def take(self, lane: Lane, places: int = 1) -> None:
+        """Take places for a lane of its kind; a negative number gives them back."""
         if lane.quick and not lane.cautious:
-            tasks = [Task(lane, chains, expires, fast=True, cautious=False)] if chains else []
-            self.fast -= len(tasks)
-            return tasks
-        tasks = [Task(lane, [chain], expires, fast=False, cautious=lane.cautious) for chain in chains]
-        self.slow -= len(tasks)
-        self.cautious -= len(tasks) if lane.cautious else 0
-        return tasks
+            self.chunks -= places * lane.deep
+            self.short -= places * (not lane.deep)
+        else:
+            self.slow -= places
+            self.cautious -= places if lane.cautious else 0
+
+    def fill(self, tasks: list[Task]) -> None:
+        for task in tasks:
+            self.short -= task.fast and task.short
+            self.chunks -= task.fast and not task.short
+            self.slow -= not task.fast
+            self.cautious -= task.cautious
+
+
+def tasks_for(lane: Lane, chains: list[Chain], expires: float) -> list[Task]:
+    """Tasks for a claim's chains: one for a fast thread, or one a chain for the pool."""
+    if not lane.quick or lane.cautious:
+        return [Task(lane, chain, expires, fast=False, cautious=lane.cautious) for chain in chains]
+    rows = [row for chain in chains for row in chain]
+    return [Task(lane, rows, expires, fast=True, cautious=False, short=len(rows) == 1)] if rows else []
 
 
 class Crew:
@@ -88,7 +116,10 @@ class Crew:
 
     def __init__(self, report: Callable[[Report], None], text: Callable[[Row], str]) -> None:
         self._report, self._text = report, text
-        self._queue: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        # For each task of the fast threads there is one True in the queue; False ends a thread.
+        self._queue: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._short: collections.deque[Task] = collections.deque()
+        self._chunks: collections.deque[Task] = collections.deque()
         self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt")
         self._deadlines: set[Deadline] = set()
         self._fast: dict[threading.Thread, tuple[Task, Deadline] | None] = {}
@@ -103,7 +134,8 @@ class Crew:
 
     def take(self, task: Task) -> None:
         if task.fast:
-            self._queue.put(task)
+            (self._short if task.short else self._chunks).append(task)
+            self._queue.put(True)
         else:
             self._pool.submit(self._run, task)
 
@@ -119,7 +151,7 @@ class Crew:
     def end(self) -> None:
         self._ended.set()
         for _ in self._fast:
-            self._queue.put(None)
+            self._queue.put(False)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _start_fast(self) -> None:
@@ -128,18 +160,35 @@ class Crew:
         thread.start()
 
     def _serve(self) -> None:
-        while True:
-            task = self._queue.get()
-            if task is None:
-                return
+        run = 0
+        while self._queue.get():
+            chunk_first = run >= _SHORT_RUN
+            task = (
+                self._next(self._chunks, self._short)
+                if chunk_first
+                else self._next(self._short, self._chunks)
+            )
+            run = run + 1 if task.short else 0
             if not self._run(task):
                 return  # it got stuck: another thread has its place
 
+    @staticmethod
+    def _next(*queues: collections.deque[Task]) -> Task:
+        for waiting in queues:
+            with contextlib.suppress(IndexError):
+                return waiting.popleft()
+        raise AssertionError("there are as many tasks as there is word of them")
+
     def _run(self, task: Task) -> bool:
-        """Work a task off; False if the watcher took it away meanwhile."""
+        """Work a task off, or make way; False if the watcher took it away meanwhile."""
+        begun = task.sent
         try:
-            for index, chain in enumerate(task.chains):
-                if not self._send_chain(task, chain, index):
+            while task.sent < len(task.rows):
+                if task.fast and not task.short and self._short and task.sent > begun:
+                    self._chunks.appendleft(task)
+                    self._queue.put(True)
+                    return True
+                if not self._send_next(task):
                     break
         except Exception:
             # Nothing may end the thread with rows in its hands. They come back when their lease ends.
@@ -148,23 +197,20 @@ class Crew:
             self._report(Report(task, task.done, task.unsent, last=True))
             return not task.abandoned
 
-    def _send_chain(self, task: Task, chain: Chain, index: int) -> bool:
-        """Send a call's messages in order. At the first failure the rest of the task goes back."""
-        lane = task.lane
-        for place, row in enumerate(chain):
-            timeout = lane.sender.endpoint.timeout
-            if self._stopping.is_set() or time.monotonic() + timeout + _MARGIN > task.expires:
-                self._give_back(task, index, place)
-                return False
-            outcome = self._attempt(task, row, timeout)
-            with task.lock:
-                task.done.append((row, outcome))
-                if task.abandoned:
-                    return False
-                if not outcome.delivered:
-                    self._give_back(task, index, place + 1)
-                    return False
-        return True
+    def _send_next(self, task: Task) -> bool:
+        """Send one row. At the first failure the rest of the task goes back: its call's later ones wait."""
+        row = task.rows[task.sent]
+        timeout = task.lane.sender.endpoint.timeout
+        if self._stopping.is_set() or time.monotonic() + timeout + _MARGIN > task.expires:
+            task.unsent = task.rows[task.sent :]
+            return False
+        outcome = self._attempt(task, row, timeout)
+        with task.lock:
+            task.done.append((row, outcome))
+            task.sent += 1
+            if not task.abandoned and not outcome.delivered:
+                task.unsent = task.rows[task.sent :]
+            return outcome.delivered and not task.abandoned
 
     def _attempt(self, task: Task, row: Row, timeout: float) -> Outcome:
         deadline = Deadline(timeout)
@@ -181,11 +227,6 @@ class Crew:
             self._deadlines.discard(deadline)
             if task.fast and thread in self._fast:
                 self._fast[thread] = None
-
-    def _give_back(self, task: Task, index: int, place: int) -> None:
-        task.unsent += task.chains[index][place:]
-        for chain in task.chains[index + 1 :]:
-            task.unsent += chain
 
     def _watch(self) -> None:
         while not self._ended.wait(_WATCH_SECONDS):
@@ -204,9 +245,7 @@ class Crew:
                 return  # it came through just now
             del self._fast[thread]
             task.abandoned = True
-            finished = {row.id for row, _ in task.done}
-            waiting = [row for chain in task.chains for row in chain if row.id not in finished]
-            report = Report(task, task.done, waiting[1:], last=False)
+            report = Report(task, task.done, task.rows[task.sent + 1 :], last=False)
             task.done = []
         self._report(report)
         self._start_fast()

@@ -8,16 +8,17 @@ import collections
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
-from webhooks.db import Store, config_version, now_ms
-from webhooks.delivery import holding, outbox
-from webhooks.delivery.crew import FAST_QUEUE, POOL_THREADS, Crew, Places, Report, Task
+from webhooks.db import Store, now_ms
+from webhooks.delivery import holding, turns
+from webhooks.delivery.claiming import Claimer
+from webhooks.delivery.crew import Crew, Report, Task
 from webhooks.delivery.lanes import Lane
-from webhooks.delivery.outbox import LEASE
 from webhooks.delivery.ownership import Ownership, free
-from webhooks.delivery.pinned import Gate
+from webhooks.delivery.pinned import Gate, trust
+from webhooks.delivery.possession import Possession
 from webhooks.delivery.proxy import Proxy
 from webhooks.delivery.settling import Settler
 from webhooks.delivery.targets import AddressRules
@@ -36,8 +37,7 @@ _LOOK_SECONDS: Final = 0.005  # while there is work, at most so often …
 _LOOK_SHARE: Final = 0.05  # … and for at most this share of the time
 _AWAKE_SECONDS: Final = 0.06  # after the last work it goes on looking: longer than the flag says so
 _FLAG_SECONDS: Final = 0.012
-_HELP_SECONDS: Final = 0.05  # at most so often another process is asked for help
-_FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
+_HELP_SECONDS: Final = 0.1  # at most so often another process is asked for help
 _BACK_OFF: Final = (0.1, 5.0)
 
 log = logging.getLogger(__name__)
@@ -48,9 +48,11 @@ class Engine:
 
     def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
         """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to start anew."""
-        self._settings, self._store, self._on_fault = settings, store, on_fault
-        self._gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
+        self._store, self._on_fault = store, on_fault
+        gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
         self._ownership = Ownership(settings, store)
+        self._lanes = Possession(self._ownership.id, settings, gate)
+        self._claimer = Claimer(self._ownership.id, self._lanes, self._due_in)
         self._settler = Settler(self._ownership.id, settings.retry_schedule, self._due_in)
         self._waker = Waker(settings)
         links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
@@ -63,12 +65,9 @@ class Engine:
         self._something = threading.Event()
         self._look = True
         self._stopping = False
-        self._lanes: dict[int, Lane] = {}
         self._turn = 0
-        self._config: str | None = None
+        self._came = 0  # reports that the last round found
         self._next_due = 0.0  # monotonic
-        self._help = False
-        self._fast = self._slow = self._cautious = 0  # tasks under way
         self._asked_at = self._polled_at = self._worked_at = self._flagged_at = self._looked_at = 0.0
         self._look_costs = 0.0
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
@@ -110,11 +109,12 @@ class Engine:
 
     def _run(self) -> None:
         pause = _BACK_OFF[0]
+        trust(None, True)  # reading all certificates takes a tenth of a second: not in a transaction
         try:
-            while not (self._stopping and not self._fast + self._slow and not self._reports):
+            while not (self._stopping and not self._claimer.under_way and not self._reports):
                 self._something.wait(self._wait_seconds())
                 self._something.clear()
-                if self._fast:
+                if self._claimer.fast or self._came > 1:
                     time.sleep(_GATHER_SECONDS)
                 try:
                     self._round()
@@ -154,48 +154,40 @@ class Engine:
         if time.monotonic() >= self._polled_at + POLL_SECONDS:
             self._poll()
         candidates = self._candidates()
+        if self._claimer.without_place and time.monotonic() - self._asked_at >= _HELP_SECONDS:
+            self._asked_at = time.monotonic()
+            self._waker.help()
         if not self._unsettled and not candidates:
             return
         try:
             with self._store.direct(wait=None) as direct:
                 tasks = self._turn_over(direct, candidates)
         except Busy:
-            for lane in self._lanes.values():
-                lane.owned = False  # what memory says may not be so: each lane is read anew
+            self._lanes.doubt()
             self._look = True
             raise
         if self._unsettled or tasks:
             self._stay_awake()
         self._unsettled.clear()
         for task in tasks:
-            self._count(task, 1)
+            self._claimer.count(task, 1)
             self._crew.take(task)
-        if self._help and time.monotonic() - self._asked_at >= _HELP_SECONDS:
-            self._asked_at = time.monotonic()
-            self._waker.help()
 
     def _gather(self) -> None:
+        self._came = len(self._reports)
         while self._reports:
             report = self._reports.popleft()
             self._unsettled.append(report)
             if report.last:
-                self._count(report.task, -1)
-
-    def _count(self, task: Task, one: int) -> None:
-        """Keep the books of places taken."""
-        if task.fast:
-            self._fast += one
-            task.lane.chunks += one
-        else:
-            self._slow += one
-            task.lane.chains += one
-            self._cautious += one * task.cautious
+                self._claimer.count(report.task, -1)
 
     def _poll(self) -> None:
         """What is not said by any wake-up: dead workers, webhooks paused or deleted, our own beat."""
         self._polled_at = time.monotonic()
         self._look = True
-        self._forget_unused()
+        if not self._unsettled:
+            for webhook_id in self._lanes.forget_unused():
+                self._settler.forget(webhook_id)
         self._ownership.check()
         with self._store.direct_read() as direct:
             self._ownership.confirm(direct)
@@ -218,105 +210,46 @@ class Engine:
         for worker in dead:
             self._ownership.forget(worker)
 
-    def _forget_unused(self) -> None:
-        old = time.monotonic() - _FORGET_SECONDS
-        for lane in [lane for lane in self._lanes.values() if not lane.owned and lane.idle]:
-            if lane.used_at < old:
-                lane.close()
-                del self._lanes[lane.webhook_id]
-                self._settler.forget(lane.webhook_id)
-
-    def _candidates(self) -> list[int]:
-        """Lanes to claim from: ours with more to do, and after a look all that have something due."""
+    def _candidates(self) -> list[Lane]:
+        """Lanes to claim from: ours with more to do, and those with something due as we last saw it."""
         if self._stopping:
             return []
-        found = [lane.webhook_id for lane in self._lanes.values() if lane.owned and lane.more]
+        found = self._lanes.with_more()
         started = time.monotonic()
         awake = started < self._worked_at + _AWAKE_SECONDS and started >= self._next_look()
         if self._look or awake or started >= self._next_due:
             self._look = False
             self._looked_at = started
-            now = now_ms()
-            with self._store.direct_read() as direct:
-                due = outbox.due_lanes(direct, self._ownership.id, now)
+            self._see(now_ms())
             self._look_costs = time.monotonic() - started
-            self._next_due = time.monotonic() + POLL_SECONDS
-            for lane in due:
-                if lane.due_at > now:
-                    self._due_in(lane.due_at - now)
-                elif lane.webhook_id not in found:
-                    found.append(lane.webhook_id)
-        if found:  # another lane goes first in each round
-            self._turn = (self._turn + 1) % len(found)
-        return found[self._turn :] + found[: self._turn]
+        found |= self._lanes.waiting
+        lanes = list(found.values())
+        if lanes:  # another one goes first in each round
+            self._turn = (self._turn + 1) % len(lanes)
+        return self._claimer.with_place(lanes[self._turn :] + lanes[: self._turn])
+
+    def _see(self, now: int) -> None:
+        """Look which lanes have something due, and when the next one will have."""
+        with self._store.direct_read() as direct:
+            due = turns.due_lanes(direct, self._ownership.id, now)
+        self._next_due = time.monotonic() + POLL_SECONDS
+        self._lanes.waiting = {
+            lane.webhook_id: self._lanes.lane(lane.webhook_id) for lane in due if lane.due_at <= now
+        }
+        for lane in due:
+            if lane.due_at > now:
+                self._due_in(lane.due_at - now)
 
     def _due_in(self, milliseconds: float) -> None:
         self._next_due = min(self._next_due, time.monotonic() + milliseconds / 1000)
 
-    def _turn_over(self, direct: Direct, candidates: Iterable[int]) -> list[Task]:
+    def _turn_over(self, direct: Direct, candidates: list[Lane]) -> list[Task]:
         now = now_ms()
         self._ownership.confirm(direct)
-        self._check_config(direct, now)
-        returned: dict[int, Lane] = {}
-        for report in self._unsettled:
-            lane = report.task.lane
-            self._own(direct, lane, now)
-            returned[lane.webhook_id] = lane
-            self._settler.settle(direct, report, now)
-        for lane in returned.values():
-            lane.save_health(direct)
-        tasks = self._claim(direct, candidates, now)
+        self._lanes.keep_up(direct, now)
+        self._lanes.own(direct, {report.task.lane for report in self._unsettled}, now)
+        self._settler.settle(direct, self._unsettled, now)
+        tasks = self._claimer.claim(direct, candidates, now)
         busy = {task.lane.webhook_id for task in tasks}
-        for lane in [lane for lane in self._lanes.values() if lane.owned and lane.idle]:
-            if lane.webhook_id not in busy:
-                self._disown(direct, lane, now)
+        self._lanes.give_up(direct, busy, self._claimer.without_place, now)
         return tasks
-
-    def _check_config(self, direct: Direct, now: int) -> None:
-        version = config_version(direct)
-        if version != self._config:
-            self._config = version
-            for lane in self._lanes.values():
-                if lane.owned:
-                    lane.read(direct, self._settings, self._gate, now)
-
-    def _claim(self, direct: Direct, candidates: Iterable[int], now: int) -> list[Task]:
-        tasks: list[Task] = []
-        places = Places(
-            FAST_QUEUE - self._fast, POOL_THREADS - self._slow, POOL_THREADS // 2 - self._cautious
-        )
-        expires = time.monotonic() + LEASE / 1000
-        self._help = False
-        for webhook_id in candidates:
-            lane = self._lanes.setdefault(webhook_id, Lane(webhook_id))
-            if not lane.owned and places.of(lane) <= 0:
-                self._help = True  # another process may have a place for it
-                continue
-            if not self._own(direct, lane, now):
-                continue
-            rows, chains = lane.allowance(now, places.of(lane))
-            if lane.rate_wait:
-                self._due_in(lane.rate_wait)
-            if rows <= 0:
-                continue
-            claim = outbox.claim(
-                direct, self._ownership.id, webhook_id, now,
-                rows=rows, chains=chains, max_age=lane.options.max_age_ms,
-            )  # fmt: skip
-            lane.took(claim)
-            tasks += places.fill(lane, claim.chains, expires)
-        return tasks
-
-    def _own(self, direct: Direct, lane: Lane, now: int) -> bool:
-        """Make the lane ours; False if another process has it."""
-        if not lane.owned and outbox.own_lane(direct, self._ownership.id, lane.webhook_id):
-            lane.owned = True
-            lane.read(direct, self._settings, self._gate, now)
-        return lane.owned
-
-    def _disown(self, direct: Direct, lane: Lane, now: int) -> None:
-        if outbox.disown_lane(direct, self._ownership.id, lane.webhook_id, now):
-            lane.owned = lane.more = False
-            lane.pushed.clear()
-        else:
-            lane.more = True

@@ -3,12 +3,14 @@
 import json
 import math
 import time
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from webhooks.delivery.attempt import Endpoint, Outcome, Sender
 from webhooks.delivery.health import Health
 from webhooks.delivery.options import Options
-from webhooks.delivery.outbox import Claim
+from webhooks.delivery.outbox import Claim, Wish
 from webhooks.delivery.pinned import Gate
 from webhooks.delivery.targets import own_inbox
 from webhooks.direct import Direct
@@ -19,9 +21,9 @@ FAST_SHARE: Final = 2  # chunks of one lane at a time
 QUICK_SECONDS: Final = 0.02  # a receiver that answers within this is served by the fast threads
 
 _SELECT = """
-    SELECT w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
+    SELECT w.id, w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
            l.failures, l.broken, l.failing_since, l.not_before
-    FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id = :w
+    FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id IN :ids
 """
 _HEALTH = """
     UPDATE lane SET failures = :failures, broken = :broken, failing_since = :failing_since,
@@ -33,7 +35,10 @@ _DISABLE = """
 """
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
+    """A lane as the tables have it."""
+
+    webhook_id: int
     url: str
     secret: str
     previous_secret: str | None
@@ -45,6 +50,11 @@ class _Kept(NamedTuple):
     broken: int
     failing_since: int | None
     not_before: int
+
+
+def read(direct: Direct, webhook_ids: Iterable[int]) -> list[Kept]:
+    """Webhooks and records of lanes."""
+    return [Kept(*row) for row in direct.rows(_SELECT, {"ids": webhook_ids})]
 
 
 def _json(value: str | dict[str, Any]) -> dict[str, Any]:
@@ -59,13 +69,14 @@ class Lane:
         self.webhook_id = webhook_id
         self.owned = False
         self.more = False  # due rows may be left
+        self.deep = False  # there were more of them than a claim takes
         self.active = True
         self.proven = False  # the receiver has answered well since this process came to know it
         self.quick = False
         self.chunks = 0  # tasks at the fast threads
         self.chains = 0  # tasks in the pool
         self.pushed: set[str] = set()
-        self.health = Health()
+        self.health = self._saved = Health()
         self.options = Options()
         self.rate_wait = 0.0
         self.used_at = time.monotonic()
@@ -87,32 +98,30 @@ class Lane:
         assert self._sender is not None, "a lane is read before it is used"
         return self._sender
 
-    def read(self, direct: Direct, settings: Settings, gate: Gate, now: int) -> None:
-        """Read webhook and record anew: on becoming the owner, and when the configuration changed."""
-        found = direct.row(_SELECT, {"w": self.webhook_id})
-        assert found is not None, "webhooks are never deleted for good"
-        row = _Kept(*found)
+    def know(self, row: Kept, settings: Settings, gate: Gate, now: int) -> None:
+        """Take over what was read: on becoming the owner, and when the configuration changed."""
         self.active = row.state == "active" and row.deleted_at is None
         self.health = Health(row.failures, row.broken, row.failing_since, row.not_before)
+        self._saved = replace(self.health)
         self.options = Options.model_construct(**_json(row.options))  # checked when it was set
-        endpoint = _endpoint(self.webhook_id, row, self.options, settings, now)
+        endpoint = _endpoint(row, self.options, settings, now)
         if self._sender is None or self._sender.endpoint != endpoint:
             # The former sender's connections end with the threads that still use it.
             self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
 
-    def allowance(self, now: int, free: int) -> tuple[int, int]:
-        """How many (rows, chains) may be claimed now, given so many free places of the crew for this lane."""
+    def wish(self, now: int, free: int) -> Wish:
+        """What may be claimed now, given so many free places of the crew for this lane."""
         self.rate_wait = 0.0
         if not self.active or now < self.health.not_before or free <= 0:
-            return 0, 0
+            return Wish(0, 0)
         if self.cautious:
             rows = chains = 1 if self.idle else 0
         elif self.quick:
             share = min(FAST_SHARE, self.options.concurrency) > self.chunks + self.chains
-            rows = chains = CHUNK if share else 0
+            rows = chains = min(CHUNK, free) if share else 0
         else:
             rows = chains = min(self.options.concurrency - self.chains - self.chunks, free)
-        return min(rows, self._affordable()), chains
+        return Wish(min(rows, self._affordable()), chains, self.options.max_age_ms)
 
     def _affordable(self) -> int:
         """Rows that the webhook's rate allows now; ``rate_wait`` says in how many ms one more is."""
@@ -128,7 +137,7 @@ class Lane:
 
     def took(self, claim: Claim) -> None:
         """Note what was claimed."""
-        self.more = claim.more
+        self.more = self.deep = claim.more
         self.pushed |= claim.pushed
         self._tokens -= sum(map(len, claim.chains))
         self.used_at = time.monotonic()
@@ -147,7 +156,11 @@ class Lane:
         return self.health.note(outcome, now)
 
     def save_health(self, direct: Direct) -> None:
+        """Write the record down if it is another one: a healthy lane costs no statement."""
         health = self.health
+        if health == self._saved:
+            return
+        self._saved = replace(health)
         direct.run(
             _HEALTH,
             {
@@ -165,13 +178,13 @@ class Lane:
         return direct.run(_DISABLE, {"w": self.webhook_id, "reason": reason}) == 1
 
 
-def _endpoint(webhook_id: int, row: _Kept, options: Options, settings: Settings, now: int) -> Endpoint:
+def _endpoint(row: Kept, options: Options, settings: Settings, now: int) -> Endpoint:
     secrets = [row.secret]
     if row.previous_secret and row.previous_until and row.previous_until > now:
         secrets.append(row.previous_secret)
     inbox = own_inbox(settings, row.url)
     return Endpoint(
-        webhook_id,
+        row.webhook_id,
         f"{settings.own_url}{inbox}" if inbox else row.url,
         tuple(secrets),
         min(options.timeout or settings.timeout, settings.timeout),

@@ -147,6 +147,7 @@ def _common_trust() -> ssl.SSLContext:
     return context
 
 
+@functools.cache  # of a process there is one gate, of lanes there are thousands
 def _pool_classes(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
     plain = type("PinnedConnection", (_Pinned,), {"gate": gate})
     secure = type("PinnedTLSConnection", (_PinnedTLS,), {"gate": gate})

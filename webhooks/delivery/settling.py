@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from webhooks.changes import record
 from webhooks.db import config_changed
-from webhooks.delivery import outbox, traffic
+from webhooks.delivery import outcomes, traffic
 from webhooks.delivery.attempt import Outcome
 from webhooks.delivery.crew import Report
 from webhooks.delivery.health import retry_delay
@@ -27,29 +27,38 @@ class Settler:
         self._me, self._schedule, self._due_in = me, schedule, due_in
         self._logged: dict[int, float] = {}
 
-    def settle(self, direct: Direct, report: Report, now: int) -> None:
-        """In the caller's transaction; the lane's record is kept up, and saved by the caller."""
+    def settle(self, direct: Direct, reports: Iterable[Report], now: int) -> None:
+        """In the caller's transaction. The lanes are ours."""
+        reports = list(reports)
+        delivered = [outcome for report in reports for _, outcome in report.done if outcome.delivered]
+        outcomes.settle_delivered(direct, self._me, delivered, now)
+        for report in reports:
+            self._settle(direct, report, now)
+        attempts: dict[int, list[Outcome]] = {}
+        for report in reports:
+            attempts.setdefault(report.task.lane.webhook_id, []).extend(
+                outcome for _, outcome in report.done if not outcome.interrupted
+            )
+        traffic.add(direct, now, {webhook_id: made for webhook_id, made in attempts.items() if made})
+        for lane in {report.task.lane for report in reports}:
+            lane.save_health(direct)
+
+    def _settle(self, direct: Direct, report: Report, now: int) -> None:
         lane = report.task.lane
-        delivered = [outcome for _, outcome in report.done if outcome.delivered]
-        outbox.settle_delivered(direct, self._me, delivered, now)
         waits: dict[str, int] = {}
         reason = None
         for row, outcome in report.done:
             reason = lane.note(outcome, now) or reason
             if not outcome.delivered:
                 waits[row.thread_key] = self._failure(direct, lane, row, outcome, now)
-        failed = sum(not outcome.delivered and not outcome.interrupted for _, outcome in report.done)
-        if delivered or failed:
-            seconds = [outcome.seconds for outcome in delivered]
-            traffic.add(direct, lane.webhook_id, now, seconds, failed)
         if reason and lane.disable(direct, reason):
             config_changed(direct)
             record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
             log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
         for call in {row.thread_key for row, _ in report.done} & lane.pushed:
-            if outbox.pull(direct, lane.webhook_id, call, waits.get(call, now)):
+            if outcomes.pull(direct, lane.webhook_id, call, waits.get(call, now)):
                 lane.pushed.discard(call)
-        outbox.release(direct, self._me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
+        outcomes.release(direct, self._me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
         lane.more = True
 
     def forget(self, webhook_id: int) -> None:
@@ -58,14 +67,14 @@ class Settler:
     def _failure(self, direct: Direct, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
         """Settle; the answer is when the later rows of the call may be looked at."""
         if outcome.interrupted:
-            outbox.settle_retry(direct, self._me, outcome, now)
+            outcomes.settle_retry(direct, self._me, outcome, now)
             return now
         delay = retry_delay(self._schedule, row.tries + 1)
         self._log(lane, row, outcome, delay)
         if delay is None:
-            outbox.settle_failed(direct, self._me, outcome, now)
+            outcomes.settle_failed(direct, self._me, outcome, now)
             return now
-        outbox.settle_retry(direct, self._me, outcome, now + delay)
+        outcomes.settle_retry(direct, self._me, outcome, now + delay)
         self._due_in(delay)
         return min(now + delay, max(row.first_try_at + HOLD, now))
 

@@ -3,8 +3,10 @@
 A page that counted the deliveries themselves would grow slower with every day of history.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from webhooks.delivery.attempt import Outcome
 from webhooks.direct import Direct
 
 SLOT_MS: Final = 900_000  # a quarter of an hour: no time zone's midnight lies inside one
@@ -19,11 +21,19 @@ _ADD: Final = """
 """
 
 
-def add(direct: Direct, webhook_id: int, now: int, delivered: list[float], failed: int) -> None:
-    """Count attempts, in the caller's transaction. ``delivered``: the seconds that each good one took."""
-    times = [round(seconds * 1000) for seconds in delivered]
-    direct.run(
-        _ADD,
-        {"w": webhook_id, "slot": now // SLOT_MS, "delivered": len(times), "failed": failed,
-         "ms": sum(times), "slowest": max(times, default=0)},
-    )  # fmt: skip
+def add(direct: Direct, now: int, attempts: Mapping[int, Sequence[Outcome]]) -> None:
+    """Count attempts by webhook, in the caller's transaction."""
+    slot = now // SLOT_MS
+    direct.many(
+        _ADD, [{"w": webhook_id, "slot": slot, **_sum(outcomes)} for webhook_id, outcomes in attempts.items()]
+    )
+
+
+def _sum(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    times = [round(outcome.seconds * 1000) for outcome in outcomes if outcome.delivered]
+    return {
+        "delivered": len(times),
+        "failed": len(outcomes) - len(times),
+        "ms": sum(times),
+        "slowest": max(times, default=0),
+    }

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from webhooks.db import Store, now_ms
-from webhooks.delivery import outbox, wakeup
+from webhooks.delivery import outcomes, wakeup
 from webhooks.delivery.wakeup import MEDIA_QUEUE, Waker
 from webhooks.errors import Busy, DiskFull, NoAudio
 from webhooks.media import shelf
@@ -140,7 +140,7 @@ class Converter:
         with self._store.direct(wait=None) as direct:
             wanted = shelf.ready(direct, one, size, sound, now_ms())
             if wanted:
-                outbox.media_is_there(direct, one.event_id, now_ms())
+                outcomes.media_is_there(direct, one.event_id, now_ms())
         passed("finished")
         if not wanted:  # erased meanwhile
             final.unlink(missing_ok=True)
@@ -155,7 +155,7 @@ class Converter:
         with self._store.direct(wait=None) as direct:
             if not shelf.give_up(direct, one.id, one.event_id, shelf.WAITING, shelf.FAILED, why, now_ms()):
                 return
-            outbox.media_is_there(direct, one.event_id, now_ms())
+            outcomes.media_is_there(direct, one.event_id, now_ms())
         self._waker.wake()
         log.warning("media %s cannot be used, its event goes out without it: %s", one.id, why)
 

@@ -15,8 +15,9 @@ from bench.figures import Latency, times
 from bench.report import Line
 from bench.session import Session
 from webhooks.db import Store, now_ms
-from webhooks.delivery import outbox
+from webhooks.delivery import outbox, turns
 from webhooks.delivery.attempt import Outcome
+from webhooks.delivery.outcomes import settle_delivered
 from webhooks.settings import Settings
 
 _WEBHOOKS: Final = 10
@@ -82,11 +83,13 @@ def _claim_and_settle(store: Store) -> float:
     """One claim and its settling, as in a round of the engine; in seconds."""
     begin = time.perf_counter()
     with store.direct() as direct:
-        claim = outbox.claim(direct, _ME, 1, now_ms(), rows=_ROWS, chains=_ROWS, max_age=None)
+        now = now_ms()
+        claim = outbox.claim(direct, _ME, 1, now, outbox.Wish(_ROWS, _ROWS))
+        outbox.take(direct, _ME, [claim], now)
     rows = [row for chain in claim.chains for row in chain]
     outcomes = [_success(row.id) for row in rows]
     with store.direct() as direct:
-        settled = outbox.settle_delivered(direct, _ME, outcomes, now_ms())
+        settled = settle_delivered(direct, _ME, outcomes, now_ms())
     seconds = time.perf_counter() - begin
     assert settled == _ROWS, f"{settled} of {_ROWS} rows were claimed and settled"
     with store.direct() as direct:  # as it was before
@@ -105,6 +108,6 @@ def _success(delivery_id: int) -> Outcome:
 def _look(store: Store) -> float:
     begin = time.perf_counter()
     with store.direct_read() as direct:
-        due = outbox.due_lanes(direct, _ME, now_ms())
+        due = turns.due_lanes(direct, _ME, now_ms())
     assert len(due) == 1, due
     return time.perf_counter() - begin
