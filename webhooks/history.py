@@ -205,7 +205,7 @@ def _span(since: datetime, until: datetime | None, states: Sequence[str]) -> Spa
     wrong = [state for state in states if state not in replay.RESENDABLE]
     if wrong or not states:
         raise Invalid(f"The states to send again are among {', '.join(replay.RESENDABLE)}.")
-    if until is not None and since >= until:
+    if until is not None and since > until:
         raise Invalid("The end of the span has to be after its start.", "until")
     end = now_ms() + 1 if until is None else round(until.timestamp() * 1000)
     return Span(round(since.timestamp() * 1000), end, tuple(dict.fromkeys(states)))

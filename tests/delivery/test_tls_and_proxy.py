@@ -1,5 +1,6 @@
 """TLS with the machine's authorities, with a webhook's own, or with none; and a forward proxy."""
 
+import contextlib
 import http.server
 import select
 import shutil
@@ -103,7 +104,7 @@ def test_an_authority_that_is_none_is_refused(appliance: Appliance, place: Place
     (tmp_path / "x.pem").write_text("no certificate")
     said = appliance.cli("webhook", "add", "--location", place[0], "--kind", "call", "--url",
                          "https://receiver.example/", "--ca", tmp_path / "x.pem", status=1)  # fmt: skip
-    assert said == "Option ca: has to be a certificate in PEM form.\n"
+    assert said == "Certificate authority (ca): has to be a certificate in PEM form.\n"
 
 
 class ForwardProxy:
@@ -111,10 +112,15 @@ class ForwardProxy:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str | None, str | None]] = []
+        self.connections: list[socket.socket] = []
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                outer.connections.append(self.connection)
 
             def note(self) -> None:
                 outer.asked.append(
@@ -156,8 +162,12 @@ class ForwardProxy:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        """Gone, with the connections that were kept."""
         self._server.shutdown()
         self._server.server_close()
+        for connection in self.connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 def test_through_a_proxy_the_checked_address_is_asked_for(
