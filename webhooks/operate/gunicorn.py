@@ -36,7 +36,7 @@ class _Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
 logger_class = _Logger
 
 workers = 2
-threads = 8
+threads = 10  # three uploads, two downloads and three slow test inboxes may hold eight: two are for the hook
 worker_class = PatientWorker
 preload_app = True
 control_socket_disable = True

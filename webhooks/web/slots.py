@@ -1,6 +1,6 @@
 """Long requests take from a few places, so that they never fill the threads that the hook needs.
 
-A web process has eight threads. Uploads may have three of them and downloads two; whoever comes beyond is
+A web process has ten threads. Uploads may have three of them and downloads two; whoever comes beyond is
 asked to come again. A caller that stops in the middle loses its place after half a minute.
 """
 
