@@ -5,7 +5,7 @@ By age (operate/purge), by request for one call or one number, in small transact
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ def _ids(sql: str) -> sa.TextClause:
     return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
 
 
-_EVENTS = _ids("SELECT id, matched, body FROM event WHERE id IN :ids")
+_EVENTS: Final = "SELECT id, matched, body FROM event WHERE id IN :ids"
 _NUMBER = sa.text("DELETE FROM event_number WHERE number = :number AND event_id = :event")
 _MEDIA = _ids("DELETE FROM media WHERE event_id IN :ids RETURNING id")
 _ATTEMPTS = _ids("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)")
@@ -54,8 +54,11 @@ class Counts:
 def remove_events(connection: sa.Connection, ids: Sequence[int]) -> tuple[Counts, list[str]]:
     """Delete events whose every delivery is settled, in the caller's transaction. The second value are the
     recordings whose files are to be removed after the commit; what a crash leaves, housekeeping finds."""
+    events = _ours(connection, ids)
+    ids = [event.id for event in events]
+    if not ids:
+        return Counts(), []
     media = list(connection.execute(_MEDIA, {"ids": ids}).scalars())
-    events = connection.execute(_EVENTS, {"ids": ids}).all()
     gone: dict[tuple[int, str], int] = {(0, "matched"): sum(event.matched for event in events)}
     numbers = [{"number": key, "event": event.id} for event in events for key in numbers_of(event.body)]
     if numbers:
@@ -70,10 +73,18 @@ def remove_events(connection: sa.Connection, ids: Sequence[int]) -> tuple[Counts
     return Counts(len(ids), deliveries, attempts, len(media)), media
 
 
+def _ours(connection: sa.Connection, ids: Sequence[int]) -> Sequence[sa.Row[Any]]:
+    """Those of the events that are there, locked: of two processes at the same events the second finds none,
+    and tallies none."""
+    lock = " ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
+    return connection.execute(_ids(_EVENTS + lock), {"ids": ids}).all()
+
+
 def remove_batch(store: Store, folder: Folder, ids: Sequence[int]) -> Counts:
     """Erase events and their files: what is open is dropped, what is on its way is left for another time."""
     with store.write(wait=None) as session:
         connection = session.connection()
+        ids = [event.id for event in _ours(connection, ids)]
         connection.execute(_DROP, {"ids": ids, "now": now_ms()})
         in_flight = set(connection.execute(_OPEN, {"ids": ids}).scalars())
         done = [event for event in ids if event not in in_flight]

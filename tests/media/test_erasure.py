@@ -106,6 +106,36 @@ def test_what_is_on_its_way_is_waited_for(
     assert desk.files(one) == []
 
 
+def test_several_processes_at_one_erasure_count_each_event_once(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    """The command, the page's housekeeping and those of other machines may take turns at it."""
+    one = start_appliance()
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/calls"))
+    events = [{"type": "incoming_call", "subtype": "ringing", "from": "4711"} for _ in range(900)]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert one.post("/api/events", json=events, headers=headers).status_code == 202
+    receiver.wait("/calls", 900, seconds=60)
+    eventually(lambda: settled(one))
+    erasures = one.app.extensions["spoke"].erasures
+    number = erasures.begin(number="4711").id
+
+    def work() -> None:
+        while erasures.step(number).state == "running":
+            pass
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = erasures.get(number)
+    assert (done.state, done.events, done.deliveries, done.attempts) == ("done", 900, 900, 900)
+    assert books(one) == (900, 900)
+    assert not one.rows("SELECT 1 FROM event")
+
+
 def test_what_is_being_converted_can_be_erased(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
