@@ -15,6 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
+from filled import Filled, fill
 from machine import ROOT, Appliance, PostgreSQL
 from receiver import Receiver
 
@@ -100,6 +101,15 @@ def place(appliance: Appliance) -> tuple[str, str]:
     """A location of the test's own in the shared appliance: name and token."""
     name = f"Office {uuid.uuid4().hex[:8]}"
     return name, appliance.location(name)
+
+
+@pytest.fixture(scope="module")
+def filled(appliance: Appliance) -> Filled:
+    """The shared appliance with all that pages can show in it, hostile text too."""
+    one = Receiver()
+    found = fill(appliance, one, f"Head Office {uuid.uuid4().hex[:6]}", hostile=True)
+    one.close()
+    return found
 
 
 @pytest.fixture

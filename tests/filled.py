@@ -41,8 +41,7 @@ def fill(
     receiver.answers["/down"] = [Answer(503, body=b'{"error": "maintenance, back at noon"}')]
     receiver.answers["/flaky"] = [Answer(500, body=b"database is locked"), 200, 200, 200, 200, 200, 200, 200]
     token = appliance.location(office)
-    place = appliance.cli("location", "list")
-    where = next(one["id"] for one in place if one["name"] == office)
+    where = appliance.location_id(office)
     warehouse = office.replace("Head Office", "Warehouse")
     appliance.location(warehouse)
     appliance.cli("location", "pause", warehouse)

@@ -179,6 +179,9 @@ class Appliance:
         """Add a location; its token."""
         return str(self.cli("location", "add", name)["token"])
 
+    def location_id(self, name: str) -> int:
+        return next(int(one["id"]) for one in self.cli("location", "list") if one["name"] == name)
+
     def webhook(self, location: str, url: str, kind: str = "call", **options: object) -> dict[str, Any]:
         given = [
             part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))

@@ -4,7 +4,7 @@ By age (operate/purge), by request for one call or one number, in small transact
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -46,15 +46,14 @@ class Counts:
     attempts: int = 0
     media: int = 0
 
-    def add(self, other: "Counts") -> None:
-        for one in fields(self):
-            setattr(self, one.name, getattr(self, one.name) + getattr(other, one.name))
-
 
 def remove_events(connection: sa.Connection, ids: Sequence[int]) -> tuple[Counts, list[str]]:
     """Delete events whose every delivery is settled, in the caller's transaction. The second value are the
     recordings whose files are to be removed after the commit; what a crash leaves, housekeeping finds."""
-    events = _ours(connection, ids)
+    return _remove(connection, _ours(connection, ids))
+
+
+def _remove(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> tuple[Counts, list[str]]:
     ids = [event.id for event in events]
     if not ids:
         return Counts(), []
@@ -84,11 +83,10 @@ def remove_batch(store: Store, folder: Folder, ids: Sequence[int]) -> Counts:
     """Erase events and their files: what is open is dropped, what is on its way is left for another time."""
     with store.write(wait=None) as session:
         connection = session.connection()
-        ids = [event.id for event in _ours(connection, ids)]
+        events = _ours(connection, ids)
         connection.execute(_DROP, {"ids": ids, "now": now_ms()})
         in_flight = set(connection.execute(_OPEN, {"ids": ids}).scalars())
-        done = [event for event in ids if event not in in_flight]
-        removed, media = remove_events(connection, done) if done else (Counts(), [])
+        removed, media = _remove(connection, [event for event in events if event.id not in in_flight])
     for media_id in media:
         folder.remove(media_id)
     return removed

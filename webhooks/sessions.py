@@ -1,6 +1,5 @@
 """Who is logged in, and how often a wrong password was tried. One admin, any number of browsers."""
 
-import hashlib
 import ipaddress
 import secrets
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from webhooks.changes import record
 from webhooks.db import Store
 from webhooks.errors import TooMany
 from webhooks.models import LoginFailure, LoginSession
+from webhooks.registry import token_hash
 
 IDLE: Final = timedelta(hours=12)
 LONGEST: Final = timedelta(days=7)
@@ -25,10 +25,6 @@ _FORGIVEN: Final = timedelta(hours=1)
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _hash(session_id: str) -> bytes:
-    return hashlib.sha256(session_id.encode("utf-8", "surrogateescape")).digest()
 
 
 def source(address: str | None) -> str:
@@ -59,7 +55,7 @@ class Sessions:
             session.execute(sa.delete(LoginFailure).where(LoginFailure.address == source(address)))
             session.add(
                 LoginSession(
-                    id_hash=_hash(session_id), created_at=now, seen_at=now,
+                    id_hash=token_hash(session_id), created_at=now, seen_at=now,
                     address=source(address)[:60], browser=browser[:200],
                 )
             )  # fmt: skip
@@ -70,7 +66,7 @@ class Sessions:
         """Whether the session goes on; that it does is noted now and then."""
         now = _now()
         with self._store.read() as session:
-            found = session.get(LoginSession, _hash(session_id))
+            found = session.get(LoginSession, token_hash(session_id))
         if found is None or now - found.seen_at > IDLE or now - found.created_at > LONGEST:
             return False
         if now - found.seen_at > _SEEN_EVERY:
@@ -82,7 +78,7 @@ class Sessions:
 
     def end(self, session_id: str) -> None:
         with self._store.write() as session:
-            session.execute(sa.delete(LoginSession).where(LoginSession.id_hash == _hash(session_id)))
+            session.execute(sa.delete(LoginSession).where(LoginSession.id_hash == token_hash(session_id)))
 
     def end_all(self) -> int:
         """Log out everywhere; the answer is how many sessions ended."""

@@ -18,8 +18,9 @@ sys.path[:0] = [str(TESTS / "browser"), str(TESTS), str(TESTS.parent)]
 # The module `app` makes an application of its own when it is loaded: not in the checkout.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-gallery-")
 
+from browsing import log_in
 from filled import fill
-from machine import PASSWORD, Appliance
+from machine import Appliance
 from playwright.sync_api import Browser, sync_playwright
 from receiver import Receiver
 
@@ -45,10 +46,7 @@ def shoot(
         for scheme in schemes:
             context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
             page = context.new_page()
-            page.goto(f"{appliance.url}/login")
-            page.get_by_label("Password").fill(PASSWORD)
-            page.keyboard.press("Enter")
-            page.get_by_role("heading", name="Integrations", exact=True).wait_for()
+            log_in(page, appliance)
             for name, path in pages.items():
                 page.goto(appliance.url + path)
                 page.screenshot(path=out / f"{name}{end}-{width}-{scheme}.png", full_page=whole)

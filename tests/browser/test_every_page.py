@@ -1,13 +1,12 @@
 """Every page in a browser: no violation that axe-core finds, nothing that scrolls sideways, no complaint."""
 
-import uuid
 from pathlib import Path
 
 import pytest
-from filled import Filled, fill
-from machine import PASSWORD, Appliance
-from playwright.sync_api import Browser
-from receiver import Receiver
+from browsing import log_in
+from filled import Filled
+from machine import Appliance
+from playwright.sync_api import Browser, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.looks]
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
@@ -16,14 +15,6 @@ RUN = """async () => {
     const found = await axe.run(document, {resultTypes: ['violations']});
     return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ')}`);
 }"""
-
-
-@pytest.fixture(scope="module")
-def filled(appliance: Appliance) -> Filled:
-    receiver = Receiver()
-    found = fill(appliance, receiver, f"Head Office {uuid.uuid4().hex[:6]}", hostile=True)
-    receiver.close()
-    return found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -42,11 +33,10 @@ def test_every_page_is_accessible_and_fits(
     page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
     faults = []
     page.goto("/login")
+    expect(page.get_by_label("Password")).to_be_focused()
     page.evaluate(AXE)
     faults += [f"/login {fault}" for fault in page.evaluate(RUN)]
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(appliance.url + "/")
+    log_in(page, appliance)
     for name, path in filled.pages.items():
         page.goto(path)
         for closed in page.locator("details:not([open]) > summary").all():
@@ -65,10 +55,7 @@ def test_pages_that_are_empty_are_accessible_too(browser: Browser, start_applian
     appliance = start_appliance()  # type: ignore[operator]
     context = browser.new_context(base_url=appliance.url)
     page = context.new_page()
-    page.goto("/login")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(appliance.url + "/")
+    log_in(page, appliance)
     for path in EMPTY:
         page.goto(path)
         page.evaluate(AXE)

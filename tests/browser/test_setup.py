@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from browsing import log_in
 from machine import PASSWORD, Appliance
 from playwright.sync_api import Browser, Page, expect
 
@@ -19,17 +20,10 @@ def visit(browser: Browser, appliance: Appliance, request: pytest.FixtureRequest
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    log_in(page)
+    log_in(page, appliance)
     yield page
     assert complaints == []
     context.close()
-
-
-def log_in(page: Page) -> None:
-    page.goto("/")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("heading", name="Integrations", exact=True)).to_be_visible()
 
 
 def test_the_seeds_setup_ends_with_a_message_in_the_test_inbox(visit: Page, appliance: Appliance) -> None:
@@ -68,7 +62,7 @@ def test_the_seeds_setup_ends_with_a_message_in_the_test_inbox(visit: Page, appl
 
 def test_the_sample_follows_the_choices(visit: Page, appliance: Appliance, place: tuple[str, str]) -> None:
     page = visit
-    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    where = appliance.location_id(place[0])
     page.goto(f"/locations/{where}/webhooks/new/media")
     page.get_by_label("Media type").select_option("Call Recording")
     preview = page.get_by_role("button", name="Show the sample")
@@ -97,8 +91,7 @@ def test_a_test_message_shows_its_result(visit: Page, appliance: Appliance, plac
 def test_new_deliveries_appear_by_themselves(
     page: Page, appliance: Appliance, place: tuple[str, str]
 ) -> None:
-    page.goto(appliance.url)
-    log_in_at(page, appliance)
+    log_in(page, appliance)
     appliance.webhook(place[0], "http://127.0.0.1:1/")
     page.goto(f"{appliance.url}/deliveries")
     mark = uuid.uuid4().hex[:12]
@@ -142,9 +135,8 @@ def test_the_keyboard_alone_completes_the_setup(page: Page, appliance: Appliance
 
 
 def test_a_double_click_adds_one_webhook(page: Page, appliance: Appliance, place: tuple[str, str]) -> None:
-    page.goto(appliance.url)
-    log_in_at(page, appliance)
-    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    log_in(page, appliance)
+    where = appliance.location_id(place[0])
     page.goto(f"{appliance.url}/locations/{where}/webhooks/new/call")
     page.get_by_label("URL").fill("https://crm.example/")
     page.get_by_role("button", name="Add webhook").dblclick()
@@ -155,9 +147,8 @@ def test_a_double_click_adds_one_webhook(page: Page, appliance: Appliance, place
 def test_another_theme_costs_nothing_that_was_typed(
     page: Page, appliance: Appliance, place: tuple[str, str]
 ) -> None:
-    page.goto(appliance.url)
-    log_in_at(page, appliance)
-    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    log_in(page, appliance)
+    where = appliance.location_id(place[0])
     page.goto(f"{appliance.url}/locations/{where}/webhooks/new/call")
     page.get_by_label("URL").fill("https://crm.example/")
     page.get_by_role("button", name="Dark").click()
@@ -171,18 +162,11 @@ def test_what_was_refused_in_place_is_told_in_place(
     page: Page, appliance: Appliance, place: tuple[str, str]
 ) -> None:
     webhook = appliance.webhook(place[0], "https://crm.example/")["id"]
-    page.goto(appliance.url)
-    log_in_at(page, appliance)
+    log_in(page, appliance)
     page.goto(f"{appliance.url}/webhooks/{webhook}")
     appliance.cli("webhook", "delete", webhook)
     page.get_by_role("button", name="Send test").click()
     expect(page.get_by_text("That was refused (404")).to_be_visible()
-
-
-def log_in_at(page: Page, appliance: Appliance) -> None:
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="Integrations", exact=True)).to_be_visible()
 
 
 def tab_until(page: Page, reached: str) -> None:

@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from browsing import log_in
 from filled import call, states
-from machine import PASSWORD, Appliance, Visitor, eventually
+from machine import Appliance, Visitor, eventually
 from media import desk, sounds
 from playwright.sync_api import Browser, Locator, Page, expect
 from receiver import Answer, Receiver
@@ -35,11 +36,8 @@ class Person:
 def person(browser: Browser, appliance: Appliance, place: tuple[str, str]) -> Iterator[Person]:
     context = browser.new_context(base_url=appliance.url)
     page = context.new_page()
-    page.goto("/login")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    page.wait_for_url(appliance.url + "/")
-    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    log_in(page, appliance)
+    where = appliance.location_id(place[0])
     Visitor(appliance).post("/connect", location=where)
     page.reload()
     yield Person(page, place[0])

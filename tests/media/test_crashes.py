@@ -5,6 +5,7 @@ import contextlib
 import uuid
 from collections.abc import Callable
 
+import psutil
 import pytest
 import redis
 import requests
@@ -44,11 +45,13 @@ def test_a_kill_behind_a_step_costs_nothing(
     assert known == (step not in UPLOAD or step == "committed")
     for row in one.rows("SELECT id, state FROM media"):  # not even now is it without its file
         assert any(row.id in name for name in desk.files(one))
-    for process in one.family():
-        with contextlib.suppress(Exception):
+    family = one.family()
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     assert one.process is not None
     one.process.wait()
+    assert psutil.wait_procs(family, 10)[1] == []  # or the lock and the port are still taken
     del one.environment["SPOKE_TEST_KILL_AT"]
     one.start()
     again = desk.send(one, token, voice, id=event_id)  # the PBX had no answer, or asks once more

@@ -36,7 +36,7 @@ def visitor(appliance: Appliance) -> Visitor:
 @pytest.fixture
 def log(appliance: Appliance, visitor: Visitor, place: Place) -> Callable[..., list[int]]:
     """The ids that a filter shows among this test's own location, all pages of it."""
-    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    where = appliance.location_id(place[0])
 
     def look(**given: Any) -> list[int]:
         found: list[int] = []
@@ -209,7 +209,7 @@ def test_the_digest_takes_up_where_it_stopped(appliance: Appliance, place: Place
     call(appliance, place[1], *["ringing"] * 7)
     digest.catch_up(store)
     eventually(lambda: not digest.behind(store))
-    where = next(one["id"] for one in appliance.cli("location", "list") if one["name"] == place[0])
+    where = appliance.location_id(place[0])
     assert appliance.rows(
         "SELECT sum(events), sum(unmatched) FROM heard WHERE location_id = :l", l=where
     ) == [(7, 7)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
-from filled import HOSTILE, Filled, call, fill, number, states
+from filled import HOSTILE, Filled, call, number, states
 from machine import Appliance, Visitor, eventually
 from media import desk, sounds
 from receiver import Answer, Receiver
@@ -23,10 +23,6 @@ Place = tuple[str, str]
 @pytest.fixture
 def visitor(appliance: Appliance) -> Visitor:
     return Visitor(appliance)
-
-
-def location_id(appliance: Appliance, name: str) -> int:
-    return int(next(one["id"] for one in appliance.cli("location", "list") if one["name"] == name))
 
 
 def text_of(page: str) -> str:
@@ -49,7 +45,7 @@ def test_connect_authorize_manage_and_add(appliance: Appliance, receiver: Receiv
     assert f"{name} & Webhooks" in text_of(page)
     token = re.search(r'id="secret">([^<]+)<', page)
     assert token and token[1] not in visitor.get("/").text, "a token is shown once"
-    manage = re.search(rf'href="(/locations/{location_id(appliance, name)}/webhooks)"', page)
+    manage = re.search(rf'href="(/locations/{appliance.location_id(name)}/webhooks)"', page)
     assert manage
     page = visitor.get(manage[1]).text
     assert "Add New Call Webhook" in page and "Add New Media Webhook" in page
@@ -121,7 +117,7 @@ def test_a_fault_in_a_form_is_422_names_the_field_and_keeps_what_was_typed(
     appliance: Appliance, visitor: Visitor, place: Place, field: str, value: str, says: str
 ) -> None:
     given = {"type": "incoming_call", "url": "https://crm.example/hook", "description": "kept", field: value}
-    answer = visitor.post(f"/locations/{location_id(appliance, place[0])}/webhooks/new/call", **given)
+    answer = visitor.post(f"/locations/{appliance.location_id(place[0])}/webhooks/new/call", **given)
     assert answer.status_code == 422
     page = answer.text
     assert says in text_of(page)
@@ -135,7 +131,7 @@ def test_a_fault_in_a_form_is_422_names_the_field_and_keeps_what_was_typed(
 def test_what_is_saved_stands_in_the_form_and_headers_keep_their_values(
     appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
 ) -> None:
-    where = f"/locations/{location_id(appliance, place[0])}/webhooks/new/call"
+    where = f"/locations/{appliance.location_id(place[0])}/webhooks/new/call"
     path = f"/{uuid.uuid4().hex}"
     answer = visitor.post(
         where, type="incoming_call", status="busy", url=receiver.url(path), description="The shop's",
@@ -211,7 +207,7 @@ def test_the_sample_is_what_a_receiver_gets(appliance: Appliance, visitor: Visit
     assert (sample["type"], sample["subtype"]) == ("outgoing_call", "no_answer")
     assert "X-Own: •••" in fragment
     # Without a script the form itself shows it, and keeps what was typed.
-    where = f"/locations/{location_id(appliance, place[0])}/webhooks/new/media"
+    where = f"/locations/{appliance.location_id(place[0])}/webhooks/new/media"
     page = visitor.post(where, type="voicemail", url="https://crm.example/x", preview="1").text
     assert "&#34;attachments&#34;" in page and "https://crm.example/x" in page
 
@@ -405,14 +401,6 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
 # --- every page ---
 
 
-@pytest.fixture(scope="module")
-def filled(appliance: Appliance) -> Filled:
-    receiver = Receiver()
-    found = fill(appliance, receiver, f"Head Office {uuid.uuid4().hex[:6]}", hostile=True)
-    receiver.close()
-    return found
-
-
 def test_hostile_text_is_harmless_on_every_page(appliance: Appliance, filled: Filled) -> None:
     visitor = Visitor(appliance)
     token = appliance.location(f"<img src=x>{uuid.uuid4().hex[:6]}")
@@ -500,7 +488,7 @@ def test_under_a_path_prefix_every_link_has_it(start_appliance: Callable[..., Ap
 def test_every_change_is_in_the_history_with_who_made_it(appliance: Appliance, visitor: Visitor) -> None:
     name = f"Shop {uuid.uuid4().hex[:6]}"
     appliance.location(name)
-    where = location_id(appliance, name)
+    where = appliance.location_id(name)
     for path, fields in (
         (f"/locations/{where}/pause", {}), (f"/locations/{where}/resume", {}),
         (f"/locations/{where}/rotate", {}), (f"/locations/{where}/rename", {"name": f"{name} 2"}),

@@ -90,9 +90,7 @@ class Sender:
             _to_ourselves() if endpoint.own else gate, connections, trust(endpoint.ca, endpoint.verify)
         )
         try:
-            prepared = requests.PreparedRequest()
-            prepared.prepare_url(endpoint.url, None)
-            self._url = prepared.url
+            self._url = _prepared(endpoint.url)
         except (requests.RequestException, UnicodeError) as error:
             self._url, self._fault = None, f"The URL cannot be called: {error}"
 
@@ -194,13 +192,20 @@ def _kept_headers(headers: Any) -> str:
     return json.dumps(kept, ensure_ascii=False)
 
 
+def _prepared(url: str) -> str | None:
+    """As it goes over the wire; raises what requests and urllib3 raise for one that cannot."""
+    request = requests.PreparedRequest()
+    request.prepare_url(url, None)
+    return request.url
+
+
 def check_sendable(url: str) -> None:
     """Raise Invalid for a URL that no request can be made of, whatever its host."""
     labels = (urlsplit(url).hostname or "").removesuffix(".").split(".")
     if len(url) > MAX_URL:
         raise Invalid(f"The URL is longer than {MAX_URL:,} characters.")
     try:
-        requests.Request("POST", url).prepare()
+        _prepared(url)
         if ":" not in labels[0] and any(not 0 < len(label.encode("idna")) < 64 for label in labels):
             raise UnicodeError("a part of the name is empty or too long")
     except (requests.RequestException, UnicodeError) as error:

@@ -117,6 +117,11 @@ class Ownership:
         taken = sa.text("SELECT pg_try_advisory_xact_lock(:key)")
         return not connection.execute(taken, {"key": _key(worker_id)}).scalar_one()
 
+    def running(self, connection: sa.Connection) -> int:
+        """How many workers of the table still run."""
+        known = connection.execute(sa.text("SELECT id FROM worker")).scalars().all()
+        return sum(self.alive(connection, worker) for worker in known)
+
     def dead_workers(self, connection: sa.Connection) -> list[str]:
         """Workers of the table whose process is gone."""
         others = connection.execute(sa.text("SELECT id FROM worker WHERE id <> :id"), {"id": self.id})

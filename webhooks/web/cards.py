@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from webhooks.errors import Invalid, SpokeError
 from webhooks.pulse import Pulse
 from webhooks.web.access import admin
-from webhooks.web.pages import midnight, notice, paged, reveal, revealed
+from webhooks.web.pages import midnight, notice, paged, reveal, revealed, row_number
 from webhooks.web.services import services
 
 blueprint = Blueprint("cards", __name__)
@@ -42,8 +42,8 @@ def connect_submit() -> Any:
         if new:
             location, token = registry.add_location(new)
             reveal(f"The token of {location.name}", token, "main")
-        elif chosen.isdecimal() and len(chosen) < 19:
-            location = registry.location(int(chosen))
+        elif (number := row_number(chosen)) is not None:
+            location = registry.location(number)
         else:
             raise Invalid("Choose a location, or give the name of a new one.")
         registry.connect_location(location.name)

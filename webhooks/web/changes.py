@@ -5,6 +5,7 @@ from typing import Any, Final
 from flask import Blueprint, render_template, request
 
 from webhooks.web.access import admin
+from webhooks.web.pages import row_number
 from webhooks.web.services import services
 
 blueprint = Blueprint("changes", __name__)
@@ -14,8 +15,7 @@ _PAGE: Final = 100
 @blueprint.get("/history")
 @admin
 def show() -> Any:
-    text = request.args.get("before", "")
-    before = int(text) if text.isdecimal() and 0 < len(text) < 19 else None
+    before = row_number(request.args.get("before", ""))
     found = services().history.changes(_PAGE + 1, before)
     older = found[_PAGE - 1].id if len(found) > _PAGE else None
     return render_template("changes/show.html", changes=found[:_PAGE], older=older, before=before)

@@ -14,7 +14,7 @@ from webhooks.errors import Invalid, NotFound
 from webhooks.models import Attempt, Delivery
 from webhooks.search import Wanted
 from webhooks.web.access import admin
-from webhooks.web.pages import notice, parse_local, wants_fragment
+from webhooks.web.pages import notice, parse_local, plain, row_number, wants_fragment
 from webhooks.web.services import services
 
 blueprint = Blueprint("deliveries", __name__)
@@ -109,7 +109,7 @@ def event(event_id: int) -> Any:
 @admin
 def body(event_id: int) -> Response:
     """What a receiver gets, as it is: pages show its beginning."""
-    return _plain(services().media.payload(services().history.event(event_id)))
+    return plain(services().media.payload(services().history.event(event_id)))
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/attempts/<int:n>")
@@ -118,7 +118,7 @@ def answer(delivery_id: int, n: int) -> Response:
     """What was kept of an attempt's answer."""
     for attempt in services().history.delivery(delivery_id).log:
         if attempt.n == n:
-            return _plain(attempt.response_body or "")
+            return plain(attempt.response_body or "")
     raise NotFound(f"Delivery {delivery_id} has no attempt {n}.")
 
 
@@ -139,10 +139,6 @@ def _recording(event_id: int) -> dict[str, Any]:
     return {"recording": recording, "audio": f"{path}?{link.query}"}
 
 
-def _plain(text: str) -> Response:
-    return Response(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
-
-
 def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
     """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
     kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
@@ -156,8 +152,7 @@ def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
 
 
 def _number(name: str) -> int | None:
-    text = request.args.get(name, "")
-    return int(text) if text.isdecimal() and 0 < len(text) < 19 else None
+    return row_number(request.args.get(name, ""))
 
 
 def wanted_from_address() -> Wanted:

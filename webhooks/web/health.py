@@ -1,7 +1,6 @@
 """``/healthz``: this process answers. ``/readyz``: what deliveries need is there."""
 
 import redis
-import sqlalchemy as sa
 from flask import Blueprint, Response, jsonify
 
 from webhooks.delivery.ownership import Ownership
@@ -33,10 +32,7 @@ def _database() -> str | None:
     """The database, and the workers, which it knows."""
     try:
         with services().store.read() as session:
-            connection = session.connection()
-            ownership = Ownership(services().settings, services().store)
-            workers = connection.execute(sa.text("SELECT id FROM worker")).scalars().all()
-            if not any(ownership.alive(connection, worker) for worker in workers):
+            if not Ownership(services().settings, services().store).running(session.connection()):
                 return "No delivery worker runs."
     except Busy:
         return "The database cannot be reached."

@@ -13,7 +13,7 @@ from webhooks.errors import Busy, Invalid, SpokeError
 from webhooks.inboxes import STATUSES
 from webhooks.web.access import admin, by_token
 from webhooks.web.bodies import read_body
-from webhooks.web.pages import notice, reveal, wants_fragment
+from webhooks.web.pages import notice, plain, reveal, row_number, wants_fragment
 from webhooks.web.services import services
 
 blueprint = Blueprint("inboxes", __name__)
@@ -67,8 +67,7 @@ def one(inbox_id: str) -> Any:
 @admin
 def body(inbox_id: str, message_id: int) -> Response:
     """A message's body as it was kept: the page shows its beginning."""
-    kept = services().inboxes.message(inbox_id, message_id).body
-    return Response(kept, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+    return plain(services().inboxes.message(inbox_id, message_id).body)
 
 
 @blueprint.post("/inboxes/<inbox_id>/answer")
@@ -90,18 +89,19 @@ def answer(inbox_id: str) -> Any:
 def point(inbox_id: str) -> Any:
     """Point a webhook at it: one that is there, or a new one of a location for all its calls."""
     url = services().inboxes.address(services().inboxes.get(inbox_id))
-    kind, _, number = request.form.get("target", "").partition(":")
+    kind, _, text = request.form.get("target", "").partition(":")
+    number = row_number(text)
     registry = services().registry
-    if not number.isdecimal() or len(number) > 18:
+    if number is None:
         return _page(inbox_id, Invalid("Choose a webhook.", "target")), 422
     if kind == "new":
-        location = registry.location(int(number))
+        location = registry.location(number)
         webhook = registry.add_webhook(location.name, "call", None, None, url, "To a test inbox")
         reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
         notice(f"Webhook {webhook.id} sends every call event of {location.name} here.")
     else:
-        before = registry.webhook(int(number)).url
-        registry.edit_webhook(int(number), {"url": url})
+        before = registry.webhook(number).url
+        registry.edit_webhook(number, {"url": url})
         notice(f"Webhook {number} points here now; before it was {before}")
     return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
 

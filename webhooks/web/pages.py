@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Flask, current_app, flash, redirect, request, session, url_for
+from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, session, url_for
 
 from webhooks import catalogue
 from webhooks.settings import VERSION
@@ -83,9 +83,18 @@ class Paged(Generic[_Item]):
 def paged(items: Sequence[_Item], size: int = 50) -> Paged[_Item]:
     """The page that the address asks for, or the nearest that there is."""
     count = max(1, -(-len(items) // size))
-    text = request.args.get("page", "")
-    page = min(max(int(text) if text.isdecimal() and len(text) < 9 else 1, 1), count)
+    page = min(max(row_number(request.args.get("page", "")) or 1, 1), count)
     return Paged(items[(page - 1) * size : page * size], page, count)
+
+
+def row_number(text: str) -> int | None:
+    """An id or a cursor from an address or a form; None for what no row can have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+def plain(text: str) -> Response:
+    """Text as it is, for a browser to show or to save."""
+    return Response(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
 def wants_fragment() -> bool:

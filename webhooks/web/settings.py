@@ -1,6 +1,5 @@
 """Settings: what is set and where that came from, versions, disk, queues; password and sessions."""
 
-import hashlib
 import os
 import platform
 import shutil
@@ -16,6 +15,7 @@ from webhooks.delivery.ownership import Ownership
 from webhooks.errors import Conflict, Invalid
 from webhooks.models import Media
 from webhooks.operate.prepare import set_password
+from webhooks.registry import token_hash
 from webhooks.settings import Settings, variable
 from webhooks.web.access import admin, session_epoch
 from webhooks.web.login import right_password
@@ -87,7 +87,7 @@ def _page(error: Invalid | None = None) -> str:
         oldest=oldest,
         workers=_workers(),
         sessions=services().sessions.all()[:_SESSIONS],
-        own_session=hashlib.sha256(session["id"].encode()).digest(),
+        own_session=token_hash(session["id"]),
         fixed=settings.admin_password is not None,
         error=error,
         faulty=error.field if error else None,
@@ -141,7 +141,4 @@ def _disk(settings: Settings) -> list[tuple[str, int]]:
 
 def _workers() -> int:
     with services().store.read() as reading:
-        connection = reading.connection()
-        ownership = Ownership(services().settings, services().store)
-        known = connection.execute(sa.text("SELECT id FROM worker")).scalars().all()
-        return sum(ownership.alive(connection, worker) for worker in known)
+        return Ownership(services().settings, services().store).running(reading.connection())
