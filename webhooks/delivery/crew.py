@@ -6,12 +6,16 @@ Of these, a thread serves some before it goes on with a chunk, and a chunk makes
 Many threads beside each other cost more than they bring where each request takes a millisecond; where a
 receiver takes its time, only threads help. A watcher cuts attempts off at their deadline, and puts a new
 thread in the place of a fast one that got stuck.
+
+Attempts stand back: for the hook, which a PBX waits for, by their threads' priority; and for whoever waits
+for the database, by ``rest``.
 """
 
 import collections
 import concurrent.futures
 import contextlib
 import logging
+import os
 import queue
 import threading
 import time
@@ -33,6 +37,7 @@ POOL_THREADS: Final = 128
 _SHORT_RUN: Final = 20  # single deliveries that a thread makes before it takes a chunk's next row
 _STUCK_SECONDS: Final = 0.05
 _WATCH_SECONDS: Final = 0.025
+_NICE: Final = 5
 _MARGIN: Final = 1.0  # seconds by which a lease has to outlast an attempt's timeout
 
 log = logging.getLogger(__name__)
@@ -110,17 +115,26 @@ def tasks_for(lane: Lane, chains: list[Chain], expires: float) -> list[Task]:
     return [Task(lane, rows, expires, fast=True, cautious=False, short=len(rows) == 1)] if rows else []
 
 
+def _stand_back() -> None:
+    """Lower the priority of the calling thread, and of no other (Linux: setpriority(2), NOTES)."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
 class Crew:
     """Takes tasks, gives reports. ``report`` is called from the threads, and ``text`` at each attempt: it
-    gives a row's body as it is to be sent now."""
+    gives a row's body as it is to be sent now.
+
+    While somebody holds ``rest``, no attempt begins: he has the interpreter almost to himself.
+    """
 
     def __init__(self, report: Callable[[Report], None], text: Callable[[Row], str]) -> None:
         self._report, self._text = report, text
+        self.rest = threading.Lock()
         # For each task of the fast threads there is one True in the queue; False ends a thread.
         self._queue: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._short: collections.deque[Task] = collections.deque()
         self._chunks: collections.deque[Task] = collections.deque()
-        self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt")
+        self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt", _stand_back)
         self._deadlines: set[Deadline] = set()
         self._fast: dict[threading.Thread, tuple[Task, Deadline] | None] = {}
         self._stopping = threading.Event()
@@ -160,6 +174,7 @@ class Crew:
         thread.start()
 
     def _serve(self) -> None:
+        _stand_back()
         run = 0
         while self._queue.get():
             chunk_first = run >= _SHORT_RUN
@@ -199,6 +214,8 @@ class Crew:
 
     def _send_next(self, task: Task) -> bool:
         """Send one row. At the first failure the rest of the task goes back: its call's later ones wait."""
+        with self.rest:
+            pass
         row = task.rows[task.sent]
         timeout = task.lane.sender.endpoint.timeout
         if self._stopping.is_set() or time.monotonic() + timeout + _MARGIN > task.expires:

@@ -5,6 +5,7 @@ lane in turn. It looks at the database at each wake-up, at the next due time, an
 """
 
 import collections
+import contextlib
 import logging
 import threading
 import time
@@ -160,7 +161,9 @@ class Engine:
         if not self._unsettled and not candidates:
             return
         try:
-            with self._store.direct(wait=None) as direct:
+            with contextlib.ExitStack() as until_committed, self._store.direct(wait=None) as direct:
+                if self._store.sqlite:  # all other writers wait for this
+                    until_committed.enter_context(self._crew.rest)
                 tasks = self._turn_over(direct, candidates)
         except Busy:
             self._lanes.doubt()

@@ -11,7 +11,7 @@ from webhooks.delivery.traffic import SLOT_MS
 from webhooks.direct import Direct
 from webhooks.events.numbers import numbers_of
 
-BATCH: Final = 500
+BATCH: Final = 100  # two milliseconds of the writers' lock
 _TURN: Final = "SELECT value FROM meta WHERE key = 'digested_event'"
 _NEXT: Final = f"""
     SELECT id, location_id, accepted_at, matched, origin, body FROM event WHERE id > :after
@@ -56,7 +56,7 @@ def step(store: Store, wait: float | None = None) -> int:
         return len(events)
 
 
-def catch_up(store: Store, most: int = 4) -> None:
+def catch_up(store: Store, most: int = 20) -> None:
     """For a search: look through what came just now, at most so many batches."""
     while most > 0 and behind(store) and step(store, wait=0.5):
         most -= 1

@@ -64,7 +64,11 @@ class Child:
         """Be the child. Never comes back: what the parent has on its stack is not ours to unwind."""
         status = 70  # EX_SOFTWARE
         try:
-            os.setsid()  # Ctrl-C reaches us only through the supervisor
+            # A group of its own: Ctrl-C reaches us only through the supervisor. No session of its own: Linux
+            # gives each session the same share of the processors, and threads that stand back for others
+            # (delivery/crew) would do so for their own process alone.
+            os.setpgid(0, 0)
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we may write to the terminal all the same
             die_with_parent()
             if os.getppid() != parent:
                 os._exit(0)
