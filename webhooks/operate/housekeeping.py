@@ -18,6 +18,9 @@ from webhooks.settings import Settings
 
 _CHECKPOINT_SECONDS: Final = 1.0
 _CHECKPOINT_BYTES: Final = 4 << 20
+_CHECKPOINT_PAGES: Final = _CHECKPOINT_BYTES // 4096
+_REST_PAGES: Final = 100
+_PASSES: Final = 5
 _PURGE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
 _TURN_SECONDS: Final = 1.0
@@ -92,7 +95,8 @@ def checkpoint(settings: Settings, store: Store) -> None:
     """Move the write-ahead log into the database, most of it without the writers' lock.
 
     Passive alone never lets the log start anew while somebody writes: it grew to 852 MB in 10 s. So the
-    rest is moved and the log restarted under the lock, for milliseconds.
+    rest, which has to be little by then, is moved and the log restarted under the lock, for milliseconds.
+    The file keeps its length: to sync a commit takes longer where it makes the file longer.
     """
     wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
     if not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
@@ -100,15 +104,19 @@ def checkpoint(settings: Settings, store: Store) -> None:
     raw = store.engine.raw_connection()
     try:
         cursor = raw.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        cursor.fetchall()
-        with store.checkpoint_turn():
-            cursor.execute("PRAGMA busy_timeout = 10")
-            try:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                cursor.fetchall()
-            finally:
-                cursor.execute("PRAGMA busy_timeout = 5000")
+        for _ in range(_PASSES):
+            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            ((_, pages, moved),) = cursor.fetchall()
+            if pages - moved < _REST_PAGES:
+                break
+        if pages >= _CHECKPOINT_PAGES:
+            with store.checkpoint_turn():
+                cursor.execute("PRAGMA busy_timeout = 10")
+                try:
+                    cursor.execute("PRAGMA wal_checkpoint(RESTART)")
+                    cursor.fetchall()
+                finally:
+                    cursor.execute("PRAGMA busy_timeout = 5000")
         cursor.close()
     finally:
         raw.close()
