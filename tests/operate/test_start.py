@@ -56,6 +56,12 @@ def redis_socket(appliance: Appliance) -> Path:
     return path
 
 
+def in_proc(pid: int, thread: int, name: str) -> int:
+    """proc_pid_stat(5): ``session`` is the 6th field, ``nice`` the 19th."""
+    after_the_name = Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()
+    return int(after_the_name[{"session": 3, "nice": 16}[name]])
+
+
 def listeners(appliance: Appliance) -> set[tuple[str, int]]:
     """Where any of its processes listens on TCP."""
     return {
@@ -176,6 +182,22 @@ def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
     ):  # fmt: skip
         assert len(fresh.named(name)) == count, name
     assert len(fresh.family()) == 1 + 8
+
+
+def test_attempts_stand_back_for_the_hook(fresh: Appliance) -> None:
+    """Linux shares the processors out among sessions before it looks at priorities: all are of one."""
+    assert len({in_proc(process.pid, process.pid, "session") for process in fresh.family()}) == 1
+    (worker,) = fresh.named("rq:worker:worker-1")
+
+    def nice() -> list[int]:
+        return [
+            in_proc(worker.pid, int(task.name), "nice") for task in Path(f"/proc/{worker.pid}/task").iterdir()
+        ]
+
+    eventually(lambda: nice().count(5) == 2)  # the threads that send
+    assert set(nice()) == {0, 5}
+    for process in (*fresh.named("gunicorn"), *fresh.named("housekeeping")):
+        assert process.nice() == 0
 
 
 def test_a_start_says_a_line_a_step_and_the_address_last(fresh: Appliance) -> None:
