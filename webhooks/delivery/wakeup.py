@@ -121,22 +121,17 @@ class Waker:
 
 class _Worker(rq.SimpleWorker):
     max_connection_wait_time = 1  # seconds; RQ's own back-off goes up to a minute
-    on_stop: Callable[[], None]
-
-    def handle_warm_shutdown_request(self) -> None:
-        self.on_stop()
 
 
 def work(
     settings: Settings,
     name: str,
     kick: Callable[[], None],
-    on_stop: Callable[[], None],
     queue_name: str = QUEUE,
 ) -> None:
     """Take wake-ups until a signal asks to stop, or until RQ gives up on Redis.
 
-    ``on_stop`` is called as soon as the signal comes; RQ itself may still have to do with Redis for a while.
+    RQ sets signal handlers and leaves them behind; it may still have to do with Redis for a while after one.
     ``name`` is for people, in RQ's lists and in ``ps``. RQ gets it with a random end: after a ``kill -9`` it
     refuses the same name for minutes.
     """
@@ -147,7 +142,6 @@ def work(
     name = f"{name}-{secrets.token_hex(4)}"
     try:
         worker = _Worker([queue], name=name, connection=connection, serializer=JSONSerializer)
-        worker.on_stop = on_stop
         # RQ tells of a Redis that is away once a second; the waker tells it once.
         worker.work(logging_level="CRITICAL")
     except redis.RedisError as error:

@@ -7,7 +7,6 @@ next start begins it anew. Every step can be done twice.
 
 import logging
 import os
-import signal
 import threading
 import time
 from pathlib import Path
@@ -22,7 +21,7 @@ from webhooks.media.audio import Sound, Stopped, convert
 from webhooks.media.files import Folder, alone
 from webhooks.media.shelf import Waiting
 from webhooks.media.steps import passed
-from webhooks.operate import logs
+from webhooks.operate import logs, stopping
 from webhooks.settings import Settings
 
 _LOOK_SECONDS: Final = 1.0
@@ -173,22 +172,17 @@ def run(settings: Settings, name: str) -> int:
     logs.set_up(name, settings.log)
     os.nice(_NICENESS)
     converter = Converter(settings, Store(settings), Waker(settings))
-    stopping = threading.Event()
+    stopped = threading.Event()
 
-    def end() -> None:
+    def stop() -> None:
+        stopped.set()
         converter.stop()
         os._exit(0)  # RQ, in the main thread, may hang on Redis for minutes
 
-    def ask_to_stop(*_: object) -> None:
-        if not stopping.is_set():
-            stopping.set()
-            threading.Thread(target=end, name="stopper").start()
-
+    stopping.on_signal(stop)
     converter.start()
-    while not stopping.is_set():
-        for number in (signal.SIGTERM, signal.SIGINT):  # RQ leaves its own behind
-            signal.signal(number, ask_to_stop)
-        wakeup.work(settings, name, converter.kick, ask_to_stop, MEDIA_QUEUE)
-        stopping.wait(1)  # without Redis it looks by itself
+    while not stopped.is_set():
+        wakeup.work(settings, name, converter.kick, MEDIA_QUEUE)
+        stopped.wait(1)  # without Redis it looks by itself
     threading.Event().wait()
     return 0

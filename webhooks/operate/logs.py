@@ -52,3 +52,5 @@ def set_up(process: str, form: str) -> None:
     handler.setFormatter(_Json(process) if form == "json" else _Text(process))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # A connection to a database that has gone is thrown away; whoever used it tells of it in a line.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

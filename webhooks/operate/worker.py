@@ -9,36 +9,26 @@ from webhooks.db import Store
 from webhooks.delivery import wakeup
 from webhooks.delivery.engine import Engine
 from webhooks.errors import Busy
-from webhooks.operate import logs
+from webhooks.operate import logs, stopping
 from webhooks.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 class _Process:
-    """The engine is stopped by a thread of its own: RQ, in the main thread, may hang on Redis for minutes."""
+    """The engine and its end, which RQ, in the main thread, does not wait for: it may hang on Redis."""
 
     def __init__(self, settings: Settings) -> None:
         self.engine = Engine(settings, Store(settings, durable=False), on_fault=self._fault)
         self.stopping = threading.Event()
         self._status = 0
-        self._stopper = threading.Thread(target=self._stop, name="stopper")
-
-    def ask_to_stop(self, *_: object) -> None:
-        """Also a signal handler."""
-        if not self.stopping.is_set():
-            self.stopping.set()
-            self._stopper.start()
-
-    def join(self) -> int:
-        self._stopper.join()
-        return self._status
 
     def _fault(self) -> None:
         self._status = 1
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        self.stopping.set()
         try:
             self.engine.stop()
         except Busy as error:  # the others will find us dead
@@ -56,10 +46,10 @@ def run(settings: Settings, name: str) -> int:
     except Busy as error:
         log.warning("%s", error)
         return 1
+    stopping.on_signal(process.stop)
     log.info("delivering")
     while not process.stopping.is_set():
-        for number in (signal.SIGTERM, signal.SIGINT):  # RQ leaves its own behind
-            signal.signal(number, process.ask_to_stop)
-        wakeup.work(settings, name, process.engine.kick, process.ask_to_stop)
+        wakeup.work(settings, name, process.engine.kick)
         process.stopping.wait(1)  # without Redis the engine polls
-    return process.join()
+    threading.Event().wait()  # for the other thread, which ends the process
+    return 0
