@@ -124,7 +124,7 @@ class Crew:
     """Takes tasks, gives reports. ``report`` is called from the threads, and ``text`` at each attempt: it
     gives a row's body as it is to be sent now.
 
-    While somebody holds ``rest``, no attempt begins: he has the interpreter almost to himself.
+    While the dispatcher holds ``rest``, no attempt begins: it has the interpreter almost to itself.
     """
 
     def __init__(self, report: Callable[[Report], None], text: Callable[[Row], str]) -> None:
