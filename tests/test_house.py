@@ -1,6 +1,7 @@
 """The house: imports go down the list only, and what stands in two places agrees."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from machine import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 PACKAGE = ROOT / "webhooks"
 # From the top floor down; the modules of one floor may import each other, without a circle.
@@ -118,16 +121,35 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
     store.engine.dispose()
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "tests/requirements.lock"])
-def test_a_lock_names_every_dependency(name: str) -> None:
+LOCKS = ["requirements.lock", "tests/requirements.lock"]
+
+
+def locked(name: str) -> dict[str, set[str]]:
+    """Each package of a lock with its versions."""
+    versions: dict[str, set[str]] = {}
+    for package, version in re.findall(r"^([\w.-]+)(?:\[.*\])?==([^\s;]+)", (ROOT / name).read_text(), re.M):
+        versions.setdefault(package, set()).add(version)
+    return versions
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_names_every_dependency_in_a_version_that_fits(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"]
     if name.startswith("tests"):
         wanted = wanted + project["optional-dependencies"]["test"]
-    locked = (ROOT / name).read_text()
-    for requirement in wanted:
-        package = requirement.partition(" ")[0].partition("==")[0].partition("[")[0]
-        assert f"\n{package}==" in locked or f"\n{package}[" in locked, f"{package} is not in {name}"
+    for requirement in map(Requirement, wanted):
+        versions = locked(name).get(canonicalize_name(requirement.name))
+        assert versions, f"{requirement.name} is not in {name}"
+        assert all(map(requirement.specifier.contains, versions)), f"{name} has {versions} for {requirement}"
+
+
+def test_a_package_has_one_version_for_all_pythons_and_in_both_locks() -> None:
+    """Else the tests would run on one version, and people on another."""
+    run, test = map(locked, LOCKS)
+    split = {package: run.get(package, set()) | test[package] for package in test}
+    assert run.keys() <= split.keys()
+    assert not {package: versions for package, versions in split.items() if len(versions) > 1}
 
 
 def test_the_code_is_typed_and_tidy() -> None:
