@@ -19,18 +19,41 @@ from filled import Filled, fill
 from machine import ROOT, Appliance, PostgreSQL
 from receiver import Receiver
 
+# Those that take a minute and more, the longest first.
+LONG = [
+    "image/test_image.py", "operate/test_start.py", "operate/test_crashes.py", "browser/test_every_page.py",
+    "media/test_crashes.py", "media/test_waiting.py", "media/test_erasure.py", "delivery/test_isolation.py",
+]  # fmt: skip
+
 
 def pytest_sessionfinish() -> None:
     shutil.rmtree(os.environ["SPOKE_DATA_DIR"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """How a page looks does not depend on the database: such tests run on SQLite alone."""
-    twice = [
-        item for item in items if item.get_closest_marker("looks") and item.get_closest_marker("postgresql")
-    ]
-    config.hook.pytest_deselected(items=twice)
-    items[:] = [item for item in items if item not in twice]
+    """How a page looks or a request is read does not depend on the database: such run on SQLite alone.
+
+    What is long comes first, and what needs the same database together, so that all processes end at a time.
+    """
+    twice = {item for item in items if _on_one_database(item) and item.get_closest_marker("postgresql")}
+    config.hook.pytest_deselected(items=[*twice])
+    kinds = ("", "sqlite", "postgresql")
+
+    def turn(item: pytest.Item) -> tuple[int, int]:
+        file = item.nodeid.partition("::")[0].removeprefix("tests/")
+        return kinds.index(_database(item.nodeid)), LONG.index(file) if file in LONG else len(LONG)
+
+    items[:] = sorted((item for item in items if item not in twice), key=turn)
+
+
+def _on_one_database(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("databases")
+    return mark is not None and mark.args == ("one",)
+
+
+def _database(nodeid: str) -> str:
+    """Which one a test runs on; "" if it uses neither fixture."""
+    return next((kind for kind in ("postgresql", "sqlite") if f"[{kind}" in nodeid), "")
 
 
 def need(tool: str | None, what: str) -> None:
@@ -128,14 +151,16 @@ def clock(tmp_path: Path) -> dict[str, str]:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """What shares an appliance or a PostgreSQL runs in one process, so that it is started once.
+    """The tests of a file on one kind of database run in one process, in the order of the collection.
+
+    A process starts the shared appliance once for each kind.
 
     xdist's own groups do not hold with this pytest: it asks the node for its id in another way.
     """
 
-    class ByWhatIsShared(LoadScopeScheduling):
+    class ByFileAndDatabase(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            shared = next((kind for kind in ("postgresql", "sqlite") if f"[{kind}" in nodeid), None)
-            return shared or nodeid.partition("::")[0]
+            return nodeid.partition("::")[0] + _database(nodeid)
 
-    return ByWhatIsShared(config, log)
+    config.option.loadscopereorder = False
+    return ByFileAndDatabase(config, log)

@@ -8,7 +8,7 @@ from filled import Filled
 from machine import Appliance
 from playwright.sync_api import Browser, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.looks]
+pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
 EMPTY = ("/", "/connect", "/deliveries", "/events/unmatched", "/locations", "/inboxes", "/history")
 RUN = """async () => {

@@ -6,7 +6,7 @@ from media import desk, sounds
 from playwright.sync_api import Page
 from receiver import Receiver
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 
 _PLAY = """
 async (link) => {

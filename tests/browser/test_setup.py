@@ -9,7 +9,7 @@ from browsing import log_in
 from machine import PASSWORD, Appliance
 from playwright.sync_api import Browser, Page, expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 
 
 @pytest.fixture(params=[True, False], ids=["script", "no-script"])

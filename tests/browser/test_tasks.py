@@ -14,7 +14,7 @@ from media import desk, sounds
 from playwright.sync_api import Browser, Locator, Page, expect
 from receiver import Answer, Receiver
 
-pytestmark = [pytest.mark.browser, pytest.mark.looks]
+pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 
 
 class Person:

@@ -55,6 +55,7 @@ def _drip(handler: http.server.BaseHTTPRequestHandler, piece: bytes) -> None:
 
 @pytest.mark.parametrize("answer", [drip_headers, Answer(seconds=20).raw, drip_body, drip_chunks],
                          ids=["headers", "nothing", "body", "chunks"])  # fmt: skip
+@pytest.mark.databases("one")
 def test_no_receiver_stretches_an_attempt(
     appliance: Appliance, receiver: Receiver, place: Place, answer: Callable[..., None] | None
 ) -> None:
@@ -70,6 +71,7 @@ def test_no_receiver_stretches_an_attempt(
         assert attempt["error"] == "The receiver gave no whole answer within 1 seconds."
 
 
+@pytest.mark.databases("one")
 def test_of_a_long_answer_16_kib_are_read_and_a_gzip_bomb_is_not_unpacked(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
@@ -88,6 +90,7 @@ def test_of_a_long_answer_16_kib_are_read_and_a_gzip_bomb_is_not_unpacked(
         assert 0 < len(kept[0].response_body) <= 16384
 
 
+@pytest.mark.databases("one")
 def test_of_many_headers_8_kib_are_kept(appliance: Appliance, receiver: Receiver, place: Place) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/headers"))
     receiver.answers["/headers"] = [Answer(500, {f"X-Much-{n}": "z" * 900 for n in range(50)})]
@@ -100,6 +103,7 @@ def test_of_many_headers_8_kib_are_kept(appliance: Appliance, receiver: Receiver
     assert 7_000 < len(kept[0].response_headers) < 9_000 and "cut off" in kept[0].response_headers
 
 
+@pytest.mark.databases("one")
 def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: Place) -> None:
     from machine import free_port
 

@@ -14,6 +14,8 @@ import pytest
 import requests
 from machine import Appliance
 
+pytestmark = pytest.mark.databases("one")
+
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 MIB = 1 << 20
@@ -664,6 +666,7 @@ FINE: dict[str, tuple[bytes | str, str]] = {
 
 
 @pytest.mark.parametrize(("body", "kind"), FINE.values(), ids=FINE)
+@pytest.mark.databases("all")
 def test_what_only_looks_bad_is_taken(
     appliance: Appliance, place: tuple[str, str], body: bytes | str, kind: str
 ) -> None:
@@ -674,6 +677,7 @@ def test_what_only_looks_bad_is_taken(
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with-length", "chunked"])
+@pytest.mark.databases("all")
 def test_a_batch_of_1000_is_taken(appliance: Appliance, place: tuple[str, str], chunked: bool) -> None:
     body = json.dumps([GOOD] * 1000).encode()
     headers = {"Authorization": f"Bearer {place[1]}", "Content-Type": JSON}

@@ -26,7 +26,11 @@ def in_order(appliance: Appliance) -> bool:
     return all(row.id for row in rows) and wanted == set(desk.files(appliance))
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(
+    "step",
+    [pytest.param(step, marks=pytest.mark.databases("one")) for step in UPLOAD[:-1]]  # no row yet
+    + [*STEPS[len(UPLOAD) - 1 :]],
+)
 def test_a_kill_behind_a_step_costs_nothing(
     start_appliance: Callable[..., Appliance], receiver: Receiver, step: str
 ) -> None:
@@ -65,6 +69,7 @@ def test_a_kill_behind_a_step_costs_nothing(
     assert one.rows("SELECT count(*) AS n FROM event")[0].n == 1
 
 
+@pytest.mark.databases("one")
 def test_a_lost_wake_up_costs_a_second(start_appliance: Callable[..., Appliance], receiver: Receiver) -> None:
     one = start_appliance()
     token = one.location("Office")
@@ -78,6 +83,7 @@ def test_a_lost_wake_up_costs_a_second(start_appliance: Callable[..., Appliance]
     receiver.wait("/media", 1, seconds=4)
 
 
+@pytest.mark.databases("one")
 def test_what_kills_the_converter_is_given_up(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:

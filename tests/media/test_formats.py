@@ -7,6 +7,8 @@ from machine import Appliance
 from media import desk, sounds
 from receiver import Receiver
 
+pytestmark = pytest.mark.databases("one")
+
 SECONDS = 2.3
 
 
@@ -82,6 +84,7 @@ def test_an_mp3_is_passed_on_byte_for_byte(
     assert payload["filename"] == "greeting.mp3"
 
 
+@pytest.mark.databases("all")
 def test_the_payload_is_the_seeds(appliance: Appliance, place: tuple[str, str], receiver: Receiver) -> None:
     appliance.webhook(place[0], receiver.url("/media"), "media")
     answer = desk.send(

@@ -40,6 +40,7 @@ def made(appliance: Appliance, media_id: str, expires: str, signature: str) -> s
     return f"{appliance.url}/api/media/download/{media_id}?expires={expires}&signature={signature}"
 
 
+@pytest.mark.databases("one")
 def test_two_hundred_ways_of_tampering_and_none_gets_through(appliance: Appliance, link: str) -> None:
     assert desk.fetch(appliance, link).status_code == 200
     media_id, expires, signature = parts(link)
@@ -68,6 +69,7 @@ def test_two_hundred_ways_of_tampering_and_none_gets_through(appliance: Applianc
     assert {answer.headers["Content-Type"] for answer in answers} == {"application/problem+json"}
 
 
+@pytest.mark.databases("one")
 def test_the_same_signature_in_another_spelling_is_refused(appliance: Appliance, link: str) -> None:
     media_id, expires, signature = parts(link)
     alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
@@ -78,6 +80,7 @@ def test_the_same_signature_in_another_spelling_is_refused(appliance: Appliance,
 
 
 @pytest.mark.parametrize("expires", ["0{}", "+{}", " {}", "{}.0", "{}e0", "1" + "0" * 12, "", "-1", "٣{}"])
+@pytest.mark.databases("one")
 def test_an_expiry_that_is_written_otherwise_is_refused(
     appliance: Appliance, link: str, expires: str
 ) -> None:
@@ -86,6 +89,7 @@ def test_an_expiry_that_is_written_otherwise_is_refused(
     assert answer.status_code == 403
 
 
+@pytest.mark.databases("one")
 def test_what_is_missing_or_given_twice_is_refused_and_what_is_unknown_ignored(
     appliance: Appliance, link: str
 ) -> None:
@@ -160,6 +164,7 @@ def _sign(key: str, media_id: str, expires: str) -> str:
     return done.stdout.strip()
 
 
+@pytest.mark.databases("one")
 def test_no_log_line_has_a_signature(appliance: Appliance, link: str) -> None:
     signature = parts(link)[2]
     desk.fetch(appliance, link.replace("download", "nothing"))

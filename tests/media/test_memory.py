@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import psutil
+import pytest
 import requests
 from machine import Appliance
 from media import sounds
@@ -51,6 +52,7 @@ def body(frame: bytes, count: int) -> Iterator[bytes]:
     yield b"\r\n--b--\r\n"
 
 
+@pytest.mark.databases("one")
 def test_256_mib_up_and_down(start_appliance: Callable[..., Appliance], receiver: Receiver) -> None:
     one = start_appliance()
     token = one.location("Office")

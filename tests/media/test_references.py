@@ -9,6 +9,8 @@ from machine import Appliance
 from media import desk, sounds
 from receiver import Answer, Receiver
 
+pytestmark = pytest.mark.databases("one")
+
 
 @pytest.fixture(scope="module")
 def voice() -> bytes:
@@ -66,6 +68,7 @@ def test_without_spool_folders_no_path_is_taken(appliance: Appliance, place: tup
     assert answer.json()["errors"][0]["pointer"] == "/media_path"
 
 
+@pytest.mark.databases("all")
 def test_an_address_is_fetched(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes
 ) -> None:

@@ -14,6 +14,8 @@ from machine import Appliance, eventually
 from media import desk, sounds
 from receiver import Receiver
 
+pytestmark = pytest.mark.databases("one")
+
 
 def good(seconds: float = 1) -> bytes:
     return sounds.wav(8000, [sounds.speech(8000, seconds)])
@@ -60,6 +62,7 @@ def test_what_is_no_audio_is_refused_at_once(appliance: Appliance, place: tuple[
 
 
 @pytest.mark.parametrize("kind", ["mp3", "ogg", "mp3 cut off"])
+@pytest.mark.databases("all")
 def test_what_breaks_later_is_sent_without_the_file_and_says_so(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver, kind: str
 ) -> None:
@@ -141,6 +144,7 @@ def test_the_event_may_come_behind_its_file(appliance: Appliance, place: tuple[s
     assert answer.status_code == 202
 
 
+@pytest.mark.databases("all")
 def test_a_duplicate_is_told_and_its_file_not_kept(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver
 ) -> None:

@@ -18,6 +18,8 @@ from media import desk, sounds
 from nginx import Nginx
 from receiver import Receiver
 
+pytestmark = pytest.mark.databases("one")
+
 
 @pytest.fixture(scope="module")
 def voice() -> bytes:

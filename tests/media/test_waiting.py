@@ -111,6 +111,7 @@ def test_after_thirty_seconds_a_call_goes_on_without_it(stopped: Stopped, receiv
     assert receiver.wait("/media", 2)[1].json["n"] == 1
 
 
+@pytest.mark.databases("one")
 def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:

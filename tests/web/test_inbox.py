@@ -73,6 +73,7 @@ def test_it_answers_as_it_is_set(appliance: Appliance, visitor: Visitor, place: 
         assert answer.status_code == 422 and 'aria-invalid="true"' in answer.text, (status, delay)
 
 
+@pytest.mark.databases("one")
 def test_three_slow_answers_go_at_a_time_and_the_hook_does_not_wait(
     appliance: Appliance, visitor: Visitor, place: Place, inbox: str
 ) -> None:

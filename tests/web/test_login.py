@@ -109,6 +109,7 @@ def test_a_wrong_password_is_422_and_lets_nobody_in(appliance: Appliance, passwo
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["long", "chunked"])
+@pytest.mark.databases("one")
 def test_a_body_that_is_no_form_of_ours_is_refused_unread(appliance: Appliance, chunked: bool) -> None:
     """What has a length that fits is waited for outside of the web threads; nothing else is read."""
     data: Any = iter([b"password=x"]) if chunked else "password=" + "x" * 100_000
@@ -117,6 +118,7 @@ def test_a_body_that_is_no_form_of_ours_is_refused_unread(appliance: Appliance, 
     assert answer.status_code == (411 if chunked else 413)
 
 
+@pytest.mark.databases("one")
 def test_a_form_without_a_password_is_422(appliance: Appliance) -> None:
     assert Browser(appliance).post("/login", {"user": "admin"}).status_code == 422
 
@@ -130,6 +132,7 @@ def test_a_log_in_lasts_until_the_log_out(appliance: Appliance) -> None:
     assert not browser.inside and other.inside
 
 
+@pytest.mark.databases("one")
 def test_a_session_is_signed(appliance: Appliance) -> None:
     browser = Browser(appliance, PASSWORD)
     cookie = browser.session.cookies["spoke_session"]
@@ -145,6 +148,7 @@ def test_a_session_is_signed(appliance: Appliance) -> None:
         assert leads_to_login(answer)
 
 
+@pytest.mark.databases("one")
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(appliance: Appliance) -> None:
     cookie = Browser(appliance).log_in(PASSWORD).headers["Set-Cookie"]
     parts = {part.strip().lower() for part in cookie.split(";")}
@@ -201,6 +205,7 @@ def test_wrong_passwords_are_slowed_down_and_a_right_one_forgives(appliance: App
     assert Browser(appliance).log_in("guessed").status_code == 422, "the count begins anew"
 
 
+@pytest.mark.databases("one")
 def test_tries_are_counted_by_the_real_clients_address(start_appliance: Callable[..., Appliance]) -> None:
     """Behind a trusted proxy each client has tries of its own; a header from elsewhere counts for nothing."""
     behind = start_appliance(SPOKE_TRUSTED_PROXIES="127.0.0.0/8")
@@ -237,6 +242,7 @@ def test_tries_are_counted_by_the_real_clients_address(start_appliance: Callable
         pytest.param(None, "cross-site", id="no-origin-site-elsewhere"),
     ],
 )
+@pytest.mark.databases("one")
 def test_a_form_of_another_site_is_refused(
     appliance: Appliance, place: Place, origin: str | None, site: str | None
 ) -> None:
@@ -256,6 +262,7 @@ def test_a_form_of_another_site_is_refused(
     [("{own}", None), ("{own}", "same-origin"), (None, "same-origin"), (None, "none")],
     ids=["origin", "both", "site", "by-hand"],
 )
+@pytest.mark.databases("one")
 def test_a_form_of_ours_is_taken(appliance: Appliance, origin: str | None, site: str | None) -> None:
     headers = {"Origin": origin and origin.format(own=appliance.url), "Sec-Fetch-Site": site}
     assert Browser(appliance).log_in(PASSWORD, **headers).status_code == 303
@@ -294,6 +301,7 @@ def test_a_form_of_ours_is_taken(appliance: Appliance, origin: str | None, site:
         "",
     ],
 )
+@pytest.mark.databases("one")
 def test_a_log_in_leads_nowhere_but_to_us(appliance: Appliance, target: str) -> None:
     browser = Browser(appliance)
     answer = browser.log_in(PASSWORD, "/login?" + urlencode({"next": target}))
@@ -309,6 +317,7 @@ def test_a_log_in_leads_nowhere_but_to_us(appliance: Appliance, target: str) -> 
     ("path", "status"),
     [("/", 200), ("/login", 200), ("/nothing", 404)],
 )
+@pytest.mark.databases("one")
 def test_every_page_forbids_what_it_does_not_need(appliance: Appliance, path: str, status: int) -> None:
     browser = Browser(appliance, PASSWORD) if path == "/" else Browser(appliance)
     answer = browser.get(path)

@@ -10,6 +10,8 @@ import pytest
 from machine import Appliance
 from receiver import Receiver
 
+pytestmark = pytest.mark.databases("one")
+
 Place = tuple[str, str]
 HALVES = {
     "nothing": b"",
