@@ -35,7 +35,7 @@ FLOORS = [
     ["webhooks.db"],
     ["webhooks.direct"],
     ["webhooks.catalogue", "webhooks.settings"],
-    ["webhooks.errors"],
+    ["webhooks.errors", "webhooks.cleaning"],
 ]
 
 
