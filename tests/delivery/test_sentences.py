@@ -41,7 +41,12 @@ def test_a_log_record_is_one_line_without_controls() -> None:
         raise ValueError("\x1b]0;owned\x07")
     except ValueError as error:
         record = logging.makeLogRecord(
-            {"msg": "x", "levelname": "ERROR", "exc_info": (ValueError, error, error.__traceback__)}
+            {
+                "msg": "x",
+                "levelno": 40,
+                "levelname": "ERROR",
+                "exc_info": (ValueError, error, error.__traceback__),
+            }
         )
     assert not set("\x1b\x07") & set(logs._Text("web").format(record) + logs._Json("web").format(record))
 
