@@ -32,8 +32,9 @@ _PULL = sa.text(f"""
 """)
 _LANES = sa.text("SELECT webhook_id FROM lane ORDER BY webhook_id")
 _HOLDS = sa.text("""
-    UPDATE lane SET not_before = CASE WHEN not_before - :jump > :now THEN not_before - :jump ELSE :now END
-    WHERE not_before > :now
+    UPDATE lane SET not_before = CASE WHEN not_before - :jump > :now THEN not_before - :jump ELSE :now END,
+           probe_at = CASE WHEN probe_at - :jump > :now THEN probe_at - :jump ELSE :now END
+    WHERE not_before > :now OR probe_at > :now
 """)
 
 log = logging.getLogger(__name__)

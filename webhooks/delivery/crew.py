@@ -218,7 +218,8 @@ class Crew:
             pass
         row = task.rows[task.sent]
         timeout = task.lane.sender.endpoint.timeout
-        if self._stopping.is_set() or time.monotonic() + timeout + _MARGIN > task.expires:
+        held = task.lane.health.held_until > now_ms()  # since it was claimed, by another request's answer
+        if self._stopping.is_set() or held or time.monotonic() + timeout + _MARGIN > task.expires:
             task.unsent = task.rows[task.sent :]
             return False
         outcome = self._attempt(task, row, timeout)

@@ -40,7 +40,8 @@ _SEND = _batch(
 _DROP = _batch("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
 _RESUMED = sa.text("UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :w")
 _HEALED = sa.text("""
-    UPDATE lane SET failures = 0, broken = 0, not_before = 0, failing_since = NULL WHERE webhook_id = :w
+    UPDATE lane SET failures = 0, broken = 0, not_before = 0, probe_at = 0, failing_since = NULL
+    WHERE webhook_id = :w
 """)
 
 
