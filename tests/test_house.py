@@ -33,7 +33,7 @@ FLOORS = [
     ["webhooks.migrations"],
     ["webhooks.models", "webhooks.changes"],
     ["webhooks.db"],
-    ["webhooks.direct"],
+    ["webhooks.direct", "webhooks.apart"],
     ["webhooks.catalogue", "webhooks.settings"],
     ["webhooks.errors", "webhooks.cleaning"],
 ]

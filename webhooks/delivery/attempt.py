@@ -78,6 +78,7 @@ class Outcome:
     request_headers: str | None = None
     response_headers: str | None = None
     response_body: str | None = None
+    unlogged: bool = False  # the database refuses its row among the attempts
 
     @property
     def delivered(self) -> bool:
@@ -180,6 +181,20 @@ class Sender:
             kept = f"[the answer broke off: {why}]".encode()
             raw.close()
         outcome.response_body = clean_lines(kept[:keep].decode("utf-8", "replace"))
+
+
+class Unusable:
+    """In a Sender's place where a webhook's row gives none: its every attempt fails, saying why."""
+
+    def __init__(self, webhook_id: int, timeout: float, why: str) -> None:
+        self.endpoint = Endpoint(webhook_id, "", (), timeout)
+        self._why = why
+
+    def send(self, message: Message, deadline: Deadline) -> Outcome:
+        return Outcome(message.delivery_id, message.n, now_ms(), error=self._why)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def fault(error: Exception) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from webhooks.delivery.attempt import Endpoint, Outcome, Sender
+from webhooks.delivery.attempt import Endpoint, Outcome, Sender, Unusable, fault
 from webhooks.delivery.health import Health
 from webhooks.delivery.options import Options
 from webhooks.delivery.outbox import Claim, Wish
@@ -83,7 +83,7 @@ class Lane:
         self.used_at = time.monotonic()
         self._tokens = 0.0
         self._filled_at = time.monotonic()
-        self._sender: Sender | None = None
+        self._sender: Sender | Unusable | None = None
 
     @property
     def idle(self) -> bool:
@@ -95,7 +95,7 @@ class Lane:
         return not self.proven or self.health.circuit_open
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> Sender | Unusable:
         assert self._sender is not None, "a lane is read before it is used"
         return self._sender
 
@@ -104,11 +104,15 @@ class Lane:
         self.active = row.state == "active" and row.deleted_at is None
         self.health = Health(row.failures, row.broken, row.failing_since, row.not_before, row.probe_at)
         self._saved = replace(self.health)
-        self.options = Options.model_construct(**_json(row.options))  # checked when it was set
-        endpoint = _endpoint(row, self.options, settings, now)
-        if self._sender is None or self._sender.endpoint != endpoint:
-            # The former sender's connections end with the threads that still use it.
-            self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
+        try:
+            self.options = Options.model_construct(**_json(row.options))  # checked when it was set
+            endpoint = _endpoint(row, self.options, settings, now)
+            if self._sender is None or self._sender.endpoint != endpoint:
+                # The former sender's connections end with the threads that still use it.
+                self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
+        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
+            self.options = Options()
+            self._sender = Unusable(row.webhook_id, settings.timeout, fault(error))
 
     def wish(self, now: int, free: int) -> Wish:
         """What may be claimed now, given so many free places of the crew for this lane."""
@@ -161,7 +165,6 @@ class Lane:
         health = self.health
         if health == self._saved:
             return
-        self._saved = replace(health)
         direct.run(
             _HEALTH,
             {
@@ -173,6 +176,7 @@ class Lane:
                 "probe_at": health.probe_at,
             },
         )
+        self._saved = replace(health)
 
     def disable(self, direct: Direct, reason: str) -> bool:
         """Disable the webhook; its deliveries are held from now on."""
