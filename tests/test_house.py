@@ -36,9 +36,9 @@ FLOORS = [
     ["webhooks.migrations"],
     ["webhooks.models", "webhooks.changes"],
     ["webhooks.db"],
-    ["webhooks.direct"],
+    ["webhooks.direct", "webhooks.apart"],
     ["webhooks.catalogue", "webhooks.settings"],
-    ["webhooks.errors"],
+    ["webhooks.errors", "webhooks.cleaning"],
 ]
 
 

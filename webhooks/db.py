@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 
+from webhooks.apart import of_one_row
 from webhooks.direct import Direct
 from webhooks.errors import Busy
 from webhooks.settings import Settings
 
-SCHEMA_HEAD: Final = "0004"  # the newest file of migrations/versions; a test compares
+SCHEMA_HEAD: Final = "0006"  # the newest file of migrations/versions; a test compares
 WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
 _NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -159,8 +160,10 @@ class Store:
             yield session
 
     @contextlib.contextmanager
-    def direct(self, wait: float | None = WRITE_WAIT) -> Iterator[Direct]:
+    def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[Direct]:
         """A write transaction below SQLAlchemy: committed at the end, rolled back on any exception.
+
+        ``careful`` as in ``Direct``.
 
         Raises:
             Busy: as ``write``.
@@ -169,7 +172,7 @@ class Store:
             if self.sqlite:
                 connection.execute("BEGIN IMMEDIATE")
             try:
-                yield Direct(connection, self.engine.dialect.loaded_dbapi, self.sqlite)
+                yield Direct(connection, self.sqlite, careful)
                 connection.commit()
             except BaseException:
                 connection.rollback()
@@ -183,7 +186,7 @@ class Store:
             Busy: as ``read``.
         """
         with self._driver() as connection:
-            yield Direct(connection, self.engine.dialect.loaded_dbapi, self.sqlite)
+            yield Direct(connection, self.sqlite)
 
     @contextlib.contextmanager
     def _driver(self) -> Iterator[Any]:
@@ -194,6 +197,8 @@ class Store:
                 raw = self.engine.raw_connection()
             yield raw.driver_connection
         except (driver.OperationalError, driver.InternalError) as error:
+            if of_one_row(error):
+                raise
             if raw is not None:
                 raw.invalidate()  # whatever state it is in
             reason = " ".join(str(error).split())
@@ -213,6 +218,8 @@ def busy_if_away(purpose: str) -> Iterator[None]:
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
+        if of_one_row(error):
+            raise
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
         raise Busy(f"The database cannot {purpose} now ({reason}); nothing was written.") from error
 

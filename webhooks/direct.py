@@ -4,12 +4,16 @@ SQLAlchemy takes a tenth of a millisecond a statement and sqlite3 a hundredth; a
 that is the difference. The SQL is written once: ``:name`` parameters, and ``IN :ids`` for a list of integers.
 """
 
+import contextlib
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
+from webhooks import apart
+
+_Item = TypeVar("_Item")
 _NAME: Final = re.compile(r"(?<![:\w]):(\w+)")
 Row = tuple[Any, ...]
 
@@ -27,12 +31,12 @@ def _postgresql(sql: str) -> str:
 class Direct:
     """A transaction's connection. Rows are tuples.
 
-    ``faults`` are the driver's errors about a value or a constraint; others concern the whole transaction.
+    ``careful``: ``tried`` and ``each`` set a row that the database refuses apart from the others. Without
+    it, which is quicker, its error ends the transaction, for the caller to repeat it with care.
     """
 
-    def __init__(self, connection: Any, driver: Any, sqlite: bool) -> None:
-        self._connection, self.sqlite = connection, sqlite
-        self.faults: tuple[type[Exception], ...] = (driver.IntegrityError, driver.DataError)
+    def __init__(self, connection: Any, sqlite: bool, careful: bool = True) -> None:
+        self._connection, self.sqlite, self.careful = connection, sqlite, careful
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """How many rows it changed."""
@@ -55,6 +59,37 @@ class Direct:
             self._connection.executemany(text, parameters)
         else:
             self._connection.cursor().executemany(text, parameters)
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What is done in it is undone on any exception, and the transaction goes on."""
+        self.run("SAVEPOINT apart")
+        try:
+            yield
+        except Exception:
+            self.run("ROLLBACK TO SAVEPOINT apart")
+            self.run("RELEASE SAVEPOINT apart")
+            raise
+        self.run("RELEASE SAVEPOINT apart")
+
+    def tried(self, write: Callable[[], object]) -> Exception | None:
+        """Write; the answer is why the database refused a row."""
+        if self.careful:
+            return apart.tried(self.savepoint, write)
+        write()
+        return None
+
+    def each(
+        self,
+        items: Sequence[_Item],
+        write: Callable[[Sequence[_Item]], object],
+        refused: Callable[[_Item, Exception], object],
+    ) -> None:
+        """Write items in one go, or one by one where the database refuses some (``apart.each``)."""
+        if self.careful:
+            apart.each(self.savepoint, items, write, refused)
+        elif items:
+            write(items)
 
     def _execute(self, sql: str, parameters: Mapping[str, Any]) -> Any:
         if "ids" in parameters:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from webhooks import apart
 from webhooks.db import Store, now_ms
 from webhooks.events.numbers import numbers_of
 from webhooks.media.files import Folder
@@ -54,9 +55,25 @@ def remove_events(connection: sa.Connection, ids: Sequence[int]) -> tuple[Counts
 
 
 def _remove(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> tuple[Counts, list[str]]:
+    """An event that the database does not let go stays, with all that is its, and is tallied nowhere."""
+    done: list[tuple[Counts, list[str]]] = []
+    apart.each(
+        connection.begin_nested,
+        events,
+        lambda some: done.append(_remove_all(connection, some)),
+        lambda event, error: apart.leave("event", event.id, error),
+    )
+    counts = Counts()
+    for one, _ in done:
+        counts.events += one.events
+        counts.deliveries += one.deliveries
+        counts.attempts += one.attempts
+        counts.media += one.media
+    return counts, [media_id for _, media in done for media_id in media]
+
+
+def _remove_all(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> tuple[Counts, list[str]]:
     ids = [event.id for event in events]
-    if not ids:
-        return Counts(), []
     media = list(connection.execute(_MEDIA, {"ids": ids}).scalars())
     gone: dict[tuple[int, str], int] = {(0, "matched"): sum(event.matched for event in events)}
     numbers = [{"number": key, "event": event.id} for event in events for key in numbers_of(event.body)]
@@ -84,7 +101,12 @@ def remove_batch(store: Store, folder: Folder, ids: Sequence[int]) -> Counts:
     with store.write(wait=None) as session:
         connection = session.connection()
         events = _ours(connection, ids)
-        connection.execute(_DROP, {"ids": ids, "now": now_ms()})
+        apart.each(
+            connection.begin_nested,
+            ids,
+            lambda some: connection.execute(_DROP, {"ids": list(some), "now": now_ms()}),
+            lambda one, error: apart.leave("event", one, error),
+        )
         in_flight = set(connection.execute(_OPEN, {"ids": ids}).scalars())
         removed, media = _remove(connection, [event for event in events if event.id not in in_flight])
     for media_id in media:

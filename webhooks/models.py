@@ -79,7 +79,8 @@ class Lane(Model):
     """A webhook's outgoing queue: the hot row, apart from the one the UI edits.
 
     One worker process owns it at a time. ``failures`` counts all in a row, ``broken`` the timeouts and
-    connection errors in a row; from the fifth of these on, one probe at a time goes out from ``not_before``.
+    connection errors in a row; from the fifth of these on, one probe at a time goes out from ``probe_at``.
+    ``not_before`` is the end of a hold that the receiver asked for (``Retry-After``).
     """
 
     __tablename__ = "lane"
@@ -88,6 +89,7 @@ class Lane(Model):
     )
     owner: Mapped[str | None] = mapped_column(sa.String(32))
     not_before: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    probe_at: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
     failing_since: Mapped[datetime | None] = mapped_column(Moment)
     failures: Mapped[int] = mapped_column(default=0)
     broken: Mapped[int] = mapped_column(default=0)

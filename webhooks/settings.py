@@ -29,7 +29,15 @@ def _parts(value: Any) -> Any:
 
 
 def _networks(values: list[str]) -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(value, strict=False) for value in values)
+    return tuple(_plain(ipaddress.ip_network(value, strict=False)) for value in values)
+
+
+def _plain(network: Network) -> Network:
+    """``::ffff:10.0.0.0/104`` is another way to write 10.0.0.0/8 (RFC 4291, section 2.5.5.2)."""
+    first = network.network_address
+    if isinstance(first, ipaddress.IPv6Address) and first.ipv4_mapped and network.prefixlen >= 96:
+        return ipaddress.IPv4Network((first.ipv4_mapped, network.prefixlen - 96))
+    return network
 
 
 def _http_url(value: str) -> str:

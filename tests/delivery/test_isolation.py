@@ -168,7 +168,7 @@ def test_a_circuit_opens_after_five_breaks_and_probes_with_one(
         return sum(one["attempts"] for one in appliance.cli("delivery", "list", "--webhook", webhook["id"]))
 
     eventually(lambda: attempts() == 5)
-    broken = appliance.rows("SELECT broken, not_before FROM lane")[0]
+    broken = appliance.rows("SELECT broken, probe_at FROM lane")[0]
     assert broken.broken == 5
     began = time.monotonic()
     eventually(lambda: attempts() == 6, 8)

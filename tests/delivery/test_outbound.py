@@ -10,13 +10,19 @@ from receiver import Receiver
 
 from webhooks.delivery.targets import AddressRules, check_url
 from webhooks.errors import Invalid, SpokeError, TargetRefused
+from webhooks.settings import Settings
 
 REFUSED = [
     # this host, loopback, link-local, protocol assignments, multicast, reserved
     "0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.254", "169.254.169.254", "169.254.0.1", "192.0.0.1",
     "192.0.0.170", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "100.100.100.200",
     "[::]", "[::1]", "[0:0:0:0:0:0:0:1]", "[fe80::1]", "[febf::1]", "[ff02::1]", "[fd00:ec2::254]",
-    # IPv6 that embeds one of them: mapped, compatible, NAT64, 6to4, Teredo
+    "[fec0::1]", "[feff:ffff::1]",
+    # IPv6 that embeds one of them: mapped, compatible, translated, NAT64, 6to4, Teredo, ISATAP
+    "[::ffff:0:127.0.0.1]", "[::ffff:0:a9fe:a9fe]", "[2001:db8::5efe:127.0.0.1]", "[fd12::200:5efe:7f00:1]",
+    "[2001:db8:1:2:100:5efe:a9fe:a9fe]", "[fd12::300:5efe:169.254.169.254]",
+    "[64:ff9b:1:7f00:0:100::]", "[64:ff9b:1:7f:0:1::]", "[64:ff9b:1:0:7f:0:100:0]",
+    "[64:ff9b:1:2:3:4:7f00:1]",
     "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::ffff:a9fe:a9fe]", "[::127.0.0.1]", "[::7f00:1]",
     "[64:ff9b::127.0.0.1]", "[64:ff9b::a9fe:a9fe]", "[64:ff9b:1::7f00:1]", "[2002:7f00:1::]",
     "[2002:a9fe:a9fe::1]", "[2001:0:7f00:1::]", "[2001:0:5ef5:79fd:0:0:80ff:fffe]",
@@ -31,11 +37,15 @@ MALFORMED = [
     "file:///etc/passwd", "gopher://127.0.0.1/", "//receiver.example/", "receiver.example", "http://", "http:///x",
     "http://receiver.example:0/", "http://receiver.example:99999/", "http://receiver.example:x/",
     "http://rec eiver.example/", "http://receiver.example/\r\nX: y", "http://127.0.0.1\\@receiver.example/",
-    "http://receiver%2eexample/", "javascript:alert(1)", "http://[::1/", "http://[fe80::1%25eth0]/",
+    "http://receiver%2eexample/", "javascript:alert(1)", "http://receiver.example/\u202egnp",
+    "http://receiver.example/\x7f", "http://receiver.example/\x9b", "http://[::1/", "http://[fe80::1%25eth0]/",
 ]  # fmt: skip
 ALLOWED = [
     "10.0.0.1", "172.16.0.1", "192.168.1.20", "100.64.0.1", "8.8.8.8", "192.0.2.1", "198.18.0.1", "192.0.1.1",
     "[fd12:3456::1]", "[2001:db8::1]", "[2606:4700::1111]", "[::ffff:10.0.0.1]", "[64:ff9b::8.8.8.8]",
+    "[::ffff:0:10.0.0.1]", "[::ffff:0:8.8.8.8]", "[fd12::5efe:10.0.0.1]", "[2001:db8::200:5efe:8.8.8.8]",
+    "[2001:db8::5eff:7f00:1]", "[64:ff9b:1::8.8.8.8]", "[64:ff9b:1:a00:0:100::]", "[fe00::1]",
+    "[fd00:ec3::1]",
     "3232235786", "receiver.example", "crm.local", "localhost", "xn--bcher-kva.example", "bücher.example",
 ]  # fmt: skip
 
@@ -73,10 +83,32 @@ def test_the_settings_add_and_override() -> None:
     judge("http://10.1.2.3/", both)
     with pytest.raises(TargetRefused):
         judge("http://[::ffff:10.2.2.3]/", both)
-    judge(
-        "http://[::ffff:127.0.0.1]/",
-        AddressRules(allow=network("::ffff:127.0.0.0/104") + network("127.0.0.0/8")),
-    )
+    judge("http://[::ffff:127.0.0.1]/", AddressRules(allow=network("127.0.0.0/8")))
+
+
+@pytest.mark.parametrize(
+    ("written", "means"),
+    [
+        ("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:a01:203", "10.1.2.3/32"),
+        ("::ffff:0:0/96", "0.0.0.0/0"), ("::ffff:10.1.2.3/104", "10.0.0.0/8"), ("fd00::/8", "fd00::/8"),
+        ("::ffff:0:0/95", "::fffe:0:0/95"), ("10.1.2.3/8", "10.0.0.0/8"),
+    ],
+)  # fmt: skip
+def test_a_mapped_network_in_a_setting_is_the_ipv4_one(written: str, means: str) -> None:
+    settings = Settings(allow_nets=written, deny_nets=f"192.0.2.1, {written}", trusted_proxies=written)  # type: ignore[arg-type]
+    network = ipaddress.ip_network(means)
+    assert settings.allow_nets == settings.trusted_proxies == (network,)
+    assert settings.deny_nets == (ipaddress.ip_network("192.0.2.1/32"), network)
+
+
+def test_denied_networks_hold_for_every_spelling_and_embedding() -> None:
+    settings = Settings(deny_nets="::ffff:10.0.0.0/104")  # type: ignore[arg-type]
+    rules = AddressRules(deny=settings.deny_nets)
+    for host in ("10.1.2.3", "[::ffff:10.1.2.3]", "167838211", "[::ffff:0:10.1.2.3]", "[64:ff9b::10.1.2.3]",
+                 "[2002:a01:203::]", "[fd12::5efe:10.1.2.3]"):  # fmt: skip
+        with pytest.raises(TargetRefused, match="SPOKE_DENY_NETS"):
+            judge(f"http://{host}/", rules)
+    judge("http://11.1.2.3/", rules)
 
 
 # --- on the wire: these start an appliance that may not call loopback, beside a socket that listens there ---

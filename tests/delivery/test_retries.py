@@ -3,6 +3,7 @@
 import itertools
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -114,6 +115,37 @@ def test_retry_after_holds_the_whole_webhook(
     assert got[1].at - first.at > 1.9, "other calls are held too"
 
 
+def test_a_hold_is_not_lifted_by_another_requests_success(
+    appliance: Appliance, receiver: Receiver, place: Place
+) -> None:
+    """Two at a time: the slower one is answered 200 while the other one's hold lasts."""
+    webhook = appliance.webhook(place[0], receiver.url("/hook"))
+    receiver.answers["/hook"] = [200, Answer(seconds=1), Answer(429, {"Retry-After": "4"}), 200]
+    ring(appliance, place[1])
+    settled(appliance, webhook, "delivered")
+    for count in (2, 3):
+        ring(appliance, place[1])
+        receiver.wait("/hook", count)
+    settled(appliance, webhook, "delivered", 2)
+    ring(appliance, place[1])
+    got = receiver.wait("/hook", 5)
+    assert all(later.at - got[2].at > 3.9 for later in got[3:]), "the hold ended before its time"
+
+
+def test_a_webhooks_own_timeout_holds_above_the_appliances(
+    start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
+    appliance = start_appliance(SPOKE_TIMEOUT="1")
+    token = appliance.location("Office")
+    patient = appliance.webhook("Office", receiver.url("/patient"), timeout=10)
+    hasty = appliance.webhook("Office", receiver.url("/hasty"))
+    receiver.answers |= {"/patient": [Answer(seconds=2.5)], "/hasty": [Answer(seconds=2.5)]}
+    ring(appliance, token)
+    settled(appliance, patient, "delivered")
+    assert [one["status"] for one in show(appliance, patient)["log"]] == [200]
+    assert show(appliance, hasty)["log"][0]["error"] == "The receiver gave no whole answer within 1 seconds."
+
+
 def test_a_retry_after_that_is_nonsense_or_comes_with_another_status_is_ignored(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
@@ -121,13 +153,14 @@ def test_a_retry_after_that_is_nonsense_or_comes_with_another_status_is_ignored(
         [
             (503, "soon"), (503, "-5"), (429, "1.5"), (503, "99999999999999"), (429, "0"), (503, ""),
             (503, "Mon, 99 Foo 2020 00:00:00 GMT"), (503, "Sun, 06 Nov 1994 08:49:37 GMT"),
+            (503, "Fri, 01 Jan 99999999999 00:00:00 GMT"), (429, "9" * 400), (503, "\xb2"),
             (500, "3600"), (404, "3600"), (301, "3600"),
         ]
     ):  # fmt: skip
         appliance.webhook(place[0], receiver.url(f"/{number}"))
         receiver.answers[f"/{number}"] = [Answer(status, {"Retry-After": value}), 200]
     ring(appliance, place[1])
-    for number in range(11):
+    for number in range(14):
         receiver.wait(f"/{number}", 2, 4)
 
 

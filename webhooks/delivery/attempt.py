@@ -3,20 +3,20 @@
 import functools
 import ipaddress
 import json
-import re
-import ssl
+import logging
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 
+from webhooks.cleaning import clean, clean_lines
 from webhooks.db import now_ms
 from webhooks.delivery.deadline import Deadline
+from webhooks.delivery.explain import explain, said
+from webhooks.delivery.patience import retry_after
 from webhooks.delivery.pinned import Gate, PinnedAdapter, trust, under
 from webhooks.delivery.signing import signed_headers
 from webhooks.delivery.targets import AddressRules
@@ -27,9 +27,12 @@ KEPT_ON_FAILURE: Final = 16 << 10  # bytes of a response; the rest stays unread
 KEPT_ON_SUCCESS: Final = 1 << 10
 KEPT_HEADERS: Final = 8 << 10
 MAX_URL: Final = 2000  # characters
-_MAX_RETRY_AFTER: Final = 86_400.0
 USER_AGENT: Final = "Spoke-Webhooks/"
 _MASK: Final = "•••"
+_TRACE_SECONDS: Final = 60.0  # a fault of ours is told with its traceback at most so often
+
+log = logging.getLogger(__name__)
+_traced_at: dict[type[Exception], float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class Outcome:
     request_headers: str | None = None
     response_headers: str | None = None
     response_body: str | None = None
+    unlogged: bool = False  # the database refuses its row among the attempts
 
     @property
     def delivered(self) -> bool:
@@ -106,8 +110,13 @@ class Sender:
         except AttemptError as error:
             outcome.error, outcome.broken = str(error), error.connection
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, Invalid) as error:
-            outcome.error, outcome.broken = explain(error, deadline, self.endpoint), True
-        outcome.interrupted = deadline.cut_by == "stop" and outcome.error is not None
+            outcome.error, outcome.broken = explain(error, deadline, self.endpoint.timeout), True
+        except Exception as error:  # whatever it is, it is this attempt's failure and no other's
+            if outcome.status is None:
+                outcome.error = fault(error)
+            else:  # the status has come: it decides
+                outcome.response_body = f"[the answer could not be read: {fault(error)}]"
+        outcome.interrupted = deadline.cut_by == "stop" and outcome.error is not None and not outcome.status
         if outcome.interrupted:
             outcome.error = "Interrupted: the appliance was stopped while the attempt was under way."
         outcome.seconds = time.monotonic() - deadline.started
@@ -160,17 +169,41 @@ class Sender:
         status = outcome.status = response.status_code
         success = 200 <= status < 300
         keep = KEPT_ON_SUCCESS if success else KEPT_ON_FAILURE
-        outcome.response_headers = _kept_headers(response.headers)
-        outcome.retry_after = _retry_after(status, response.headers)
         if not success:
             outcome.error = _refusal(status, response.headers.get("Location"))
+        outcome.retry_after = retry_after(status, raw.headers.getlist("Retry-After"))
+        outcome.response_headers = _kept_headers(response.headers)
         try:
             kept = _read_body(raw)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # The status has come: it decides. What the body lacks is only told.
-            kept = f"[the answer broke off: {explain(error, deadline, self.endpoint)}]".encode()
+            why = explain(error, deadline, self.endpoint.timeout)
+            kept = f"[the answer broke off: {why}]".encode()
             raw.close()
-        outcome.response_body = kept[:keep].decode("utf-8", "replace").replace("\0", "\ufffd")
+        outcome.response_body = clean_lines(kept[:keep].decode("utf-8", "replace"))
+
+
+class Unusable:
+    """In a Sender's place where a webhook's row gives none: its every attempt fails, saying why."""
+
+    def __init__(self, webhook_id: int, timeout: float, why: str) -> None:
+        self.endpoint = Endpoint(webhook_id, "", (), timeout)
+        self._why = why
+
+    def send(self, message: Message, deadline: Deadline) -> Outcome:
+        return Outcome(message.delivery_id, message.n, now_ms(), error=self._why)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def fault(error: Exception) -> str:
+    """A sentence for what should not have happened; its traceback goes to the log, now and then."""
+    now = time.monotonic()
+    if now - _traced_at.get(type(error), -_TRACE_SECONDS) >= _TRACE_SECONDS:
+        _traced_at[type(error)] = now
+        log.error("an attempt ended in a fault of ours", exc_info=error)
+    return f"A fault in the appliance itself ended the attempt ({type(error).__name__}: {said(error)})."
 
 
 @functools.cache
@@ -188,7 +221,7 @@ def _kept_headers(headers: Any) -> str:
         if left < 0:
             kept["…"] = f"[cut off after {KEPT_HEADERS:,} bytes]"
             break
-        kept[name] = value
+        kept[clean(name)] = clean(value)
     return json.dumps(kept, ensure_ascii=False)
 
 
@@ -227,71 +260,8 @@ def _read_body(raw: Any) -> bytes:
 
 def _refusal(status: int, location: str | None) -> str:
     if 300 <= status < 400:
-        where = location or "nowhere"
+        where = clean(location)[:MAX_URL] if location else "nowhere"
         return f"The receiver answered {status}, a redirect to {where}: redirects are not followed."
     if status == 410:
         return "The receiver answered 410 Gone: it wants no more."
     return f"The receiver answered {status}."
-
-
-def _retry_after(status: int, headers: Any) -> float | None:
-    """Seconds to wait (RFC 9110, section 10.2.3), at most a day; None for nonsense."""
-    value = headers.get("Retry-After", "").strip() if status in (429, 503) else ""
-    if not value:
-        return None
-    if re.fullmatch(r"[0-9]{1,10}", value):
-        return min(float(value), _MAX_RETRY_AFTER)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    seconds = (at - datetime.now(UTC)).total_seconds()
-    return min(seconds, _MAX_RETRY_AFTER) if seconds > 0 else None
-
-
-def explain(error: BaseException, deadline: Deadline, endpoint: Endpoint) -> str:
-    """A sentence for an operator about what broke."""
-    causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, AttemptError):
-            return str(cause)
-    if deadline.cut_by == "deadline" or deadline.left() <= 0:
-        return _too_late(endpoint)
-    for cause in causes:
-        sentence = _sentence(cause, endpoint)
-        if sentence:
-            return sentence
-    return f"The request failed: {causes[-1]}."
-
-
-def _sentence(cause: BaseException, endpoint: Endpoint) -> str | None:
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"The receiver's certificate cannot be trusted: {cause.verify_message}."
-    if isinstance(cause, ssl.SSLError):
-        return f"No secure connection could be made: {cause.reason or cause}."
-    if isinstance(cause, ConnectionRefusedError):
-        return "The receiver refused the connection: nothing listens at that address and port."
-    if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe, RemoteDisconnected
-        return "The receiver closed the connection without an answer."
-    if isinstance(cause, TimeoutError):
-        return _too_late(endpoint)
-    if isinstance(cause, OSError) and cause.errno is not None:
-        return f"The receiver cannot be reached: {cause.strerror}."
-    return None
-
-
-def _too_late(endpoint: Endpoint) -> str:
-    return f"The receiver gave no whole answer within {endpoint.timeout:g} seconds."
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exception and all that it wraps, outermost first; requests and urllib3 nest them as arguments."""
-    found: list[BaseException] = []
-    queue: list[Any] = [error]
-    while queue:
-        item = queue.pop(0)
-        if isinstance(item, BaseException) and item not in found:
-            found.append(item)
-            queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-    return found

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from webhooks.apart import leave
 from webhooks.delivery import outbox
 from webhooks.delivery.crew import FAST_QUEUE, POOL_THREADS, SHORT_QUEUE, Places, Task, tasks_for
 from webhooks.delivery.lanes import Lane
@@ -68,7 +69,7 @@ class Claimer:
         for lane in candidates:
             wish = self._wish(lane, places, now)
             if lane.deep and wish.rows > 1:
-                chose(lane, outbox.claim(direct, self._me, lane.webhook_id, now, wish))
+                chose(lane, self._claim(direct, lane.webhook_id, now, wish))
             elif wish.rows:
                 few[lane.webhook_id] = wish
                 places.take(lane)
@@ -79,14 +80,19 @@ class Claimer:
             claim = found.get(webhook_id, Claim())
             if claim is None:  # not so simple
                 wish = self._wish(lane, places, now)
-                claim = (
-                    outbox.claim(direct, self._me, webhook_id, now, wish) if wish.rows else Claim(more=True)
-                )
+                claim = self._claim(direct, webhook_id, now, wish) if wish.rows else Claim(more=True)
             chose(lane, claim)
         outbox.take(direct, self._me, [claim for _, claim in claims], now)
         for lane, claim in claims:
             lane.took(claim)
         return [task for lane, claim in claims for task in tasks_for(lane, claim.chains, expires)]
+
+    def _claim(self, direct: Direct, webhook_id: int, now: int, wish: Wish) -> Claim:
+        found: list[Claim] = []
+        error = direct.tried(lambda: found.append(outbox.claim(direct, self._me, webhook_id, now, wish)))
+        if error is not None:
+            leave("lane", webhook_id, error)
+        return found[0] if error is None else Claim()
 
     def _wish(self, lane: Lane, places: Places, now: int) -> Wish:
         wish = lane.wish(now, places.of(lane)) if lane.owned else Wish(0, 0)

@@ -11,7 +11,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks.apart import leave
 from webhooks.db import Store, config_changed, now_ms
+from webhooks.direct import Direct
 
 _STEP_MS: Final = 2_000  # less than this is no jump
 _BATCH: Final = 500
@@ -23,17 +25,20 @@ _KEEP = sa.text("""
 """)
 # A fresh row waits for nothing but its call's earlier one, and a hold begins with an attempt, in the past.
 # A claimed row is not touched: its due time is its lease.
-_PULL = sa.text(f"""
+_PULL: Final = f"""
+    SELECT id FROM delivery WHERE webhook_id = :w AND state = 'pending' AND owner IS NULL
+    AND id > :after AND (due_at > :now OR first_try_at > :now) ORDER BY id LIMIT {_BATCH}
+"""
+_PULL_THESE: Final = """
     UPDATE delivery SET due_at = CASE WHEN tries = 0 THEN :now ELSE due_at - :jump END,
            first_try_at = CASE WHEN first_try_at > :now THEN :now ELSE first_try_at END
-    WHERE id IN (SELECT id FROM delivery WHERE webhook_id = :w AND state = 'pending' AND owner IS NULL
-                 AND id > :after AND (due_at > :now OR first_try_at > :now) ORDER BY id LIMIT {_BATCH})
-    RETURNING id
-""")
+    WHERE id IN :ids AND state = 'pending' AND owner IS NULL
+"""
 _LANES = sa.text("SELECT webhook_id FROM lane ORDER BY webhook_id")
 _HOLDS = sa.text("""
-    UPDATE lane SET not_before = CASE WHEN not_before - :jump > :now THEN not_before - :jump ELSE :now END
-    WHERE not_before > :now
+    UPDATE lane SET not_before = CASE WHEN not_before - :jump > :now THEN not_before - :jump ELSE :now END,
+           probe_at = CASE WHEN probe_at - :jump > :now THEN probe_at - :jump ELSE :now END
+    WHERE not_before > :now OR probe_at > :now
 """)
 
 log = logging.getLogger(__name__)
@@ -63,11 +68,22 @@ def pull(store: Store, jump: int = 0) -> None:
     with store.read() as session:
         lanes = session.connection().execute(_LANES).scalars().all()
     for webhook_id in lanes:
-        moved = [0]
-        while moved:
-            parameters = {"w": webhook_id, "now": now_ms(), "jump": jump, "after": max(moved)}
-            with store.write(wait=None) as session:
-                moved = list(session.connection().execute(_PULL, parameters).scalars())
+        after: int | None = 0
+        while after is not None:
+            with store.direct(wait=None) as direct:
+                after = _pull_some(direct, webhook_id, jump, after)
+
+
+def _pull_some(direct: Direct, webhook_id: int, jump: int, after: int) -> int | None:
+    """The last id that was looked at; None if there was none."""
+    now = now_ms()
+    found = [id_ for (id_,) in direct.rows(_PULL, {"w": webhook_id, "now": now, "after": after})]
+    direct.each(
+        found,
+        lambda some: direct.run(_PULL_THESE, {"ids": some, "now": now, "jump": jump}),
+        lambda one, error: leave("delivery", one, error),
+    )
+    return found[-1] if found else None
 
 
 def _kept(store: Store, default: int) -> int:

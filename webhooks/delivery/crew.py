@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhooks.db import now_ms
-from webhooks.delivery.attempt import Message, Outcome
+from webhooks.delivery.attempt import Message, Outcome, fault
 from webhooks.delivery.deadline import Deadline
 from webhooks.delivery.lanes import CHUNK, Lane
 from webhooks.delivery.outbox import Chain, Row
@@ -218,7 +218,8 @@ class Crew:
             pass
         row = task.rows[task.sent]
         timeout = task.lane.sender.endpoint.timeout
-        if self._stopping.is_set() or time.monotonic() + timeout + _MARGIN > task.expires:
+        held = task.lane.health.held_until > now_ms()  # since it was claimed, by another request's answer
+        if self._stopping.is_set() or held or time.monotonic() + timeout + _MARGIN > task.expires:
             task.unsent = task.rows[task.sent :]
             return False
         outcome = self._attempt(task, row, timeout)
@@ -240,6 +241,8 @@ class Crew:
             return task.lane.sender.send(message, deadline)
         except SpokeError as error:  # the body could not be made
             return Outcome(row.id, row.attempts + 1, now_ms(), error=str(error))
+        except Exception as error:  # of whatever kind: counted, and tried again by the schedule
+            return Outcome(row.id, row.attempts + 1, now_ms(), error=fault(error))
         finally:
             self._deadlines.discard(deadline)
             if task.fast and thread in self._fast:

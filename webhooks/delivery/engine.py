@@ -6,12 +6,14 @@ lane in turn. It looks at the database at each wake-up, at the next due time, an
 
 import collections
 import contextlib
+import functools
 import logging
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
+from webhooks import apart
 from webhooks.db import Store, now_ms
 from webhooks.delivery import holding, turns
 from webhooks.delivery.claiming import Claimer
@@ -160,21 +162,38 @@ class Engine:
             self._waker.help()
         if not self._unsettled and not candidates:
             return
-        try:
-            with contextlib.ExitStack() as until_committed, self._store.direct(wait=None) as direct:
-                if self._store.sqlite:  # all other writers wait for this
-                    until_committed.enter_context(self._crew.rest)
-                tasks = self._turn_over(direct, candidates)
-        except Busy:
-            self._lanes.doubt()
-            self._look = True
-            raise
+        tasks = self._transact(candidates)
         if self._unsettled or tasks:
             self._stay_awake()
         self._unsettled.clear()
         for task in tasks:
             self._claimer.count(task, 1)
             self._crew.take(task)
+
+    def _transact(self, candidates: list[Lane]) -> list[Task]:
+        """Settle and claim in one transaction. Where the database refuses a row it is done again with care,
+        which costs more and sets that row apart."""
+        try:
+            return self._transact_once(candidates, careful=False)
+        except Exception as error:
+            if not apart.of_one_row(error):
+                raise
+            log.warning("outbox: a row is refused, its transaction is done again: %s", apart.reason(error))
+        return self._transact_once(candidates, careful=True)
+
+    def _transact_once(self, candidates: list[Lane], *, careful: bool) -> list[Task]:
+        try:
+            with (
+                contextlib.ExitStack() as until_committed,
+                self._store.direct(wait=None, careful=careful) as direct,
+            ):
+                if self._store.sqlite:  # all other writers wait for this
+                    until_committed.enter_context(self._crew.rest)
+                return self._turn_over(direct, candidates)
+        except Exception:
+            self._lanes.doubt()
+            self._look = True
+            raise
 
     def _gather(self) -> None:
         self._came = len(self._reports)
@@ -198,20 +217,21 @@ class Engine:
             connection = session.connection()
             dead = self._ownership.dead_workers(connection)
             unsettled = [] if self._stopping else holding.unsettled(connection)
+            unsettled = [one for one in unsettled if one not in apart.left_alone("webhook")]
         if not dead and not unsettled and not self._ownership.beat_is_due:
             return
         with self._store.write(wait=None) as session:
-            connection = session.connection()
-            for worker in dead:
-                rows = free(connection, worker)
-                log.warning(
-                    "worker %s is gone; the %d deliveries it had in flight are sent again", worker, rows
-                )
-            for webhook_id in unsettled:
-                holding.step(connection, webhook_id)
-            self._ownership.beat(connection)
+            self._ownership.beat(session.connection())
         for worker in dead:
+            with self._store.direct(wait=None) as direct:
+                rows = free(direct, worker)
+            log.warning("worker %s is gone; the %d deliveries it had in flight are sent again", worker, rows)
             self._ownership.forget(worker)
+        for webhook_id in unsettled:
+            with self._store.direct(wait=None) as direct:
+                error = direct.tried(functools.partial(holding.step, direct, webhook_id))
+                if error is not None:
+                    apart.leave("webhook", webhook_id, error)
 
     def _candidates(self) -> list[Lane]:
         """Lanes to claim from: ours with more to do, and those with something due as we last saw it."""
@@ -237,6 +257,8 @@ class Engine:
         with self._store.direct_read() as direct:
             due = turns.due_lanes(direct, self._ownership.id, now)
         self._next_due = time.monotonic() + POLL_SECONDS
+        left = apart.left_alone("lane")
+        due = [lane for lane in due if lane.webhook_id not in left]
         self._lanes.waiting = {
             lane.webhook_id: self._lanes.lane(lane.webhook_id) for lane in due if lane.due_at <= now
         }

@@ -8,8 +8,8 @@ from typing import Final
 import requests
 import urllib3.exceptions
 
-from webhooks.delivery.attempt import Endpoint, explain
 from webhooks.delivery.deadline import Deadline
+from webhooks.delivery.explain import explain
 from webhooks.delivery.pinned import Gate, PinnedAdapter, trust, under
 from webhooks.delivery.proxy import Proxy
 from webhooks.delivery.targets import AddressRules, check_url
@@ -45,7 +45,7 @@ class Fetcher:
         except TargetRefused:
             raise
         except (AttemptError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise FetchFailed(f"media_url: {self._reason(error, url, deadline)}") from None
+            raise FetchFailed(f"media_url: {self._reason(error, deadline)}") from None
         finally:
             watch.cancel()
             adapter.close()
@@ -78,6 +78,7 @@ class Fetcher:
                 )
 
     @staticmethod
-    def _reason(error: Exception, url: str, deadline: Deadline) -> str:
-        endpoint = Endpoint(0, url, (), SECONDS)
-        return explain(error, deadline, endpoint).replace("The receiver", "The server")
+    def _reason(error: Exception, deadline: Deadline) -> str:
+        """The sentences speak of a receiver and its webhook; here it is a server and an address."""
+        sentence = explain(error, deadline, SECONDS)
+        return sentence.replace("The receiver", "The server").replace("the webhook's URL", "the address")

@@ -16,12 +16,21 @@ DISABLE_ATTEMPTS: Final = 10
 
 @dataclass(slots=True)
 class Health:
-    """A lane's record. Times in milliseconds; ``not_before`` holds the whole webhook."""
+    """A lane's record. Times in milliseconds.
+
+    Both hold the whole webhook: ``not_before`` as the receiver asked for, which ends by its time or by a
+    person alone; ``probe_at`` until the circuit's next probe, which ends with any success.
+    """
 
     failures: int = 0
     broken: int = 0
     failing_since: int | None = None
     not_before: int = 0
+    probe_at: int = 0
+
+    @property
+    def held_until(self) -> int:
+        return max(self.not_before, self.probe_at)
 
     @property
     def circuit_open(self) -> bool:
@@ -33,7 +42,7 @@ class Health:
         if outcome.interrupted:
             return None
         if outcome.delivered:
-            self.failures = self.broken = self.not_before = 0
+            self.failures = self.broken = self.probe_at = 0
             self.failing_since = None
             return None
         self.failures += 1
@@ -41,7 +50,7 @@ class Health:
         self.broken = self.broken + 1 if outcome.broken else 0
         if self.circuit_open:
             probe = PROBE_FIRST << min(self.broken - CIRCUIT_AFTER, 10)
-            self.not_before = max(self.not_before, now + min(probe, PROBE_LAST))
+            self.probe_at = max(self.probe_at, now + min(probe, PROBE_LAST))
         if outcome.retry_after is not None:
             self.not_before = max(self.not_before, now + round(outcome.retry_after * 1000))
         if outcome.status == 410:

@@ -4,11 +4,15 @@ The webhook's row says what should be; ``step`` moves its deliveries there, a bo
 transaction. So a change of 100,000 rows holds nobody up, and one cut short by a crash is taken up again.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks import apart
 from webhooks.db import Store, config_changed, now_ms
+from webhooks.delivery.asides import set_aside
+from webhooks.direct import Direct
 
 BATCH: Final = 500
 
@@ -21,27 +25,44 @@ _UNSETTLED = sa.text("""
         OR w.deleted_at IS NOT NULL
            AND EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'held'))
 """)
-_WANTED = sa.text("SELECT state, resume, deleted_at FROM webhook WHERE id = :w")
+_WANTED: Final = "SELECT state, resume, deleted_at FROM webhook WHERE id = :w"
 
 
-def _batch(change: str, states: str) -> sa.TextClause:
-    return sa.text(f"""
-        UPDATE delivery SET {change} WHERE id IN (
-            SELECT id FROM delivery WHERE webhook_id = :w AND state IN ({states}) AND owner IS NULL
-            ORDER BY id LIMIT {BATCH})
-    """)
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What is done with which deliveries."""
+
+    change: str
+    states: str
+
+    @property
+    def select(self) -> str:
+        return f"""
+            SELECT id FROM delivery WHERE webhook_id = :w AND state IN ({self.states}) AND owner IS NULL
+            ORDER BY id LIMIT :most
+        """
+
+    @property
+    def update(self) -> str:
+        return f"""
+            UPDATE delivery SET {self.change}
+            WHERE id IN :ids AND state IN ({self.states}) AND owner IS NULL
+        """
 
 
-_DELETE = _batch("state = 'dropped', reason = 'webhook deleted', settled_at = :now", "'pending', 'held'")
-_HOLD = _batch("state = 'held', reason = NULL", "'pending'")
-_SEND = _batch(
+_DELETE: Final = _Move(
+    "state = 'dropped', reason = 'webhook deleted', settled_at = :now", "'pending', 'held'"
+)
+_HOLD: Final = _Move("state = 'held', reason = NULL", "'pending'")
+_SEND: Final = _Move(
     "state = 'pending', due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END", "'held'"
 )
-_DROP = _batch("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
-_RESUMED = sa.text("UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :w")
-_HEALED = sa.text("""
-    UPDATE lane SET failures = 0, broken = 0, not_before = 0, failing_since = NULL WHERE webhook_id = :w
-""")
+_DROP: Final = _Move("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
+_RESUMED: Final = "UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :w"
+_HEALED: Final = """
+    UPDATE lane SET failures = 0, broken = 0, not_before = 0, probe_at = 0, failing_since = NULL
+    WHERE webhook_id = :w
+"""
 
 
 def unsettled(connection: sa.Connection) -> list[int]:
@@ -49,35 +70,44 @@ def unsettled(connection: sa.Connection) -> list[int]:
     return list(connection.execute(_UNSETTLED).scalars())
 
 
-def step(connection: sa.Connection, webhook_id: int) -> int | None:
-    """Move one batch; the answer is how many rows it moved, None when all are there."""
-    wanted = connection.execute(_WANTED, {"w": webhook_id}).one()
-    parameters = {"w": webhook_id, "now": now_ms()}
-    if wanted.deleted_at is not None:
-        statement = _DELETE
-    elif wanted.resume:
-        statement = _SEND if wanted.resume == "send" else _DROP
-    elif wanted.state != "active":
-        statement = _HOLD
+def step(direct: Direct, webhook_id: int) -> int | None:
+    """Move one batch; the answer is how many rows it found to move, None when all are there."""
+    wanted = direct.row(_WANTED, {"w": webhook_id})
+    assert wanted is not None, "a webhook's row stays"
+    state, resume, deleted_at = wanted
+    if deleted_at is not None:
+        move = _DELETE
+    elif resume:
+        move = _SEND if resume == "send" else _DROP
+    elif state != "active":
+        move = _HOLD
     else:
         return None
-    moved = connection.execute(statement, parameters).rowcount
-    if moved == BATCH:
-        return moved
-    if wanted.resume and wanted.deleted_at is None:
+    now = now_ms()
+    left = apart.left_alone("delivery")
+    found = direct.rows(move.select, {"w": webhook_id, "most": BATCH + len(left)})
+    ids = [id_ for (id_,) in found if id_ not in left][:BATCH]
+    direct.each(
+        ids,
+        lambda some: direct.run(move.update, {"ids": some, "now": now}),
+        lambda one, error: set_aside(direct, one, error, now),
+    )
+    if len(ids) == BATCH:
+        return len(ids)
+    if resume and deleted_at is None:
         # In the transaction of the last batch: an event that came meanwhile was held with the others.
-        connection.execute(_RESUMED, parameters)
-        connection.execute(_HEALED, parameters)
-        config_changed(connection)
-    return moved or None
+        direct.run(_RESUMED, {"w": webhook_id})
+        direct.run(_HEALED, {"w": webhook_id})
+        config_changed(direct)
+    return len(ids) or None
 
 
 def settle_webhook(store: Store, webhook_id: int) -> int:
     """Move all of a webhook's deliveries; the answer is how many."""
     total = 0
     while True:
-        with store.write() as session:
-            moved = step(session.connection(), webhook_id)
+        with store.direct() as direct:
+            moved = step(direct, webhook_id)
         total += moved or 0
         if moved is None or moved < BATCH:
             return total

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from webhooks.delivery.attempt import Endpoint, Outcome, Sender
+from webhooks.delivery.attempt import Endpoint, Outcome, Sender, Unusable, fault
 from webhooks.delivery.health import Health
 from webhooks.delivery.options import Options
 from webhooks.delivery.outbox import Claim, Wish
@@ -22,12 +22,12 @@ QUICK_SECONDS: Final = 0.02  # a receiver that answers within this is served by 
 
 _SELECT = """
     SELECT w.id, w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
-           l.failures, l.broken, l.failing_since, l.not_before
+           l.failures, l.broken, l.failing_since, l.not_before, l.probe_at
     FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id IN :ids
 """
 _HEALTH = """
     UPDATE lane SET failures = :failures, broken = :broken, failing_since = :failing_since,
-           not_before = :not_before WHERE webhook_id = :w
+           not_before = :not_before, probe_at = :probe_at WHERE webhook_id = :w
 """
 _DISABLE = """
     UPDATE webhook SET state = 'disabled', reason = :reason
@@ -50,6 +50,7 @@ class Kept(NamedTuple):
     broken: int
     failing_since: int | None
     not_before: int
+    probe_at: int
 
 
 def read(direct: Direct, webhook_ids: Iterable[int]) -> list[Kept]:
@@ -82,7 +83,7 @@ class Lane:
         self.used_at = time.monotonic()
         self._tokens = 0.0
         self._filled_at = time.monotonic()
-        self._sender: Sender | None = None
+        self._sender: Sender | Unusable | None = None
 
     @property
     def idle(self) -> bool:
@@ -94,25 +95,29 @@ class Lane:
         return not self.proven or self.health.circuit_open
 
     @property
-    def sender(self) -> Sender:
+    def sender(self) -> Sender | Unusable:
         assert self._sender is not None, "a lane is read before it is used"
         return self._sender
 
     def know(self, row: Kept, settings: Settings, gate: Gate, now: int) -> None:
         """Take over what was read: on becoming the owner, and when the configuration changed."""
         self.active = row.state == "active" and row.deleted_at is None
-        self.health = Health(row.failures, row.broken, row.failing_since, row.not_before)
+        self.health = Health(row.failures, row.broken, row.failing_since, row.not_before, row.probe_at)
         self._saved = replace(self.health)
-        self.options = Options.model_construct(**_json(row.options))  # checked when it was set
-        endpoint = _endpoint(row, self.options, settings, now)
-        if self._sender is None or self._sender.endpoint != endpoint:
-            # The former sender's connections end with the threads that still use it.
-            self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
+        try:
+            self.options = Options.model_construct(**_json(row.options))  # checked when it was set
+            endpoint = _endpoint(row, self.options, settings, now)
+            if self._sender is None or self._sender.endpoint != endpoint:
+                # The former sender's connections end with the threads that still use it.
+                self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
+        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
+            self.options = Options()
+            self._sender = Unusable(row.webhook_id, settings.timeout, fault(error))
 
     def wish(self, now: int, free: int) -> Wish:
         """What may be claimed now, given so many free places of the crew for this lane."""
         self.rate_wait = 0.0
-        if not self.active or now < self.health.not_before or free <= 0:
+        if not self.active or now < self.health.held_until or free <= 0:
             return Wish(0, 0)
         if self.cautious:
             rows = chains = 1 if self.idle else 0
@@ -160,7 +165,6 @@ class Lane:
         health = self.health
         if health == self._saved:
             return
-        self._saved = replace(health)
         direct.run(
             _HEALTH,
             {
@@ -169,8 +173,10 @@ class Lane:
                 "broken": health.broken,
                 "failing_since": health.failing_since,
                 "not_before": health.not_before,
+                "probe_at": health.probe_at,
             },
         )
+        self._saved = replace(health)
 
     def disable(self, direct: Direct, reason: str) -> bool:
         """Disable the webhook; its deliveries are held from now on."""
@@ -187,7 +193,7 @@ def _endpoint(row: Kept, options: Options, settings: Settings, now: int) -> Endp
         row.webhook_id,
         f"{settings.own_url}{inbox}" if inbox else row.url,
         tuple(secrets),
-        min(options.timeout or settings.timeout, settings.timeout),
+        options.timeout or settings.timeout,
         tuple(options.headers.items()),
         options.ca,
         options.verify,

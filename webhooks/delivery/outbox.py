@@ -5,10 +5,13 @@ one chain. A row behind an earlier open one is pushed to the time when that may 
 not scanned again meanwhile. 30 seconds after the first attempt of the earlier row began, the row is free.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from webhooks.apart import leave, left_alone
+from webhooks.delivery.asides import set_aside
 from webhooks.direct import Direct
 
 HOLD: Final = 30_000  # ms: a message that keeps failing holds back its call for this long
@@ -137,10 +140,16 @@ def claim_few(direct: Direct, me: str, now: int, wishes: Mapping[int, Wish]) -> 
     None: not so simple, the lane wants a ``claim`` of its own. Who is not in the answer has nothing due.
     """
     claims: dict[int, Claim | None] = {}
+    left = left_alone("delivery")
     for *columns, webhook_id, following in direct.rows(_FIRST, {"ids": wishes, "now": now}) if wishes else ():
         row, wish = _Open(*columns), wishes[webhook_id]
         oldest = wish.oldest(now)
-        simple = row.head == row.id and row.owner != me and (following is None or wish.rows == 1)
+        simple = (
+            row.head == row.id
+            and row.id not in left
+            and row.owner != me
+            and (following is None or wish.rows == 1)
+        )
         if simple and (oldest is None or row.created_at >= oldest):
             claims[webhook_id] = Claim([[_row(row, now)]], more=following is not None)
         else:
@@ -151,12 +160,14 @@ def claim_few(direct: Direct, me: str, now: int, wishes: Mapping[int, Wish]) -> 
 def claim(direct: Direct, me: str, webhook_id: int, now: int, wish: Wish) -> Claim:
     """Choose due rows of a lane that we own; ``take`` makes them ours, in the same transaction."""
     rows, oldest = wish.rows, wish.oldest(now)
-    scan = min(_SCAN, rows * 4 + 16)
+    left = left_alone("delivery")
+    scan = min(_SCAN, rows * 4 + 16) + len(left)
     parameters: dict[str, object] = {"w": webhook_id, "now": now, "scan": scan}
     found = [_Open(*row) for row in direct.rows(_CANDIDATES, parameters)]
     calls: dict[str, list[_Open]] = {}
     for row in found:
-        calls.setdefault(row.thread_key, []).append(row)
+        if row.id not in left:
+            calls.setdefault(row.thread_key, []).append(row)
     taken = Claim(more=len(found) == scan)
     for call, candidates in calls.items():
         if len(taken.chains) >= wish.chains or rows <= 0:
@@ -164,8 +175,10 @@ def claim(direct: Direct, me: str, webhook_id: int, now: int, wish: Wish) -> Cla
             break
         alone = len(candidates) == 1 and candidates[0].head == candidates[0].id
         if not alone:
-            parameters = {"w": webhook_id, "t": call, "now": now, "past": now - HOLD, "chain": _CHAIN}
-            open_rows = [_Open(*row) for row in direct.rows(_OF_CALL, parameters)]
+            parameters = {"w": webhook_id, "t": call, "now": now, "past": now - HOLD,
+                          "chain": _CHAIN + len(left)}  # fmt: skip
+            every = [_Open(*row) for row in direct.rows(_OF_CALL, parameters)]
+            open_rows = [row for row in every if row.id not in left]
         chain, old, again = _free(candidates if alone else open_rows, me, now, rows, oldest)
         taken.expired += old
         if chain:
@@ -174,10 +187,14 @@ def claim(direct: Direct, me: str, webhook_id: int, now: int, wish: Wish) -> Cla
         gone = {row.id for row in chain} | set(old)
         waiting = [{"id": row.id, "due": again} for row in candidates if row.id not in gone]
         if waiting:
-            direct.many(_PUSH, waiting)
+            _push(direct, waiting)
             taken.pushed.add(call)
     if taken.expired:
-        direct.run(_EXPIRE, {"ids": taken.expired, "now": now})
+        direct.each(
+            taken.expired,
+            lambda some: direct.run(_EXPIRE, {"ids": some, "now": now}),
+            lambda one, error: set_aside(direct, one, error, now),
+        )
         taken.more = True  # rows behind an expired one are free now
     return taken
 
@@ -197,9 +214,29 @@ def take(direct: Direct, me: str, claims: Sequence[Claim], now: int) -> None:
         for claim in claims:
             claim.chains = _without_waiting(direct, claim.chains, now)
         rows = [row for claim in claims for chain in claim.chains for row in chain]
-    if rows:
-        ids = [row.id for row in rows]
+    refused: set[int] = set()
+
+    def take_some(some: Sequence[Row]) -> None:
+        ids = [row.id for row in some]
         direct.run(_TAKE, {"ids": ids, "me": me, "lease": now + LEASE, "now": now})
+
+    def refuse(row: Row, error: Exception) -> None:
+        refused.add(row.id)
+        set_aside(direct, row.id, error, now)
+
+    direct.each(rows, take_some, refuse)
+    if refused:
+        for claim in claims:
+            kept = [[row for row in chain if row.id not in refused] for chain in claim.chains]
+            claim.chains = [chain for chain in kept if chain]
+
+
+def _push(direct: Direct, pushed: Sequence[dict[str, int]]) -> None:
+    direct.each(
+        pushed,
+        lambda some: direct.many(_PUSH, some),
+        lambda one, error: leave("delivery", one["id"], error),
+    )
 
 
 def _free(
@@ -242,6 +279,9 @@ def _without_waiting(direct: Direct, chains: Iterable[Chain], now: int) -> list[
     for chain in chains:
         free = next((place for place, row in enumerate(chain) if row.waits), len(chain))
         for row in chain[free:]:
-            direct.run(_WAIT if row.waits else _PUSH, {"id": row.id, "due": now + _LOOK_AGAIN})
+            parameters = {"id": row.id, "due": now + _LOOK_AGAIN}
+            error = direct.tried(functools.partial(direct.run, _WAIT if row.waits else _PUSH, parameters))
+            if error is not None:
+                leave("delivery", row.id, error)
         kept += [chain[:free]] if free else []
     return kept

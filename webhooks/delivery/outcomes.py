@@ -6,6 +6,9 @@ Each call is in the caller's transaction, and changes only rows that are still o
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from webhooks.apart import leave
+from webhooks.db import now_ms
+from webhooks.delivery.asides import set_aside
 from webhooks.delivery.attempt import Outcome
 from webhooks.delivery.outbox import Row
 from webhooks.direct import Direct
@@ -30,15 +33,19 @@ _RELEASE = """
     WHERE id = :id AND owner = :me
 """
 _PULL = f"""
-    UPDATE delivery SET due_at = :due WHERE id IN (
-        SELECT id FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state IN ('pending', 'held')
-        AND state <> 'held' AND owner IS NULL AND tries = 0 AND +due_at > :due
-        ORDER BY thread_key, id LIMIT {_PULLED})
+    SELECT id FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state IN ('pending', 'held')
+    AND state <> 'held' AND owner IS NULL AND tries = 0 AND +due_at > :due
+    ORDER BY thread_key, id LIMIT {_PULLED}
 """
-_COME = """
+_PULL_THESE = """
+    UPDATE delivery SET due_at = :due WHERE id IN :ids AND state = 'pending' AND owner IS NULL AND tries = 0
+"""
+_COME = "SELECT id FROM delivery WHERE event_id = :e AND state = 'pending' AND owner IS NULL AND tries = 0"
+_COME_THESE = """
     UPDATE delivery SET due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END
-    WHERE event_id = :e AND state = 'pending' AND owner IS NULL AND tries = 0
+    WHERE id IN :ids AND state = 'pending' AND owner IS NULL AND tries = 0
 """
+_NOTE = "UPDATE delivery SET reason = :reason WHERE id = :id"
 _CALLS = "SELECT webhook_id, thread_key FROM delivery WHERE event_id = :e AND state = 'pending'"
 _LOG = """
     INSERT INTO attempt (delivery_id, n, started_at, milliseconds, status, error, request_headers,
@@ -73,23 +80,40 @@ def settle_failed(direct: Direct, me: str, outcome: Outcome, now: int) -> bool:
 
 def release(direct: Direct, me: str, rows: Iterable[tuple[Row, int]]) -> None:
     """Give back rows that were claimed and not begun, each with its new due time."""
-    parameters = [{"id": row.id, "me": me, "due": due} for row, due in rows]
-    if parameters:
-        direct.many(_RELEASE, parameters)
+    direct.each(
+        [{"id": row.id, "me": me, "due": due} for row, due in rows],
+        lambda some: direct.many(_RELEASE, some),
+        lambda one, error: set_aside(direct, int(str(one["id"])), error, now_ms()),
+    )
 
 
 def pull(direct: Direct, webhook_id: int, thread_key: str, due: int) -> bool:
     """The rows of a call that were pushed behind an earlier one are due at ``due``: at once where that one
     came to its end, else when it is tried again. False: there may be more of them."""
-    return direct.run(_PULL, {"w": webhook_id, "t": thread_key, "due": due}) < _PULLED
+    found = direct.rows(_PULL, {"w": webhook_id, "t": thread_key, "due": due})
+    direct.each(
+        [id_ for (id_,) in found],
+        lambda some: direct.run(_PULL_THESE, {"ids": some, "due": due}),
+        lambda one, error: leave("delivery", one, error),
+    )
+    return len(found) < _PULLED
 
 
 def media_is_there(direct: Direct, event_id: int, now: int) -> None:
     """An event's recording is ready, or never will be: its deliveries are due, and so are the later ones of
     the call that waited for them."""
-    direct.run(_COME, {"e": event_id, "now": now})
+    direct.each(
+        [id_ for (id_,) in direct.rows(_COME, {"e": event_id})],
+        lambda some: direct.run(_COME_THESE, {"ids": some, "now": now}),
+        lambda one, error: leave("delivery", one, error),
+    )
     for webhook_id, thread_key in direct.rows(_CALLS, {"e": event_id}):
         pull(direct, webhook_id, thread_key, now)
+
+
+def note(direct: Direct, delivery_id: int, reason: str) -> None:
+    """Say something of a delivery beside its state."""
+    direct.run(_NOTE, {"id": delivery_id, "reason": reason})
 
 
 def _log_if(direct: Direct, ours: bool, outcome: Outcome) -> bool:
@@ -99,7 +123,8 @@ def _log_if(direct: Direct, ours: bool, outcome: Outcome) -> bool:
 
 
 def _log(direct: Direct, outcomes: Sequence[Outcome]) -> None:
-    if outcomes:
+    kept = [outcome for outcome in outcomes if not outcome.unlogged]
+    if kept:
         direct.many(
             _LOG,
             [
@@ -114,6 +139,6 @@ def _log(direct: Direct, outcomes: Sequence[Outcome]) -> None:
                     "response_headers": outcome.response_headers,
                     "response_body": outcome.response_body,
                 }
-                for outcome in outcomes
+                for outcome in kept
             ],
         )

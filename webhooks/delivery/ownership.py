@@ -7,16 +7,19 @@ hours: there, a worker whose beat has stopped counts as dead too, by the clock o
 """
 
 import fcntl
+import functools
 import math
 import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks.apart import leave
 from webhooks.db import Store, busy_if_away, now_ms
 from webhooks.direct import Direct
 from webhooks.errors import Replaced
@@ -25,16 +28,31 @@ from webhooks.settings import Settings
 _REGISTER = sa.text("""
     INSERT INTO worker (id, host, pid, started_at, beat_at) VALUES (:id, :host, :pid, :now, :now)
 """)
-_FORGET = sa.text("DELETE FROM worker WHERE id = :id")
-_FREE_LANES = sa.text("UPDATE lane SET owner = NULL WHERE owner = :id")
-_FREE_ROWS = sa.text("UPDATE delivery SET owner = NULL, due_at = :now WHERE owner = :id")
-_FREE_WAITING = sa.text("""
-    UPDATE delivery SET due_at = :now
-    WHERE state = 'pending' AND owner IS NULL AND tries = 0 AND due_at > :now
-    AND webhook_id IN (SELECT webhook_id FROM lane WHERE owner = :id)
-""")
-
-
+_FORGET: Final = "DELETE FROM worker WHERE id = :id"
+# Each as what is to be freed, and how.
+_FREE: Final = (
+    (
+        """
+        SELECT id FROM delivery WHERE state = 'pending' AND owner IS NULL AND tries = 0 AND due_at > :now
+        AND webhook_id IN (SELECT webhook_id FROM lane WHERE owner = :id)
+        """,
+        """
+        UPDATE delivery SET due_at = :now
+        WHERE id IN :ids AND state = 'pending' AND owner IS NULL AND tries = 0 AND due_at > :now
+        """,
+        "delivery",
+    ),
+    (
+        "SELECT webhook_id FROM lane WHERE owner = :id",
+        "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :id",
+        "lane",
+    ),
+    (
+        "SELECT id FROM delivery WHERE owner = :id",
+        "UPDATE delivery SET owner = NULL, due_at = :now WHERE id IN :ids AND owner = :id",
+        "delivery",
+    ),
+)
 _CLOCK: Final = "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)"
 _BEAT = sa.text("UPDATE worker SET beat_at = :now WHERE id = :id")
 _BEAT_POSTGRESQL = sa.text(f"UPDATE worker SET beat_at = {_CLOCK} WHERE id = :id")
@@ -72,8 +90,8 @@ class Ownership:
 
     def leave(self) -> None:
         """Free what we own and let the lock go."""
-        with self._store.write(wait=None) as session:
-            free(session.connection(), self.id)
+        with self._store.direct(wait=None) as direct:
+            free(direct, self.id)
         if isinstance(self._own, int):
             os.close(self._own)
             self._lock_file(self.id).unlink(missing_ok=True)
@@ -140,14 +158,23 @@ class Ownership:
         return self._folder / f"{worker_id}.lock"
 
 
-def free(connection: sa.Connection, worker_id: str) -> int:
+def free(direct: Direct, worker_id: str) -> int:
     """Set a worker's lanes and deliveries free; the answer is how many deliveries it had in flight."""
     parameters = {"id": worker_id, "now": now_ms()}
-    connection.execute(_FREE_WAITING, parameters)
-    connection.execute(_FREE_LANES, parameters)
-    rows = connection.execute(_FREE_ROWS, parameters).rowcount
-    connection.execute(_FORGET, parameters)
-    return rows
+    found: list[int] = []
+    for select, update, table in _FREE:
+        found = [number for (number,) in direct.rows(select, parameters)]
+        direct.each(
+            found,
+            functools.partial(_change, direct, update, parameters),
+            functools.partial(leave, table),
+        )
+    direct.run(_FORGET, parameters)
+    return len(found)
+
+
+def _change(direct: Direct, sql: str, parameters: Mapping[str, object], ids: Sequence[int]) -> None:
+    direct.run(sql, {**parameters, "ids": ids})
 
 
 def _key(worker_id: str) -> int:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from webhooks.apart import leave
 from webhooks.db import config_version
 from webhooks.delivery import lanes, turns
 from webhooks.delivery.lanes import Lane
@@ -39,7 +40,13 @@ class Possession:
         free = {lane.webhook_id: lane for lane in wanted if not lane.owned}
         if not free:
             return
-        for webhook_id in turns.own_lanes(direct, self._me, free):
+        mine: list[int] = []
+        direct.each(
+            list(free),
+            lambda some: mine.extend(turns.own_lanes(direct, self._me, some)),
+            lambda one, error: leave("lane", one, error),
+        )
+        for webhook_id in mine:
             free[webhook_id].owned = True
             self._owned[webhook_id] = free[webhook_id]
         self._read(direct, [webhook_id for webhook_id, lane in free.items() if lane.owned], now)
@@ -56,7 +63,12 @@ class Possession:
         idle = [id_ for id_, lane in self._owned.items() if lane.idle and id_ not in busy]
         if not idle:
             return
-        gone = turns.disown_lanes(direct, self._me, idle, now)
+        gone: set[int] = set()
+        direct.each(
+            idle,
+            lambda some: gone.update(turns.disown_lanes(direct, self._me, some, now)),
+            lambda one, error: leave("lane", one, error),
+        )
         # Rows that were pushed wait for the settling of an earlier one, by whoever knows of them.
         left = [
             webhook_id
@@ -64,7 +76,11 @@ class Possession:
             if webhook_id in without_place and webhook_id not in gone and not self._owned[webhook_id].pushed
         ]
         if left:
-            turns.leave_lanes(direct, self._me, left)
+            direct.each(
+                left,
+                lambda some: turns.leave_lanes(direct, self._me, some),
+                lambda one, error: leave("lane", one, error),
+            )
             self.waiting |= {webhook_id: self._owned[webhook_id] for webhook_id in left}
         for webhook_id in idle:
             lane = self._owned[webhook_id]

@@ -6,7 +6,9 @@ import socket
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
+from webhooks.cleaning import clean
 from webhooks.delivery.deadline import Deadline
+from webhooks.delivery.explain import said
 from webhooks.delivery.targets import Address
 from webhooks.errors import ConnectionFailed
 
@@ -47,7 +49,9 @@ class Proxy:
         try:
             sock = socket.create_connection((self.host, self.port), timeout=wait)
         except OSError as error:
-            raise ConnectionFailed(f"The proxy {self.host}:{self.port} cannot be reached: {error}.") from None
+            raise ConnectionFailed(
+                f"The proxy {self.host}:{self.port} cannot be reached: {said(error)}."
+            ) from None
         if tunnel:
             deadline.handle = sock
             try:
@@ -66,8 +70,10 @@ class Proxy:
             answer = http.client.HTTPResponse(sock, method="CONNECT")
             answer.begin()
         except (OSError, http.client.HTTPException) as error:
-            raise ConnectionFailed(f"The proxy gave no answer to a request for {target}: {error}.") from None
+            raise ConnectionFailed(
+                f"The proxy gave no answer to a request for {target}: {said(error)}."
+            ) from None
         if not 200 <= answer.status < 300:
             raise ConnectionFailed(
-                f"The proxy refused to connect to {target}: {answer.status} {answer.reason}."
+                f"The proxy refused to connect to {target}: {answer.status} {clean(answer.reason)[:200]}."
             )

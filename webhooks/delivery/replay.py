@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from webhooks import apart
 from webhooks.db import now_ms
 
 BATCH: Final = 500
@@ -111,7 +112,15 @@ def step(connection: sa.Connection, replay_id: int) -> bool:
     parameters = {"w": task.webhook_id, "state": present, "cursor": task.cursor_id, "last": task.last_id}
     rows = connection.execute(_ROWS, parameters).all()
     chosen = [row.id for row in rows if task.since_ms <= row.created_at < task.until_ms]
-    done = reopen(connection, chosen, target_state(task.webhook_state, task.resume))
+    state = target_state(task.webhook_state, task.resume)
+    opened: list[int] = []
+    apart.each(
+        connection.begin_nested,
+        chosen,
+        lambda some: opened.append(reopen(connection, some, state)),
+        lambda one, error: apart.leave("delivery", one, error),
+    )
+    done = sum(opened)
     if len(rows) == BATCH:
         _advance(connection, task, task.states, rows[-1].id, done, "running")
     else:  # the next of the states, from its start

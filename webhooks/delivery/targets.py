@@ -8,6 +8,7 @@ import unicodedata
 from typing import Final
 from urllib.parse import urlsplit
 
+from webhooks.cleaning import fit
 from webhooks.errors import ConnectionFailed, Invalid, TargetRefused
 from webhooks.settings import Network, Settings
 
@@ -17,12 +18,18 @@ REFUSED: Final[tuple[Network, ...]] = tuple(
     ipaddress.ip_network(network)
     for network in (
         "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "224.0.0.0/4", "240.0.0.0/4",
-        "100.100.100.200/32", "::/128", "::1/128", "fe80::/10", "ff00::/8", "fd00:ec2::/32",
+        "100.100.100.200/32", "::/128", "::1/128", "fe80::/10", "fec0::/10", "ff00::/8",
+        "fd00:ec2::/32",
     )
 )  # fmt: skip
-_EMBEDDING: Final = tuple(  # IPv4 in the last 32 bits: compatible, NAT64 (RFC 6052), local NAT64 (RFC 8215)
-    ipaddress.IPv6Network(network) for network in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48")
+# IPv4 in the last 32 bits: mapped, compatible, translated (RFC 2765), NAT64 (RFC 6052) and RFC 8215.
+_EMBEDDING: Final = tuple(
+    ipaddress.IPv6Network(network)
+    for network in ("::ffff:0:0/96", "::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")
 )
+_LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
+_ISATAP: Final = 0x00005EFE  # the interface identifier's upper half (RFC 5214, section 6.1) …
+_ISATAP_MASK: Final = 0xFCFFFFFF  # … whatever its universal and group bits are
 _LOOKUP_THREADS: Final = 256  # more than attempts can be under way: a dead resolver keeps nobody waiting
 
 
@@ -48,7 +55,7 @@ def check_url(url: str) -> str:
     Raises:
         Invalid: not http(s), no host, a user name or password in it, a bad port, white space.
     """
-    if any(character.isspace() or ord(character) < 32 for character in url):
+    if any(character.isspace() for character in url) or not fit(url):
         raise Invalid("The URL has white space or control characters in it.")
     try:
         parts = urlsplit(url)
@@ -85,7 +92,7 @@ class AddressRules:
 
     def judge(self, address: Address) -> None:
         """Raise TargetRefused, naming the setting, if the address must not be called."""
-        for part in (address, *_embedded(address)):
+        for part in (address, *embedded(address)):
             if any(part in network for network in self._allow):
                 continue
             for network in REFUSED:
@@ -105,14 +112,23 @@ class AddressRules:
             self.judge(address)
 
 
-def _embedded(address: Address) -> list[Address]:
+def embedded(address: Address) -> list[ipaddress.IPv4Address]:
     """The IPv4 addresses inside an IPv6 one."""
-    if isinstance(address, ipaddress.IPv4Address):
+    number = int(address)
+    if isinstance(address, ipaddress.IPv4Address) or number <= 1:  # :: and ::1 are themselves
         return []
-    found: list[Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _EMBEDDING) and int(address) > 1:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-    return [part for part in found if part is not None]
+    found = [part for part in (address.sixtofour, *(address.teredo or ())) if part is not None]
+    isatap = (number >> 32) & _ISATAP_MASK == _ISATAP
+    if isatap or any(address in network for network in _EMBEDDING):
+        found.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
+    if address in _LOCAL_NAT64:
+        # With a shorter prefix it stands further to the front, around a zero byte (RFC 6052, section 2.2).
+        octets = address.packed
+        inside = {bytes((*octets[start:8], *octets[9 : start + 5])) for start in (6, 7, 8) if not octets[8]}
+        shorter = [part for part in inside if part[0]]
+        found = [part for part in found if int(part) or not shorter]
+        found += map(ipaddress.IPv4Address, shorter)
+    return found
 
 
 class Resolver:

@@ -6,6 +6,7 @@ A page that counted the deliveries themselves would grow slower with every day o
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from webhooks.apart import leave
 from webhooks.delivery.attempt import Outcome
 from webhooks.direct import Direct
 
@@ -24,8 +25,10 @@ _ADD: Final = """
 def add(direct: Direct, now: int, attempts: Mapping[int, Sequence[Outcome]]) -> None:
     """Count attempts by webhook, in the caller's transaction."""
     slot = now // SLOT_MS
-    direct.many(
-        _ADD, [{"w": webhook_id, "slot": slot, **_sum(outcomes)} for webhook_id, outcomes in attempts.items()]
+    direct.each(
+        [{"w": webhook_id, "slot": slot, **_sum(outcomes)} for webhook_id, outcomes in attempts.items()],
+        lambda some: direct.many(_ADD, some),
+        lambda one, error: leave("traffic", one["w"], error),
     )
 
 

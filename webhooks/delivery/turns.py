@@ -15,8 +15,8 @@ class DueLane:
 
 
 _DUE_LANES = """
-    SELECT webhook_id, not_before, due_at FROM (
-        SELECT l.webhook_id, l.not_before,
+    SELECT webhook_id, not_before, probe_at, due_at FROM (
+        SELECT l.webhook_id, l.not_before, l.probe_at,
                (SELECT d.due_at FROM delivery d WHERE d.webhook_id = l.webhook_id AND d.state = 'pending'
                 ORDER BY d.due_at LIMIT 1) AS due_at
         FROM lane l JOIN webhook w ON w.id = l.webhook_id
@@ -47,8 +47,8 @@ _LEAVE = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :me"
 def due_lanes(direct: Direct, me: str, now: int) -> list[DueLane]:
     """Active lanes with pending rows that are free or ours, each with the time of its first due row."""
     return [
-        DueLane(webhook_id, max(due_at, not_before))
-        for webhook_id, not_before, due_at in direct.rows(_DUE_LANES, {"me": me})
+        DueLane(webhook_id, max(due_at, not_before, probe_at))
+        for webhook_id, not_before, probe_at, due_at in direct.rows(_DUE_LANES, {"me": me})
     ]
 
 

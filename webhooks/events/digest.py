@@ -4,8 +4,11 @@ The hook writes an event and its deliveries and no more. Housekeeping follows a 
 first catches up itself. Ids are given in the order of the commits (events/intake), so none is passed over.
 """
 
+import logging
+from collections.abc import Sequence
 from typing import Final
 
+from webhooks.apart import reason
 from webhooks.db import Store, now_ms
 from webhooks.delivery.traffic import SLOT_MS
 from webhooks.direct import Direct
@@ -29,6 +32,8 @@ _FORGET: Final = (
     "DELETE FROM heard WHERE slot < :slot",
 )
 
+log = logging.getLogger(__name__)
+
 
 def behind(store: Store) -> bool:
     """Whether there are events that were not looked through."""
@@ -51,7 +56,11 @@ def step(store: Store, wait: float | None = None) -> int:
         events = direct.rows(_NEXT, {"after": int(turn[0])})
         if not events:
             return 0
-        _note(direct, events)
+        direct.each(
+            events,
+            lambda some: _note(direct, some),
+            lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
+        )
         direct.run(_DONE, {"value": str(events[-1][0])})
         return len(events)
 
@@ -70,7 +79,7 @@ def forget(store: Store, days: int) -> None:
             direct.run(statement, {"slot": slot})
 
 
-def _note(direct: Direct, events: list[tuple[object, ...]]) -> None:
+def _note(direct: Direct, events: Sequence[tuple[object, ...]]) -> None:
     numbers: list[dict[str, object]] = []
     heard: list[dict[str, object]] = []
     for id_, location_id, accepted_at, matched, origin, body in events:

@@ -12,6 +12,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from webhooks import apart
 from webhooks.db import WRITE_WAIT, Store, config_version, now_ms
 from webhooks.delivery.outbox import NOT_YET
 from webhooks.delivery.wakeup import Waker
@@ -187,11 +188,15 @@ class Intake:
             direct.run("SAVEPOINT submission")
             try:
                 answers.append(_store(direct, directory, submission))
-            except (SpokeError, *direct.faults) as error:  # type: ignore[misc]  # a tuple of types it is
+            except Exception as error:
+                if not isinstance(error, SpokeError) and not apart.of_one_row(error):
+                    raise
                 direct.run("ROLLBACK TO SAVEPOINT submission")
-                answers.append(
-                    error if isinstance(error, SpokeError) else Busy(f"It could not be stored: {error}")
-                )
+                if isinstance(error, SpokeError):
+                    answers.append(error)
+                else:
+                    log.error("intake: an event cannot be stored: %s", apart.reason(error))
+                    answers.append(Busy(f"It could not be stored: {apart.reason(error)}."))
             direct.run("RELEASE SAVEPOINT submission")
         return answers
 

@@ -4,6 +4,8 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from webhooks.db import Store
@@ -24,8 +26,10 @@ _PASSES: Final = 5
 _PURGE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
 _TURN_SECONDS: Final = 1.0
+_TOLD_SECONDS: Final = 60.0  # a fault is told at most so often
 
 log = logging.getLogger(__name__)
+_told_at: dict[type[Exception], float] = {}
 
 
 def run(settings: Settings, name: str) -> int:
@@ -40,25 +44,47 @@ def run(settings: Settings, name: str) -> int:
     erasures = Erasures(settings, store)
     behind = True
     while not stop.wait(_CHECKPOINT_SECONDS):
+        work: list[Callable[[], object]] = [partial(checkpoint, settings, store)] if store.sqlite else []
+        if behind:  # a look that a crash cut short
+            work.append(partial(clock.pull, store))
+        work += [
+            partial(clock.look, store),
+            partial(run_replays, store, waker, stop),
+            partial(run_erasures, erasures, stop),
+            partial(follow, store, stop),
+        ]
+        if time.monotonic() - purged_at >= _PURGE_SECONDS:
+            purged_at = time.monotonic()
+            work += [
+                partial(purge, settings, store, stop),
+                partial(media_care.look_after, settings, store, stop),
+                partial(digest.forget, store, settings.retention_days),
+            ]
         try:
-            if store.sqlite:
-                checkpoint(settings, store)
-            if behind:  # a look that a crash cut short
-                clock.pull(store)
-                behind = False
-            clock.look(store)
-            run_replays(store, waker, stop)
-            run_erasures(erasures, stop)
-            follow(store, stop)
-            if time.monotonic() - purged_at >= _PURGE_SECONDS:
-                purged_at = time.monotonic()
-                purge(settings, store, stop)
-                media_care.look_after(settings, store, stop)
-                digest.forget(store, settings.retention_days)
+            for step in work:
+                do(step)
+            behind = False
         except Busy as error:
             log.warning("housekeeping: %s", error)
             stop.wait(5)
     return 0
+
+
+def do(step: Callable[[], object]) -> None:
+    """Do one of the works; a fault in it must not keep the others from being done.
+
+    Raises:
+        Busy: the database is away, for the others as well.
+    """
+    try:
+        step()
+    except Busy:
+        raise
+    except Exception as error:
+        now = time.monotonic()
+        if now - _told_at.get(type(error), -_TOLD_SECONDS) >= _TOLD_SECONDS:
+            _told_at[type(error)] = now
+            log.exception("housekeeping: a fault of ours; the other works go on")
 
 
 def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:

@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
+from webhooks.cleaning import clean, clean_lines
+
 _TOKENS: Final = re.compile(
     r"((?:[?&](?:token|signature)=|/(?:events|media)/t/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*"
 )
@@ -25,8 +27,9 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         mark = "" if record.levelno <= logging.INFO else f"{record.levelname}: "
-        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return redact(f"{at}Z {self._process} {mark}{record.getMessage()}{trace}")
+        # An exception's text may quote a peer; a message is one line whatever is in it.
+        trace = f"\n{clean_lines(self.formatException(record.exc_info))}" if record.exc_info else ""
+        return redact(f"{at}Z {self._process} {mark}{clean(record.getMessage())}{trace}")
 
 
 class _Json(logging.Formatter):
@@ -39,10 +42,10 @@ class _Json(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "process": self._process,
             "level": record.levelname.lower(),
-            "message": record.getMessage(),
+            "message": clean(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            line["exception"] = clean_lines(self.formatException(record.exc_info))
         return redact(json.dumps(line, ensure_ascii=False))
 
 

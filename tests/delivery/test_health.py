@@ -1,0 +1,41 @@
+"""What an outcome does to its webhook's record: pure."""
+
+import dataclasses
+
+from webhooks.delivery.attempt import Outcome
+from webhooks.delivery.crew import _MARGIN
+from webhooks.delivery.health import PROBE_FIRST, Health
+from webhooks.delivery.lanes import Kept, _endpoint
+from webhooks.delivery.options import Options
+from webhooks.delivery.outbox import LEASE
+from webhooks.settings import Settings
+
+FINE = Outcome(1, 1, 0, status=200)
+BROKEN = Outcome(1, 1, 0, error="x", broken=True)
+HELD = Outcome(1, 1, 0, status=429, error="x", retry_after=15.0)
+
+
+def test_a_hold_ends_by_its_time_and_not_by_another_requests_success() -> None:
+    health = Health()
+    health.note(HELD, 1000)
+    health.note(FINE, 2000)
+    health.note(dataclasses.replace(HELD, retry_after=1.0), 3000)
+    assert (health.held_until, health.failures) == (16_000, 1)
+
+
+def test_the_circuits_wait_ends_with_a_success() -> None:
+    health = Health()
+    for _ in range(5):
+        health.note(BROKEN, 1000)
+    assert health.circuit_open and health.held_until == 1000 + PROBE_FIRST
+    health.note(FINE, 2000)
+    assert not health.circuit_open and health.held_until == 0
+
+
+def test_a_webhooks_own_timeout_holds_longer_or_shorter_and_its_lease_outlasts_it() -> None:
+    row = Kept(1, "http://receiver.example/", "whsec_x", None, None, {}, "active", None, 0, 0, None, 0, 0)
+    settings = Settings(timeout=10)
+    for own, holds in ((25, 25), (20.5, 20.5), (1, 1), (None, 10)):
+        assert _endpoint(row, Options(timeout=own), settings, 0).timeout == holds
+    longest = next(one.le for one in Options.model_fields["timeout"].metadata if hasattr(one, "le"))
+    assert longest + _MARGIN + 1 < LEASE / 1000
