@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Appliance, eventually
+from machine import Appliance
 from media import desk, sounds
 
 from webhooks.delivery.wakeup import Waker
@@ -154,7 +154,6 @@ def test_a_decoder_that_comes_to_no_end_ends_its_process_and_the_file_has_failed
     def leave(status: int) -> None:
         assert status
         ended.set()
-        raise SystemExit
 
     monkeypatch.setattr(module, "_STUCK_SECONDS", 0.2)
     monkeypatch.setattr(module, "convert", endless)
@@ -164,7 +163,8 @@ def test_a_decoder_that_comes_to_no_end_ends_its_process_and_the_file_has_failed
     one.start()
     assert ended.wait(30)
     one.stop()
-    eventually(lambda: bench.row(bad).state == "failed")
+    one._watch.join(10)
+    assert bench.row(bad).state == "failed"
     assert "comes to no end" in bench.row(bad).error and bench.kept(bad)
 
 

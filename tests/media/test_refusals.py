@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import random
 import struct
 import uuid
 import zipfile
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 from machine import Appliance, Visitor, eventually
-from media import desk, sounds
+from media import desk, mutants, sounds
 from receiver import Receiver
 
 
@@ -208,3 +210,19 @@ def test_with_little_disk_media_are_refused_and_events_taken(
     assert answer.status_code == 507 and "200 MB" in answer.json()["detail"]
     assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
     assert desk.files(one) == []
+
+
+def test_mutated_recordings_stop_nothing(
+    appliance: Appliance, place: tuple[str, str], receiver: Receiver
+) -> None:
+    """A few of many: tests/soak/mutated_audio.py."""
+    seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
+    print(f"SEED={seed}")
+    appliance.webhook(place[0], receiver.url("/media"), "media")
+    before = {process.pid for process in appliance.family()}
+    statuses = [desk.send(appliance, place[1], data).status_code for data in mutants.mutants(seed, 30)]
+    assert set(statuses) <= {202, 422}, statuses
+    desk.send(appliance, place[1], good(), thread_id="good")
+    got = receiver.wait("/media", statuses.count(202) + 1, seconds=60)
+    assert next(one for one in got if one.json["thread_id"] == "good").json["attachments"]
+    assert before <= {process.pid for process in appliance.family()}

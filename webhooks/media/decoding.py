@@ -62,7 +62,8 @@ class Decoding:
         if frames and self._doubt:
             if self.seconds:  # in front of the first frame there may be anything
                 self._note(
-                    f"The recording breaks off after {self.seconds:.1f} seconds and goes on later: {self._doubt}."
+                    f"The recording breaks off after {self.seconds:.1f} seconds and goes on later: "
+                    f"{self._doubt}."
                 )
             self._doubt, self._doubts, self._doubted = None, 0, 0
         return frames
