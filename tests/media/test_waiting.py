@@ -137,7 +137,7 @@ def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
     assert time.monotonic() - began < 5
     assert one.rows("SELECT state, tries FROM media") == [("waiting", 0)]
     one.start()
-    payload = receiver.wait("/media", seconds=60)[0].json
+    payload = receiver.wait("/media", seconds=240)[0].json  # a busy machine has little left for it
     (shown,) = one.cli("media", "list")
     assert payload["attachments"] and abs(shown["seconds"] - 1800) < 0.2
 
