@@ -24,8 +24,9 @@ class Shown:
     """A recording as pages show it.
 
     ``state`` is waiting (it is being converted, its deliveries are pending), ready, failed or erased;
-    ``sentence`` says why for the last two, else None. ``size`` in bytes; ``seconds`` is known once it is
-    ready, ``channels`` are 1, or 2 where each party has a side.
+    ``sentence`` says why for the last two, and what is missing of one that is ready, else None. ``size`` in
+    bytes; ``seconds`` is what it says it has until it is ready, ``channels`` are 1, or 2 where each party has
+    a side.
     """
 
     id: str

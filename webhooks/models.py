@@ -195,8 +195,9 @@ class Attempt(Model):
 class Media(Model):
     """An event's recording. ``state`` is waiting (for its conversion), ready, failed or erased.
 
-    ``size`` in bytes of the file that is there; ``error`` is a sentence for failed and erased ones.
-    ``tries`` counts conversions begun.
+    ``size`` in bytes of the file that is there, a failed one's is what was sent; ``milliseconds`` is what it
+    says it has until it is ready. ``error`` is a sentence for failed and erased ones, and for what is missing
+    of one that is ready. ``tries`` counts conversions begun.
     """
 
     __tablename__ = "media"

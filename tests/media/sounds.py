@@ -50,6 +50,17 @@ def wav(rate: int, sides: list[list[float]], width: int = 2) -> bytes:
     return file.getvalue()
 
 
+def wav_of(
+    tag: int, channels: int, rate: int, bits: int, data: bytes, *, promised: int | None = None
+) -> bytes:
+    """A WAV whose head says this, whatever it is. ``promised``: the length that it says."""
+    block = channels * bits // 8
+    fmt = struct.pack("<HHIIHH", tag, channels, rate, rate * block % (1 << 32), block % (1 << 16), bits)
+    length = len(data) if promised is None else promised
+    chunks = b"fmt " + struct.pack("<I", len(fmt)) + fmt + b"data" + struct.pack("<I", length) + data
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
 def long_wav(seconds: int, rate: int = 8000, width: int = 2) -> bytes:
     """A long WAV that is made quickly: a second again and again."""
     second = wav(rate, [speech(rate, 1)], width)[44:]

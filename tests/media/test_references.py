@@ -73,12 +73,16 @@ def test_an_address_is_fetched(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes
 ) -> None:
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    receiver.answers["/rec/msg 1.wav"] = receiver.answers["/rec/a.wav"] = [Answer(body=voice)]
-    answer = desk.refer(appliance, place[1], media_url=receiver.url("/rec/a.wav?x=1"))
-    assert answer.status_code == 202, answer.text
-    payload = desk.arrived(receiver, "/media").json
-    assert payload["filename"] == "a.mp3" and "media_url" not in payload
-    assert desk.fetch(appliance, payload["attachments"]).status_code == 200
+    receiver.answers["/rec/a.wav"] = [Answer(body=voice)]
+    receiver.answers["/rec/msg%201%2F%C3%A4.wav"] = [Answer(body=voice)]
+    for count, (address, name) in enumerate(
+        [("/rec/a.wav?x=1", "a.mp3"), ("/rec/msg%201%2F%C3%A4.wav#part.2", "ä.mp3")], 1
+    ):
+        answer = desk.refer(appliance, place[1], media_url=receiver.url(address))
+        assert answer.status_code == 202, answer.text
+        payload = desk.arrived(receiver, "/media", count).json
+        assert payload["filename"] == name and "media_url" not in payload
+        assert desk.fetch(appliance, payload["attachments"]).status_code == 200
     assert receiver.at("/rec/a.wav?x=1")[0].headers["user-agent"].startswith("Spoke-Webhooks/")
 
 

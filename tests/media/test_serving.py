@@ -94,6 +94,8 @@ NAMES = {
     "v1.25 final.WAV": "v1.25 final.mp3",
     "100%.mp3": "100%.mp3",
     "call at 5.30": "call at 5.30.mp3",
+    "Call with J.Smith": "Call with J.Smith.mp3",
+    "C:\\new\\msg1.wav": "msg1.mp3",
 }
 
 

@@ -23,7 +23,9 @@ from rq.serializers import JSONSerializer
 from webhooks.settings import Settings
 
 QUEUE: Final = "deliver"
-MEDIA_QUEUE: Final = "media"  # recordings to convert: another queue and worker process, the same way
+# Recordings to convert: queues and worker processes of their own, the same way.
+MEDIA_QUEUE: Final = "media"
+SHORT_MEDIA_QUEUE: Final = "media-short"
 _FLAG: Final = "spoke:wake:"
 _FLAG_MS: Final = 1000
 AWAKE_MS: Final = 30  # an engine that keeps the flag set looks once more after it has run out
@@ -42,7 +44,7 @@ def quick_redis(settings: Settings) -> redis.Redis:
 
 
 def deliver() -> None:
-    """The RQ job of both queues. The flag goes first: an event committed after this moment sets it anew."""
+    """The RQ job of all queues. The flag goes first: an event committed after this moment sets it anew."""
     job = rq.get_current_job()
     if job is not None:
         job.connection.delete(_FLAG + job.origin)

@@ -30,11 +30,12 @@ _LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: i
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file in its place, and the name that people see. ``size`` in bytes."""
+    """A file in its place, and the name that people see. ``size`` in bytes; ``milliseconds`` as it says."""
 
     id: str
     filename: str
     size: int
+    milliseconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +192,12 @@ class MediaEvent:
     path: str | None
     url: str | None
 
-    def with_recording(self, media_id: str, name: str | None, size: int) -> IncomingEvent:
+    def with_recording(
+        self, media_id: str, name: str | None, size: int, milliseconds: int | None
+    ) -> IncomingEvent:
         """The event with its recording. ``name`` is the file's, for an event that names none."""
-        recording = Recording(media_id, clean(self.filename or name, fallback=self.type), size)
+        filename = clean(self.filename or name, fallback=self.type)
+        recording = Recording(media_id, filename, size, milliseconds)
         members = {key: member for key, member in self.members.items() if key not in _REFERENCES}
         members |= {key: _member(key, value) for key, value in media_fields(recording.filename).items()}
         return replace(_event(members, ()), media=recording)

@@ -236,7 +236,8 @@ def _store_event(
         assert twin is not None, "what stands in an event's way is its twin"
         return Accepted(event.id, twin[0], True)
     if event.media:
-        shelf.insert(direct, event.media.id, stored[0], event.media.filename, event.media.size, now)
+        media = event.media
+        shelf.insert(direct, media.id, stored[0], media.filename, media.size, media.milliseconds, now)
     if targets:
         shared = {"event_id": stored[0], "thread_key": event.thread_key, "type": event.type,
                   "subtype": event.subtype, "now": now}  # fmt: skip

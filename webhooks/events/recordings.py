@@ -6,12 +6,14 @@ and the deliveries. What dies in between leaves a file that nobody owns, which h
 
 import threading
 from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
 from webhooks.delivery.fetch import Fetcher
-from webhooks.delivery.wakeup import MEDIA_QUEUE, Waker
+from webhooks.delivery.wakeup import MEDIA_QUEUE, SHORT_MEDIA_QUEUE, Waker
 from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefused, Unconfirmed
 from webhooks.events.body import MediaEvent
 from webhooks.events.intake import Accepted, Intake
+from webhooks.media import shelf
 from webhooks.media.audio import probe
 from webhooks.media.files import Folder, Upload
 from webhooks.media.spool import read_spooled
@@ -32,7 +34,7 @@ class Recordings:
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._settings, self._intake = settings, intake
         self._folder = Folder(settings.data)
-        self._waker = Waker(settings, MEDIA_QUEUE)
+        self._waker, self._short_waker = Waker(settings, MEDIA_QUEUE), Waker(settings, SHORT_MEDIA_QUEUE)
         self._start_lock = threading.Lock()
         self._started = False  # not the thread's own word: one made before a fork calls itself ended
         self._fetcher: Fetcher | None = None
@@ -58,7 +60,7 @@ class Recordings:
                 return read_spooled(self._settings.spool_dirs, event.path, upload.write)
             if event.url is not None:
                 self._fetch(event.url, upload)
-                return event.url.partition("?")[0]
+                return unquote(urlsplit(event.url).path)
         except (Invalid, TargetRefused) as error:
             where = "/media_path" if event.path is not None else "/media_url"
             raise InvalidEvent([FieldError(where, f"cannot be used: {error}".rstrip("."))]) from None
@@ -73,9 +75,9 @@ class Recordings:
             NoAudio: the file is no recording. Busy, Unauthorised, LocationPaused: as for events.
         """
         with upload.reader() as file:
-            probe(file)
+            milliseconds = probe(file)
         upload.place()
-        whole = event.with_recording(upload.media_id, name, upload.size)
+        whole = event.with_recording(upload.media_id, name, upload.size, milliseconds)
         try:
             accepted = self._intake.submit(sender, [whole])[0]
         except Unconfirmed as error:
@@ -87,7 +89,7 @@ class Recordings:
         if accepted.duplicate:
             return AcceptedMedia(accepted, None)
         upload.keep()
-        self._wake()
+        self._wake(short=milliseconds is not None and milliseconds <= shelf.SHORT_MS)
         return AcceptedMedia(accepted, upload.media_id)
 
     def _fetch(self, url: str, upload: Upload) -> None:
@@ -95,9 +97,10 @@ class Recordings:
             self._fetcher = Fetcher(self._settings)
         self._fetcher.fetch(url, upload.write)
 
-    def _wake(self) -> None:
+    def _wake(self, *, short: bool) -> None:
         with self._start_lock:
             if not self._started:
                 self._started = True
                 self._waker.start()
-        self._waker.wake()
+                self._short_waker.start()
+        (self._short_waker if short else self._waker).wake()

@@ -6,7 +6,11 @@ from typing import Final
 from urllib.parse import quote
 
 _MOST: Final = 200  # characters
-_EXTENSION: Final = re.compile(r"\.(?=[0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")  # "at 5.30" has none
+# "at 5.30" has none, nor has "Call with J.Smith".
+_EXTENSION: Final = re.compile(
+    r"\.([a-z][a-z0-9]{1,3}|[A-Z][A-Z0-9]{1,3}"
+    r"|(?i:3gp|wave?|wav49|mp3|m4a|ogg|oga|opus|flac|spx|gsm|[au]-?law|sln\d*|g72\d|aiff?|webm))$"
+)
 _PLAIN: Final = re.compile(r"[^ -~]|[\"\\%]")  # what a quoted string cannot carry in every client (RFC 6266)
 
 

@@ -1,6 +1,7 @@
-"""What becomes of a media event's text: the link in it, or the sentence why there is none."""
+"""What becomes of a media event's text: the link in it, and the sentence what is wrong with its recording."""
 
 import json
+from collections.abc import Iterator
 from typing import Final
 
 from webhooks.media.audio import TYPE
@@ -16,10 +17,21 @@ def with_link(body: str, link: str) -> str:
 
 
 def with_error(body: str, sentence: str) -> str:
-    """The event's JSON without a recording, and with an ``error`` at its end."""
-    if '"error"' in body:  # a field of the PBX's own, perhaps: one key must not stand there twice
-        return json.dumps({**json.loads(body), "error": sentence}, ensure_ascii=False, separators=(",", ":"))
-    return f'{body[:-1]},"error":{json.dumps(sentence, ensure_ascii=False)}}}'
+    """The event's JSON with an ``error`` at its end. One of the PBX's own makes room, however it is spelt:
+    one key must not stand there twice. All else stays as it is written."""
+    members = [text for key, text in _members(body) if key != "error"]
+    return "{" + ",".join([*members, f'"error":{json.dumps(sentence, ensure_ascii=False)}']) + "}"
+
+
+def _members(body: str) -> Iterator[tuple[str, str]]:
+    """The key and the whole text of each member of an event; the intake writes nothing between them."""
+    read = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode  # a number of any length
+    at = 1
+    while body[at - 1] != "}":
+        key, colon = read(body, at)
+        end = read(body, colon + 1)[1]
+        yield key, body[at:end]
+        at = end + 1
 
 
 def media_fields(filename: str) -> dict[str, str | None]:

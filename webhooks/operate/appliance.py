@@ -117,7 +117,8 @@ def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
         return Child(name, functools.partial(run, settings, name), close)
 
     workers = [child(f"worker-{number}", worker.run) for number in range(1, settings.workers + 1)]
-    return [*workers, child("media", converter.run), child("housekeeping", housekeeping.run)]
+    media = [child("media", converter.run), child("media-short", converter.run_short)]
+    return [*workers, *media, child("housekeeping", housekeeping.run)]
 
 
 def _web_child(app: Any, listener: int, lock: int) -> Child:

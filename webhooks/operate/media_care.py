@@ -17,10 +17,11 @@ _FINAL_SECONDS: Final = 3600.0  # so often all MP3s are looked at; the others, w
 _BATCH: Final = 100
 _PAUSE_SECONDS: Final = 0.02
 
-_TOTAL = "SELECT coalesce(sum(size), 0) FROM media WHERE state IN ('ready', 'waiting')"
+_TOTAL = "SELECT coalesce(sum(size), 0) FROM media WHERE state <> 'erased'"
 # Only what is settled: a link that is still to be sent must not lead nowhere.
 _OLDEST = f"""
-    SELECT m.id, m.event_id, m.size FROM media m WHERE m.state = 'ready' AND NOT EXISTS (
+    SELECT m.id, m.event_id, m.size FROM media m
+    WHERE m.state IN ('ready', 'failed') AND m.size > 0 AND NOT EXISTS (
         SELECT 1 FROM delivery d WHERE d.event_id = m.event_id AND d.state IN ('pending', 'held'))
     ORDER BY m.created_at LIMIT {_BATCH}
 """
@@ -105,7 +106,7 @@ def make_room(folder: Folder, store: Store, stop: threading.Event, most: int) ->
             for media_id, event_id, size in rows:
                 if total <= most:
                     break
-                shelf.give_up(direct, media_id, event_id, shelf.READY, shelf.ERASED, _FULL, now_ms())
+                shelf.erase(direct, media_id, event_id, _FULL, now_ms())
                 total -= size
                 chosen.append(media_id)
         for media_id in chosen:

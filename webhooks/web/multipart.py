@@ -1,6 +1,7 @@
 """``multipart/form-data`` as it streams in: the file goes to the disk piece by piece, never into memory."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 from webhooks.errors import FieldError, InvalidEvent, TooLarge, Unreadable
 
 _MOST_PARTS: Final = 100
+_FILENAME: Final = re.compile(r'(?i);[ \t]*filename[ \t]*=[ \t]*"((?:[^"\\]|\\"|\\)*)"')
 
 
 @dataclass(slots=True)
@@ -62,8 +64,15 @@ def _begin(parts: Parts, head: Field | File) -> str | None:
         if parts.file:
             raise InvalidEvent([FieldError("", "has two files: send one part 'file'")])
         parts.file = True
-        parts.filename = head.filename if isinstance(head, File) else None
+        parts.filename = _filename(head) if isinstance(head, File) else None
     return name
+
+
+def _filename(head: File) -> str:
+    """The file's name. Who puts a path of Windows between quotes does not double its backslashes: one that
+    stands before anything but a quotation mark is no escape."""
+    plain = _FILENAME.search(head.headers["content-disposition"])
+    return plain[1].replace('\\"', '"').replace("%22", '"') if plain and "\\" in plain[1] else head.filename
 
 
 def _take(

@@ -1,0 +1,79 @@
+"""Where the first frame of an MP3 stands: behind tags, zeros, or half of another frame.
+
+A frame's head tells how long it is, so where the next one stands (ISO 11172-3, 13818-3; MPEG 2.5 halves the
+rates once more).
+"""
+
+import re
+from typing import IO, Final
+
+_IN_FRONT: Final = 1 << 16  # bytes that may stand there; zeros do not count
+_READ: Final = 1 << 20
+_ROW: Final = 3  # frames that have to follow each other
+_SYNC: Final = re.compile(rb"\xff[\xe0-\xff]")
+_RATES: Final = (44_100, 48_000, 32_000)
+_KBITS: Final = {  # by MPEG 1 or not, and layer
+    (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+
+
+def first_frame(file: IO[bytes], size: int) -> int | None:
+    """The place of the first frame, None if there is none."""
+    tags = _behind_tags(file, size)
+    file.seek(tags)
+    head = file.read(_READ)
+    zeros = len(head) - len(head.lstrip(b"\0"))
+    for found in _SYNC.finditer(head, zeros, zeros + _IN_FRONT):
+        if _in_a_row(head, found.start(), size - tags):
+            return tags + found.start()
+    return None
+
+
+def _behind_tags(file: IO[bytes], size: int) -> int:
+    """Behind ID3 tags (version 2), which may be large, and are none of FFmpeg's business."""
+    at = 0
+    while True:
+        file.seek(at)
+        tag = file.read(10)
+        if len(tag) < 10 or tag[:3] != b"ID3" or any(byte > 0x7F for byte in tag[6:]):
+            return at
+        length = tag[6] << 21 | tag[7] << 14 | tag[8] << 7 | tag[9]
+        at += 10 + length + (10 if tag[5] & 0x10 else 0)
+        if at >= size:
+            return size
+
+
+def _in_a_row(head: bytes, at: int, size: int) -> bool:
+    """Whether frames of one kind follow each other here; up to the end of a short file one is enough."""
+    kind = None
+    for _ in range(_ROW):
+        frame = _frame(head[at : at + 4])
+        if frame is None or kind not in (None, frame[0]):
+            return False
+        kind = frame[0]
+        at += frame[1]
+        if at >= size:
+            return True
+    return True
+
+
+def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
+    """The kind of a frame (version, layer, rate) and its length in bytes."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    bits, rate, pad = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
+    if version == 1 or layer == 4 or rate == 3 or not 0 < bits < 15:
+        return None
+    first = version == 3
+    hertz = _RATES[rate] >> (0 if first else 1 if version == 2 else 2)
+    per_second = 1000 * _KBITS[first, layer][bits - 1]
+    if layer == 1:
+        return (version, layer, hertz), (12 * per_second // hertz + pad) * 4
+    samples = 576 if layer == 3 and not first else 1152
+    return (version, layer, hertz), samples // 8 * per_second // hertz + pad
