@@ -24,8 +24,9 @@ from webhooks.operate.connection import Connection, serving
 from webhooks.settings import load_settings
 
 PROCESSES: Final = 2
-# Three uploads, two other long bodies and three slow test inboxes may hold eight: the others are the hook's.
-_THREADS: Final = 12
+# Three uploads, two other long bodies, two large batches, three log-ins and three slow test inboxes may hold
+# thirteen: the others are the hook's.
+_THREADS: Final = 18
 _CONNECTIONS: Final = 4096
 _OTHER_FILES: Final = 64  # databases, locks, Redis
 _STOP_SECONDS: Final = 10.0

@@ -1,4 +1,4 @@
-"""Requests with long bodies take from a few places, so that they never fill the threads that the hook needs.
+"""Long bodies and log-ins take from a few places, so that they never fill the threads that the hook needs.
 
 Everything else has a thread only while it is worked at: operate/webserver.py counts them. Whoever comes
 beyond is asked to come again. A caller that stops in the middle loses its place after half a minute.
@@ -32,3 +32,4 @@ class Slots:
 
 uploads: Final = Slots(3, "uploads")
 bodies: Final = Slots(2, "long or chunked bodies")
+log_ins: Final = Slots(3, "log-ins")
