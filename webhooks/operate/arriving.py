@@ -102,6 +102,7 @@ class _Chunks(ChunkedReceiver):  # type: ignore[misc]  # waitress has no types
 class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
     """What could be read in two ways is refused: folded lines, a length beside a coding, two hosts."""
 
+    path = ""
     body_rcv: Any
     error: Any
     body: Body | None = None

@@ -100,6 +100,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.since = self.moved = time.monotonic()  # the request's first byte; the last byte in or out
         self.served = self.lingering = self.heard_all = False
         self._left_in_turn = _TURN_BYTES
+        self._ahead = b""  # what came behind a request that is not answered yet
         super().__init__(*arguments, **more)
 
     # --- in ---
@@ -107,7 +108,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def readable(self) -> bool:
         if self.lingering:
             return True
-        if self.heard_all or self.will_close or self.close_when_flushed:
+        if self.heard_all or self.will_close or self.close_when_flushed or self._ahead:
             return False
         if self.request is not None and self.request.handed and self.request.body is not None:
             return not self.request.body.full
@@ -140,10 +141,19 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             while data:
                 request = self.request
                 if request is None:
+                    if not self.idle:  # one at a time: else who takes no answers would get threads for more
+                        self._ahead = data
+                        return
                     request = self.request = self.parser_class(self.adj)
                     self.since = self.moved
                 data = data[request.received(data) :]
                 self._look_at(request)
+
+    def go_on(self) -> None:
+        """Look at what came behind a request, once its answer has gone."""
+        if self._ahead and self.idle:
+            data, self._ahead = self._ahead, b""
+            self.received(data)
 
     def _look_at(self, request: Request) -> None:
         if request.completed:
@@ -203,6 +213,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def handle_write(self) -> None:
         self._left_in_turn = _TURN_BYTES
         super().handle_write()
+        self.go_on()
 
     def send(self, data: bytes | _Stretch, do_close: bool = True) -> int:
         if not isinstance(data, _Stretch):

@@ -11,6 +11,7 @@ import resource
 import select
 import signal
 import socket
+import sys
 import time
 from collections import deque
 from typing import Any, Final
@@ -18,15 +19,20 @@ from typing import Any, Final
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
+from waitress.task import ThreadedTaskDispatcher
 
 from webhooks.operate import logs
 from webhooks.operate.connection import Connection, serving
 from webhooks.settings import load_settings
 
 PROCESSES: Final = 2
-# Three uploads, two other long bodies, two large batches, three log-ins and three slow test inboxes may hold
-# thirteen: the others are the hook's.
-_THREADS: Final = 18
+# Three uploads, two other long bodies and two large batches may hold seven: the others are the hook's.
+_THREADS: Final = 12
+# Pages, and what anybody may ask for: a crowd there does not stand in the hook's queue, nor use the interpreter
+# up. A log-in and three slow test inboxes may hold four.
+_PAGE_THREADS: Final = 5
+_SWITCH_SECONDS: Final = 0.0005  # of Python's threads: the loop waits for its turn after each look
+_ACCEPTS: Final = 8  # new connections in one turn of the loop
 _CONNECTIONS: Final = 4096
 _OTHER_FILES: Final = 64  # databases, locks, Redis
 _STOP_SECONDS: Final = 10.0
@@ -40,6 +46,7 @@ def serve(app: Any, listener: socket.socket) -> int:
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress").addFilter(_without_address)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits
+    sys.setswitchinterval(_SWITCH_SECONDS)
     server = WebServer(app, listener, _most_connections())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
@@ -108,6 +115,8 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         adjustments.send_bytes = _ANSWER_BYTES  # an answer goes out in one piece, from the loop
         self._polled = _Polled()
         self._most = most
+        self._pages = ThreadedTaskDispatcher()
+        self._pages.set_thread_count(_PAGE_THREADS)
         self._touched: deque[Connection] = deque()
         self._roused = self.stopping = False
         sockinfo = (listener.family, listener.type, listener.proto, listener.getsockname())
@@ -134,6 +143,11 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self.stopping = True
         super().pull_trigger()
 
+    def add_task(self, connection: Connection) -> None:
+        """Give the connection's next request to a thread."""
+        machine = connection.requests[0].path.startswith("/api/")
+        (self.task_dispatcher if machine else self._pages).add_task(connection)
+
     def pull_trigger(self) -> None:
         """From a thread: its connection wants something else of the loop now."""
         self._touched.append(serving.connection)
@@ -145,19 +159,22 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         return bool(self.accepting)
 
     def handle_accept(self) -> None:
-        if len(self.active_channels) >= self._most and not self._make_way():
-            self._pause()
-            return
-        try:
-            found = self.accept()
-        except OSError:  # no more descriptors
-            if not self._make_way():
+        for _ in range(_ACCEPTS):
+            if len(self.active_channels) >= self._most and not self._make_way():
                 self._pause()
-            return
-        if found is not None:
+                return
+            try:
+                found = self.accept()
+            except OSError:  # no more descriptors
+                if not self._make_way():
+                    self._pause()
+                return
+            if found is None:
+                return
             sock, address = found
             self.set_socket_options(sock)
-            self.channel_class(self, sock, address, self.adj, map=self._map)
+            fd = sock.fileno()
+            self._handle(fd, self.channel_class(self, sock, address, self.adj, self._map), select.EPOLLIN)
 
     def _turn(self, seconds: float) -> None:
         came = False
@@ -185,6 +202,7 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             return
         if connection.writable():
             connection.handle_write()
+        connection.go_on()
         if self._polled.get(fd) is connection:
             self._polled.await_(fd)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
 from werkzeug.security import check_password_hash
 
-from webhooks.errors import NoPlace, TooMany
+from webhooks.errors import TooMany
 from webhooks.models import Meta
 from webhooks.web import slots
 from webhooks.web.access import admin, logged_in, public, session_epoch
@@ -45,9 +45,8 @@ def submit() -> Any:
     address = request.remote_addr or ""
     try:
         right = right_password(address, request.form.get("password", ""))
-    except (TooMany, NoPlace) as error:
-        status = 429 if isinstance(error, TooMany) else 503
-        page = make_response(render_template("login.html", error=str(error)), status)
+    except TooMany as error:
+        page = make_response(render_template("login.html", error=str(error)), 429)
         page.headers["Retry-After"] = str(error.retry_after)
         return page
     if not right:
@@ -73,8 +72,8 @@ def right_password(address: str, password: str) -> bool:
     Raises:
         TooMany: wrong ones came from there. NoPlace: too many are being judged.
     """
-    services().sessions.may_try(address)
-    with slots.log_ins.one():
+    with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
+        services().sessions.may_try(address)
         failures = services().sessions.count_try(address)
         if _is_right(password):
             services().sessions.forgive(address)

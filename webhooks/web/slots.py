@@ -32,4 +32,4 @@ class Slots:
 
 uploads: Final = Slots(3, "uploads")
 bodies: Final = Slots(2, "long or chunked bodies")
-log_ins: Final = Slots(3, "log-ins")
+log_ins: Final = Slots(1, "log-ins")
