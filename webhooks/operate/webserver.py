@@ -28,8 +28,8 @@ from webhooks.settings import load_settings
 PROCESSES: Final = 2
 # Three uploads, two other long bodies and two large batches may hold seven: the others are the hook's.
 _THREADS: Final = 12
-# Pages, and what anybody may ask for: a crowd there does not stand in the hook's queue, nor use the interpreter
-# up. A log-in and three slow test inboxes may hold four.
+# Pages, and what anybody may ask for: a crowd there does not stand in the hook's queue, nor use the
+# interpreter up. A log-in and three slow test inboxes may hold four.
 _PAGE_THREADS: Final = 5
 _SWITCH_SECONDS: Final = 0.0005  # of Python's threads: the loop waits for its turn after each look
 _ACCEPTS: Final = 8  # new connections in one turn of the loop
