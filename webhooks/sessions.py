@@ -21,6 +21,9 @@ _SEEN_EVERY: Final = timedelta(minutes=5)  # a page's view is not worth a write
 _FREE_TRIES: Final = 5
 _LONGEST_WAIT: Final = 300  # seconds
 _FORGIVEN: Final = timedelta(hours=1)
+_FIRST_TRY: Final = sa.text(
+    "INSERT INTO login_failure (address, failures, at) VALUES (:address, 0, :at) ON CONFLICT DO NOTHING"
+)
 
 
 def _now() -> datetime:
@@ -52,7 +55,6 @@ class Sessions:
         now = _now()
         with self._store.write() as session:
             session.execute(sa.delete(LoginSession).where(_expired(now)))
-            session.execute(sa.delete(LoginFailure).where(LoginFailure.address == source(address)))
             session.add(
                 LoginSession(
                     id_hash=token_hash(session_id), created_at=now, seen_at=now,
@@ -96,35 +98,49 @@ class Sessions:
     # --- wrong passwords ---
 
     def may_try(self, address: str) -> None:
-        """Let a log-in be tried from there now.
+        """Let a log-in be tried from there now; ``count_try`` decides, this costs no write.
 
         Raises:
             TooMany: after five wrong ones in a row each further one waits twice as long, 5 minutes at most.
         """
         with self._store.read() as session:
-            found = session.get(LoginFailure, source(address))
-        if found is None or found.failures < _FREE_TRIES:
-            return
-        wait = min(2 ** (found.failures - _FREE_TRIES), _LONGEST_WAIT)
-        left = wait - (_now() - found.at).total_seconds()
-        if 0 < left <= wait:
-            seconds = int(left) + 1
-            raise TooMany(
-                f"{found.failures} wrong passwords came from your address. Try again in {seconds} seconds.",
-                seconds,
-            )
+            _judge(session.get(LoginFailure, source(address)))
 
-    def failed(self, address: str) -> int:
-        """Count a wrong password; the answer is how many that are in a row."""
+    def count_try(self, address: str) -> int:
+        """Count a try as a wrong one before its password is judged: many at once must not all be let through.
+
+        Returns how many that are in a row; ``forgive`` forgets them.
+
+        Raises:
+            TooMany: as ``may_try``.
+        """
         now = _now()
         with self._store.write() as session:
             _forget(session, now)
-            found = session.get(LoginFailure, source(address))
-            if found is None:
-                found = LoginFailure(address=source(address), failures=0, at=now)
-                session.add(found)
+            if session.get(LoginFailure, source(address)) is None:
+                session.execute(_FIRST_TRY, {"address": source(address), "at": round(now.timestamp() * 1000)})
+            found = session.get_one(LoginFailure, source(address), with_for_update=True)
+            _judge(found)
             found.failures, found.at = found.failures + 1, now
             return found.failures
+
+    def forgive(self, address: str) -> None:
+        """The password was right."""
+        with self._store.write() as session:
+            session.execute(sa.delete(LoginFailure).where(LoginFailure.address == source(address)))
+
+
+def _judge(found: LoginFailure | None) -> None:
+    if found is None or found.failures < _FREE_TRIES:
+        return
+    wait = min(2 ** (found.failures - _FREE_TRIES), _LONGEST_WAIT)
+    left = wait - (_now() - found.at).total_seconds()
+    if 0 < left <= wait:
+        seconds = int(left) + 1
+        raise TooMany(
+            f"{found.failures} wrong passwords came from your address. Try again in {seconds} seconds.",
+            seconds,
+        )
 
 
 def _forget(session: orm.Session, now: datetime) -> None:

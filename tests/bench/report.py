@@ -68,7 +68,7 @@ def circumstances(folder: Path, load_before: float, quick: bool) -> str:
         f"{file_system(folder)} in {folder.parent}, fsync {_fsync_ms(folder):.2f} ms (median)",
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
         + ", ".join(
-            f"{name} {version(name)}" for name in ("Flask", "SQLAlchemy", "gunicorn", "requests", "rq")
+            f"{name} {version(name)}" for name in ("Flask", "SQLAlchemy", "waitress", "requests", "rq")
         ),
         f"commit {_git('rev-parse', '--short', 'HEAD') or 'unknown'}"
         f"{' with changes' if _git('status', '--porcelain') else ''}",

@@ -20,7 +20,7 @@ class Watch:
     """The most memory that any web process has had more than at the start (RSS)."""
 
     def __init__(self, appliance: Appliance) -> None:
-        self._before = {process: self._size(process) for process in appliance.named("gunicorn")}
+        self._before = {process: self._size(process) for process in appliance.named("spoke: web-")}
         self.most = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)

@@ -193,13 +193,8 @@ def test_downloads_that_stand_still_leave_the_hook_its_threads(
         caller.settimeout(5)
         heads.append(caller.recv(4000))
         caller.close()
-    refused = [head for head in heads if b" 503 " in head]
-    assert len(refused) >= 10 and all(b"Retry-After: " in head for head in refused)
-    assert any(b" 200 " in head for head in heads)
-    deadline = time.monotonic() + 10
-    while desk.fetch(one, link).status_code != 200:  # the places are given back
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    assert all(b" 200 " in head for head in heads), "a download that crawls needs no thread"
+    assert desk.fetch(one, link).status_code == 200
 
 
 def test_uploads_that_stand_still_leave_the_hook_its_threads(

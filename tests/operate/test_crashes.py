@@ -84,7 +84,7 @@ def processes(appliance: Appliance, name: str) -> list[psutil.Process]:
     """Oldest first. "worker" are the delivery workers, whatever RQ makes of their title."""
     found = appliance.named(name)
     if name == "worker":
-        others = [*appliance.named("gunicorn"), *appliance.named("worker:media-")]
+        others = [*appliance.named("spoke: web-"), *appliance.named("worker:media-")]
         found = [process for process in found if process not in others]
     return sorted(found, key=lambda process: process.pid)
 
@@ -149,7 +149,7 @@ def test_whatever_is_killed_comes_back_in_five_seconds_and_no_event_is_lost(
     one.webhook("Office", receiver.url("/slow"))
     receiver.answers["/slow"] = [Answer(seconds=0.03)]
     victims = [
-        ("valkey-server", 0), ("gunicorn: master", 0), ("gunicorn: worker", 0), ("gunicorn: worker", 1),
+        ("valkey-server", 0), ("spoke: web-", 0), ("spoke: web-", 1),
         ("worker", 0), ("worker", 1), ("worker:media-", 0), ("housekeeping", 0),
     ]  # fmt: skip
     chance.shuffle(victims)
@@ -242,7 +242,7 @@ def test_redis_url_is_used_instead_of_a_server_of_our_own(
 def test_flushall_costs_no_delivery_and_no_worker(
     guest: Appliance, server: tuple[str, psutil.Process], hook: str, receiver: Receiver
 ) -> None:
-    eventually(lambda: len(guest.named("gunicorn: worker")) == 2)  # one is enough to be ready
+    eventually(lambda: len(guest.named("spoke: web-")) == 2)  # one is enough to be ready
     before = {process.pid for process in guest.family()}
     with redis.Redis.from_url(server[0]) as client:
         for number in range(1, 4):

@@ -22,6 +22,7 @@ from machine import ROOT, Appliance, eventually, free_port
 from receiver import Receiver
 
 OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (appliance|web|worker-\d+|housekeeping) \S.*")
+OTHER_SERVER = "import signal, sys, app, waitress; signal.signal(15, lambda *_: sys.exit()); waitress"
 REDIS_LINE = re.compile(r"\d+:(signal-handler|[A-Z] )")  # the server's own, as it writes them
 
 
@@ -178,10 +179,10 @@ def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
     for name, count in (
         ("rq:worker:worker-1", 1), ("rq:worker:worker-2", 1), ("rq:worker:media", 1),
         ("spoke: housekeeping", 1), ("valkey-server", 1),
-        ("gunicorn: master [spoke-web]", 1), ("gunicorn: worker [spoke-web]", 2),
+        ("spoke: web-1", 1), ("spoke: web-2", 1),
     ):  # fmt: skip
         assert len(fresh.named(name)) == count, name
-    assert len(fresh.family()) == 1 + 8
+    assert len(fresh.family()) == 1 + 7
 
 
 def test_attempts_stand_back_for_the_hook(fresh: Appliance) -> None:
@@ -196,7 +197,7 @@ def test_attempts_stand_back_for_the_hook(fresh: Appliance) -> None:
 
     eventually(lambda: nice().count(5) == 2)  # the threads that send
     assert set(nice()) == {0, 5}
-    for process in (*fresh.named("gunicorn"), *fresh.named("housekeeping")):
+    for process in (*fresh.named("spoke: web-"), *fresh.named("housekeeping")):
         assert process.nice() == 0
 
 
@@ -286,15 +287,14 @@ def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None
 def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
     tmp_path: Path, database: Callable[[], dict[str, str]], receiver: Receiver
 ) -> None:
-    """Both kinds of web start and the workers come at once; whichever is first makes key and schema."""
+    """Web, workers and another WSGI server come at once; whichever is first makes key and schema."""
     environment = {**plain(tmp_path / "a", **database()), "SPOKE_ADMIN_PASSWORD": ""}
     ports = [free_port(), free_port()]
-    gunicorn = str(Path(sys.executable).with_name("gunicorn"))
+    environment["SPOKE_PORT"] = str(ports[0])
     commands = [
         [sys.executable, "app.py", "worker"],
-        [gunicorn, "--config", "python:webhooks.operate.gunicorn", "-b", f"127.0.0.1:{ports[0]}", "app:app"],
-        # Its control socket would lie in the home folder.
-        [gunicorn, "--no-control-socket", "-b", f"127.0.0.1:{ports[1]}", "app:app"],
+        [sys.executable, "app.py", "web"],
+        [sys.executable, "-c", f"{OTHER_SERVER}.serve(app.app, listen='127.0.0.1:{ports[1]}')"],
     ]
     one = Appliance(tmp_path / "a", start=False, **environment)
     with (
@@ -393,17 +393,10 @@ def test_a_value_that_cannot_be_used_stops_the_start_with_what_would_be_right(
     assert re.search(right, line.replace(value, "")), line
 
 
-@pytest.mark.parametrize("command", [("worker",), ()], ids=["worker", "gunicorn"])
-def test_the_halves_refuse_it_as_well(tmp_path: Path, command: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("half", ["web", "worker"])
+def test_the_halves_refuse_it_as_well(tmp_path: Path, half: str) -> None:
     environment = {**plain(tmp_path), "SPOKE_TIMEOUT": "26"}
-    if command:
-        assert "SPOKE_TIMEOUT=26 cannot be used" in refusal(environment, *command)
-        return
-    arguments = ["--no-control-socket", "-b", f"127.0.0.1:{free_port()}", "app:app"]
-    done = start(environment, *arguments, program=("-m", "gunicorn"))
-    assert done.returncode != 0
-    assert done.stderr.count("SPOKE_TIMEOUT=26 cannot be used") == 1
-    assert "Traceback" not in done.stderr
+    assert "SPOKE_TIMEOUT=26 cannot be used" in refusal(environment, half)
 
 
 def test_a_retry_schedule_longer_than_the_retention_stops_the_start(tmp_path: Path) -> None:
@@ -559,6 +552,6 @@ def test_help_is_no_error_and_an_unknown_argument_is(
     assert done.returncode == status
     assert (
         "python app.py worker" in done.stdout + done.stderr
-        and "gunicorn app:app" in done.stdout + done.stderr
+        and "python app.py web" in done.stdout + done.stderr
     )
     assert not (tmp_path / "data").exists()

@@ -2,8 +2,11 @@
 
 import hashlib
 import re
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
@@ -111,11 +114,11 @@ def test_a_wrong_password_is_422_and_lets_nobody_in(appliance: Appliance, passwo
 @pytest.mark.parametrize("chunked", [False, True], ids=["long", "chunked"])
 @pytest.mark.databases("one")
 def test_a_body_that_is_no_form_of_ours_is_refused_unread(appliance: Appliance, chunked: bool) -> None:
-    """What has a length that fits is waited for outside of the web threads; nothing else is read."""
-    data: Any = iter([b"password=x"]) if chunked else "password=" + "x" * 100_000
+    """What is short is waited for outside of the web threads; nothing else is read."""
+    data: Any = iter([b"password=", *[b"x" * 10_000] * 10]) if chunked else "password=" + "x" * 100_000
     headers = {"Origin": appliance.url, "Content-Type": "application/x-www-form-urlencoded"}
     answer = requests.post(f"{appliance.url}/login", data=data, headers=headers, timeout=10)
-    assert answer.status_code == (411 if chunked else 413)
+    assert answer.status_code == 413
 
 
 @pytest.mark.databases("one")
@@ -217,6 +220,22 @@ def test_tries_are_counted_by_the_real_clients_address(start_appliance: Callable
     for last in range(6):
         answer = browser.log_in("guessed", X_Forwarded_For=f"2001:db8:1:2::{last}")
     assert answer.status_code == 429, "one household's network"
+
+
+def test_of_many_tries_of_one_address_in_one_instant_five_are_judged(appliance: Appliance) -> None:
+    """Each is counted before it is judged: they do not overtake the count."""
+    ready = threading.Barrier(40)
+
+    def attempt(_: int) -> int:
+        browser = Browser(appliance)
+        ready.wait()
+        return browser.log_in("guessed").status_code
+
+    with ThreadPoolExecutor(40) as crowd:
+        statuses = Counter(crowd.map(attempt, range(40)))
+    assert 1 <= statuses[422] <= 9, "five, and a few more if it took seconds"
+    assert set(statuses) <= {422, 429, 503} and statuses[429] + statuses[503] >= 31
+    eventually(lambda: Browser(appliance).log_in(PASSWORD).status_code == 303)
 
 
 # --- from where ---

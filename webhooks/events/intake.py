@@ -2,66 +2,38 @@
 
 Requests hand their events to one writer thread a process and wait. While it commits, others gather; they
 share the next commit. Only what is committed is answered with 2xx (invariant I1).
+
+A batch that makes very many rows is stored in several transactions, with others between. It is judged whole
+before the first and answered after the last; sent again after a crash in between, what is there already
+counts as known, and the rest is stored.
 """
 
 import contextlib
 import logging
 import queue
 import threading
-import uuid
+import time
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from webhooks import apart
 from webhooks.db import WRITE_WAIT, Store, config_version, now_ms
-from webhooks.delivery.outbox import NOT_YET
 from webhooks.delivery.wakeup import Waker
 from webhooks.direct import Direct
 from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
 from webhooks.events.body import IncomingEvent
-from webhooks.events.directory import Directory, Subscription
-from webhooks.media import shelf
+from webhooks.events.directory import Directory
+from webhooks.events.storing import Accepted, store, wanted_by
 
 _GROUP: Final = 64  # submissions in one transaction
+_ROWS: Final = 1_000  # events and deliveries in one transaction, about
+_ROWS_OF_A_LARGE_ONE: Final = 300  # of a batch that makes more than that
+_LARGE_ONES: Final = 2  # at a time: each has a web thread until it is done
+_LET_OTHERS: Final = 0.005  # seconds between two transactions of one batch, for who waits for the lock
 _COMMIT_WAIT: Final = 60.0  # seconds for a commit that has begun; the outcome is unknown after it
 _INTAKE_LOCK: Final = 0x53706F6B65  # PostgreSQL's advisory lock for this transaction
 
 log = logging.getLogger(__name__)
-
-_INSERT_EVENT = """
-    INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched,
-                       origin, body)
-    VALUES (:location_id, :uid,
-            CASE WHEN EXISTS (SELECT 1 FROM event WHERE location_id = :location_id AND uid = :uid)
-                 THEN :derived_id ELSE :message_id END,
-            :thread_key, :type, :subtype, :now, :matched, :origin, :body)
-    ON CONFLICT (location_id, uid, type, subtype) DO NOTHING RETURNING id
-"""
-_TWIN = """
-    SELECT matched FROM event
-    WHERE location_id = :location_id AND uid = :uid AND type = :type AND subtype = :subtype
-"""
-_INSERT_DELIVERY = """
-    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, claims, tries,
-                          attempts, created_at)
-    VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :now, 0, 0, 0, :now)
-"""
-# Until the recording is ready nobody looks at these. ``first_try_at`` counts from the acceptance: a call's
-# later messages wait for a recording as long as for one that fails, 30 seconds.
-_INSERT_WAITING = """
-    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, first_try_at,
-                          claims, tries, attempts, created_at)
-    VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :due, :now, 0, 0, 0, :now)
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """One event's answer: the id it has now, how many deliveries it got, whether it was known already."""
-
-    id: str
-    deliveries: int
-    duplicate: bool
 
 
 def _taken_lock() -> threading.Lock:
@@ -78,6 +50,9 @@ class _Submission:
     only_webhook: int | None = None
     taken: bool = False
     abandoned: bool = False
+    location_id: int | None = None  # once it is judged
+    stored: list[Accepted] = field(default_factory=list)
+    committed: int = 0  # events, of those stored
     answer: list[Accepted] | SpokeError | None = None
     lock: threading.Lock = field(default_factory=threading.Lock)
     # Held until the answer is there: an Event does the same with three times the work.
@@ -93,6 +68,7 @@ class Intake:
         self._start_lock = threading.Lock()
         self._started = False
         self._directory: Directory | None = None
+        self._unfinished: list[_Submission] = []
 
     def location(self, token_hash: bytes) -> int:
         """The location of a token, by what this process knows; a doubt is settled by a look.
@@ -113,13 +89,14 @@ class Intake:
         origin: str = "pbx",
         only_webhook: int | None = None,
     ) -> list[Accepted]:
-        """Store events, all or none, and make their deliveries; returns once it is on disk.
+        """Store events and make their deliveries; returns once all is on disk.
 
         ``sender`` is a token's hash, judged in the transaction itself, or the id of a location.
         ``only_webhook`` sends a test event to that webhook and no other.
 
         Raises:
-            Busy: nothing was written. Unauthorised, LocationPaused: the location went meanwhile.
+            Busy: nothing was written, or of a large batch a part, as its sentence then says.
+            Unauthorised, LocationPaused: the location went meanwhile.
         """
         self._start()
         submission = _Submission(sender, events, origin, only_webhook)
@@ -129,11 +106,14 @@ class Intake:
                 submission.abandoned = not submission.taken
             if submission.abandoned:
                 raise Busy("The database is busy with another write; nothing was written. Try again.")
-            if not submission.ready.acquire(timeout=_COMMIT_WAIT):
-                raise Unconfirmed(
-                    "The disk did not confirm in time; the event may come twice if it is sent again.",
-                    submission.ready.acquire,
-                )
+            before = -1
+            while not submission.ready.acquire(timeout=_COMMIT_WAIT):
+                if len(submission.stored) == before:
+                    raise Unconfirmed(
+                        "The disk did not confirm in time; the event may come twice if it is sent again.",
+                        submission.ready.acquire,
+                    )
+                before = len(submission.stored)
         if isinstance(submission.answer, SpokeError):
             raise submission.answer
         assert submission.answer is not None
@@ -150,7 +130,9 @@ class Intake:
 
     def _write(self) -> None:
         while True:
-            group = [self._queue.get()]
+            group = self._unfinished or [self._queue.get()]
+            self._unfinished = []
+            answers: list[list[Accepted] | SpokeError | None]
             try:
                 with self._store.direct(wait=None) as direct:
                     # Only now that it is our turn: who waited too long meanwhile has been sent away.
@@ -163,10 +145,16 @@ class Intake:
                 log.exception("intake: a fault of ours")
                 answers = [Busy("The event could not be stored; nothing was written.")] * len(group)
             for submission, answer in zip(group, answers, strict=True):
-                submission.answer = answer
+                if answer is None:
+                    submission.committed = len(submission.stored)
+                    self._unfinished.append(submission)
+                    continue
+                submission.answer = _with_what_is_there(submission, answer)
                 submission.ready.release()
-            if any(one.deliveries for answer in answers if isinstance(answer, list) for one in answer):
+            if any(one.deliveries for submission in group for one in submission.stored):
                 self._waker.wake()
+            if self._unfinished:
+                time.sleep(_LET_OTHERS)
 
     def _take(self, group: list[_Submission]) -> list[_Submission]:
         while len(group) < _GROUP and not self._queue.empty():
@@ -176,22 +164,38 @@ class Intake:
                 submission.taken = not submission.abandoned
         return [submission for submission in group if submission.taken]
 
-    def _store_group(self, direct: Direct, group: list[_Submission]) -> list[list[Accepted] | SpokeError]:
+    def _store_group(
+        self, direct: Direct, group: list[_Submission]
+    ) -> list[list[Accepted] | SpokeError | None]:
+        """The answers; None for what needs another transaction."""
         if not direct.sqlite:
             # One intake at a time, as SQLite has it: two web processes cannot dead-lock on the same events,
             # and ids are given in the order of the commits.
             direct.run("SELECT pg_advisory_xact_lock(:key)", {"key": _INTAKE_LOCK})
         directory = self._current(direct)
-        answers: list[list[Accepted] | SpokeError] = []
+        answers: list[list[Accepted] | SpokeError | None] = []
+        rows = large = 0
         for submission in group:
+            if _is_large(directory, submission):
+                room, large = _ROWS_OF_A_LARGE_ONE, large + 1
+            elif rows < _ROWS:
+                room = _ROWS
+            else:
+                answers.append(None)
+                continue
             # A fault of one submission must not fail its neighbours.
             direct.run("SAVEPOINT submission")
+            there = len(submission.stored)
             try:
-                answers.append(_store(direct, directory, submission))
+                if large > _LARGE_ONES and room < _ROWS:
+                    raise Busy("Large batches are being stored; nothing was written of this one. Try again.")
+                answers.append(_store(direct, directory, submission, room))
+                rows += _rows(submission.stored[there:])
             except Exception as error:
                 if not isinstance(error, SpokeError) and not apart.of_one_row(error):
                     raise
                 direct.run("ROLLBACK TO SAVEPOINT submission")
+                del submission.stored[there:]
                 if isinstance(error, SpokeError):
                     answers.append(error)
                 else:
@@ -208,71 +212,47 @@ class Intake:
         return directory
 
 
-def _store(direct: Direct, directory: Directory, submission: _Submission) -> list[Accepted]:
-    sender = submission.sender
-    location_id = directory.location(sender) if isinstance(sender, bytes) else sender
+def _rows(stored: list[Accepted]) -> int:
+    return sum(1 if one.duplicate else 1 + one.deliveries for one in stored)
+
+
+def _is_large(directory: Directory, submission: _Submission) -> bool:
+    """Whether it may make more rows than one transaction should have."""
+    sender = submission.sender if submission.location_id is None else submission.location_id
+    with contextlib.suppress(Unauthorised, LocationPaused):
+        location_id = directory.location(sender) if isinstance(sender, bytes) else sender
+        webhooks = len(directory.subscriptions.get(location_id, ()))
+        return len(submission.events) > 1 and len(submission.events) * (1 + webhooks) > _ROWS
+    return False
+
+
+def _with_what_is_there(
+    submission: _Submission, answer: list[Accepted] | SpokeError
+) -> list[Accepted] | SpokeError:
+    """A failure in the middle of a large batch says what is stored already."""
+    if not isinstance(answer, Busy) or not submission.committed:
+        return answer
+    return Busy(
+        f"{answer} Of this batch {submission.committed:,} of {len(submission.events):,} events are stored: "
+        "send it again, with the same ids, and the rest is taken."
+    )
+
+
+def _store(direct: Direct, directory: Directory, submission: _Submission, room: int) -> list[Accepted] | None:
+    """Store events until ``room`` rows are made; returns all of the submission's once it has them."""
+    if submission.location_id is None:
+        sender = submission.sender
+        submission.location_id = directory.location(sender) if isinstance(sender, bytes) else sender
+    location_id = submission.location_id
     if location_id not in directory.subscriptions:
         raise Unauthorised("The location was deleted.")
     subscriptions = directory.subscriptions[location_id]
     now = now_ms()
-    return [
-        _store_event(direct, location_id, submission, event, _targets(subscriptions, submission, event), now)
-        for event in submission.events
-    ]
-
-
-def _store_event(
-    direct: Direct,
-    location_id: int,
-    submission: _Submission,
-    event: IncomingEvent,
-    targets: list[Subscription],
-    now: int,
-) -> Accepted:
-    row = _event_row(location_id, submission.origin, event, len(targets), now)
-    stored = direct.row(_INSERT_EVENT, row)
-    if stored is None:
-        twin = direct.row(_TWIN, row)
-        assert twin is not None, "what stands in an event's way is its twin"
-        return Accepted(event.id, twin[0], True)
-    if event.media:
-        media = event.media
-        shelf.insert(direct, media.id, stored[0], media.filename, media.size, media.milliseconds, now)
-    if targets:
-        shared = {"event_id": stored[0], "thread_key": event.thread_key, "type": event.type,
-                  "subtype": event.subtype, "now": now}  # fmt: skip
-        if event.media:
-            shared["due"] = NOT_YET
-        direct.many(
-            _INSERT_WAITING if event.media else _INSERT_DELIVERY,
-            [
-                {**shared, "webhook_id": target.webhook_id, "state": "held" if target.held else "pending"}
-                for target in targets
-            ],
-        )
-    return Accepted(event.id, len(targets), False)
-
-
-def _targets(
-    subscriptions: list[Subscription], submission: _Submission, event: IncomingEvent
-) -> list[Subscription]:
-    if submission.only_webhook is not None:
-        return [one for one in subscriptions if one.webhook_id == submission.only_webhook]
-    return [one for one in subscriptions if one.filter.matches(event.type, event.subtype)]
-
-
-def _event_row(location_id: int, origin: str, event: IncomingEvent, matched: int, now: int) -> dict[str, Any]:
-    uid = uuid.UUID(event.id)
-    return {
-        "location_id": location_id,
-        "uid": uid.bytes,
-        "message_id": event.id,
-        "derived_id": str(uuid.uuid5(uid, f"{event.type}/{event.subtype}")),
-        "thread_key": event.thread_key,
-        "type": event.type,
-        "subtype": event.subtype,
-        "matched": matched,
-        "origin": origin,
-        "body": event.body,
-        "now": now,
-    }
+    for event in submission.events[len(submission.stored) :]:
+        if room <= 0:
+            return None
+        targets = wanted_by(subscriptions, submission.only_webhook, event)
+        one = store(direct, location_id, submission.origin, event, targets, now)
+        submission.stored.append(one)
+        room -= _rows([one])
+    return submission.stored

@@ -12,7 +12,8 @@ from webhooks.delivery.fetch import Fetcher
 from webhooks.delivery.wakeup import MEDIA_QUEUE, SHORT_MEDIA_QUEUE, Waker
 from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefused, Unconfirmed
 from webhooks.events.body import MediaEvent
-from webhooks.events.intake import Accepted, Intake
+from webhooks.events.intake import Intake
+from webhooks.events.storing import Accepted
 from webhooks.media import shelf
 from webhooks.media.audio import probe
 from webhooks.media.files import Folder, Upload

@@ -28,8 +28,8 @@ _START_SECONDS: Final = 30.0
 
 USAGE: Final = """\
 usage: python app.py            start the appliance: web server, workers, Redis, all of it
-       python app.py worker     start delivery workers alone, beside web servers elsewhere
-       gunicorn app:app         start the web half alone
+       python app.py web        start the web half alone, beside workers elsewhere
+       python app.py worker     start the delivery workers alone, beside web servers elsewhere
        flask --app app --help   administration: locations, webhooks, keys
 Settings are environment variables; README.md lists them."""
 
@@ -41,11 +41,13 @@ def main(arguments: list[str], web: str) -> int:
 
     ``web`` names the module whose import makes ``app``, the WSGI application.
     """
-    if arguments not in ([], ["worker"]):
+    if arguments not in ([], ["web"], ["worker"]):
         print(USAGE)
         return 0 if arguments in (["-h"], ["--help"]) else 2
     try:
         settings = load_settings()
+        if arguments == ["web"]:
+            return run_web(settings, web)
         return run_workers(settings) if arguments else run_appliance(settings, web)
     except SpokeError as error:
         print(f"Spoke Webhooks: {error}", file=sys.stderr)
@@ -75,7 +77,7 @@ def run_appliance(settings: Settings, web: str) -> int:
             _say("Database: ready")
             supervisor.children += [
                 *worker_children(settings, close=(lock, listener.fileno())),
-                _web_child(app, listener.fileno(), lock),
+                *web_children(app, listener, close=(lock,)),
             ]
             supervisor.run(wakeup, _Announcement(settings, started))
         finally:
@@ -84,6 +86,28 @@ def run_appliance(settings: Settings, web: str) -> int:
             if supervisor.last:
                 remove_folder(settings)
     _say("Stopped.")
+    return 0
+
+
+def run_web(settings: Settings, web: str) -> int:
+    """The web half alone, beside workers elsewhere; the answer is the exit status.
+
+    Raises:
+        StartError: a port in use, or the data dir or the database cannot be used.
+    """
+    logs.set_up("appliance", settings.log)
+    with _listening(settings) as listener:
+        try:
+            app = importlib.import_module(web).app
+        except SystemExit:  # it has said why
+            return 1
+        supervisor = Supervisor(web_children(app, listener, close=()))
+        with supervisor.signals() as wakeup:
+            _say(f"Spoke Webhooks {VERSION}, the web half alone: {settings.base_url}  (Ctrl-C stops)")
+            try:
+                supervisor.run(wakeup, lambda: None)
+            finally:
+                supervisor.stop()
     return 0
 
 
@@ -121,11 +145,12 @@ def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
     return [*workers, *media, child("housekeeping", housekeeping.run)]
 
 
-def _web_child(app: Any, listener: int, lock: int) -> Child:
-    from webhooks.operate.webserver import serve
+def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> list[Child]:
+    """The web processes. The socket is the supervisor's: while one starts anew, callers wait in its queue."""
+    from webhooks.operate.webserver import PROCESSES, serve
 
-    # The socket is the supervisor's: while the web server starts anew, callers wait in its queue.
-    return Child("web", functools.partial(serve, app, f"fd://{listener}"), (lock,))
+    run = functools.partial(serve, app, listener)
+    return [Child(f"web-{number}", run, close) for number in range(1, PROCESSES + 1)]
 
 
 def _say(line: str) -> None:

@@ -15,6 +15,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, ses
 
 from webhooks.changes import by
 from webhooks.models import Meta
+from webhooks.web.bodies import to_come
 from webhooks.web.services import services
 
 View = Callable[..., Any]
@@ -60,12 +61,10 @@ def _check() -> Any:
         raise RuntimeError(f"the view {request.endpoint} does not say who may come in")
     if mark != "token" and request.method not in _SAFE and not _same_origin():
         abort(403, "The form came from another site.")
-    if mark == "public" and request.method not in _SAFE:
-        # Who is nobody yet may send what the waiting room takes in whole; a web thread waits for no more.
-        if request.content_length is None and request.headers.get("Transfer-Encoding"):
-            abort(411)
-        if (request.content_length or 0) > _PUBLIC_BYTES:
-            abort(413, f"The form is longer than {_PUBLIC_BYTES:,} bytes.")
+    # Who is nobody yet may send what the server takes in whole; a web thread waits for no more.
+    long = to_come() or (request.content_length or 0) > _PUBLIC_BYTES
+    if mark == "public" and request.method not in _SAFE and long:
+        abort(413, f"The form is longer than {_PUBLIC_BYTES:,} bytes.")
     if mark == "admin" and not logged_in():
         if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
             return Response(

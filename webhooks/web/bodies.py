@@ -1,17 +1,18 @@
 """Reading a request's body whole, or saying what is wrong with it."""
 
-import time
-from typing import Any, Final
+import contextlib
+from typing import Any
 
 from flask import request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webhooks.errors import Unreadable
+from webhooks.web import slots
 
-_PATIENCE_SECONDS: Final = 2.0  # for a caller who still sends what nobody will read …
-_PAUSE_SECONDS: Final = 0.2  # … and how long it may pause meanwhile
-_PIECE: Final = 1 << 16
+
+def to_come() -> bool:
+    """Whether the body of the present request is long, and read while it comes. Our own server says so."""
+    return bool(request.environ.get("spoke.body_to_come"))
 
 
 def read_body(limit: int) -> bytes:
@@ -21,17 +22,19 @@ def read_body(limit: int) -> bytes:
 
     Raises:
         RequestEntityTooLarge: it is longer. Unreadable: it broke off, or its chunks are none.
+        TooSlow: it did not come. NoPlace: too many long ones come already.
     """
-    stream = request.environ["wsgi.input"]
     announced = request.content_length
     if announced is None and not request.environ.get("wsgi.input_terminated"):
         return b""
-    try:
-        data = b"" if announced is not None and announced > limit else _read(stream, limit + 1)
-    except (ParseException, OSError) as error:
-        raise Unreadable(f"The body could not be read: {type(error).__name__}.") from None
-    if len(data) > limit or (announced is not None and announced > limit):
-        let_finish(stream)
+    if announced is not None and announced > limit:
+        raise RequestEntityTooLarge(f"The body is longer than {limit:,} bytes.")
+    with slots.bodies.one() if to_come() else contextlib.nullcontext():
+        try:
+            data = _read(request.environ["wsgi.input"], limit + 1)
+        except OSError as error:
+            raise Unreadable(f"The body could not be read: {type(error).__name__}.") from None
+    if len(data) > limit:
         raise RequestEntityTooLarge(f"The body is longer than {limit:,} bytes.")
     if announced is not None and len(data) < announced:
         raise Unreadable(f"The body broke off: {len(data):,} of {announced:,} bytes came.")
@@ -48,20 +51,3 @@ def _read(stream: Any, most: int) -> bytes:
         pieces.append(piece)
         left -= len(piece)
     return b"".join(pieces)
-
-
-def let_finish(stream: Any) -> None:
-    """Take in the rest for a while: who is answered in the middle of sending sees a broken connection."""
-    sock = request.environ.get("gunicorn.socket")
-    if sock is None:
-        return
-    until = time.monotonic() + _PATIENCE_SECONDS
-    before = sock.gettimeout()
-    sock.settimeout(_PAUSE_SECONDS)
-    try:
-        while time.monotonic() < until and stream.read(_PIECE):
-            pass
-    except (ParseException, OSError):
-        return  # it paused, or went: gunicorn ends the connection
-    finally:
-        sock.settimeout(before)

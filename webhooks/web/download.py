@@ -1,9 +1,7 @@
 """``GET /api/media/download/ID``: where the links in payloads lead (contract, section 3)."""
 
-import io
 import re
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
@@ -13,14 +11,12 @@ from webhooks.errors import LinkForbidden
 from webhooks.library import Download
 from webhooks.media.audio import TYPE
 from webhooks.media.names import disposition
-from webhooks.web import slots
 from webhooks.web.access import public
 from webhooks.web.problems import problem
 from webhooks.web.services import services
 
 blueprint = Blueprint("download", __name__)
 _RANGE: Final = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})", re.ASCII)
-_SMALL: Final = 96 << 10  # bytes that the kernel takes over at once: no place is needed for them
 
 
 @blueprint.get("/api/media/download/<media_id>")
@@ -65,38 +61,9 @@ def _conditional(response: Response, found: Download) -> Response:
         length = (response.content_range.stop or found.size) - begin
     response.content_length = length
     if request.method != "HEAD":
-        file = _Handed(found.path, begin, needs_place=length > _SMALL)
-        # The server's own wrapper, which it hands to sendfile(2): our bytes do not pass through Python.
+        file = found.path.open("rb", buffering=0)
+        file.seek(begin)
+        # The server's own wrapper: sendfile(2) without a thread; our bytes do not pass through Python.
         response.response = wrap_file(request.environ, file, 1 << 16)
         response.direct_passthrough = True
     return response
-
-
-class _Handed(io.FileIO):
-    """A file that the server sends from where it stands; its place and the socket are given back with it."""
-
-    def __init__(self, path: Path, begin: int, *, needs_place: bool) -> None:
-        self._place = False
-        if needs_place:
-            slots.downloads.take()
-            self._place = True
-        try:
-            super().__init__(path, "rb")
-            self.seek(begin)
-        except BaseException:
-            self._leave()
-            raise
-        self._socket: Any = request.environ.get("gunicorn.socket")
-        self._before = slots.set_patience(slots.PATIENCE_SECONDS)
-
-    def close(self) -> None:
-        if not self.closed:
-            if self._socket is not None and self._socket.fileno() >= 0:
-                self._socket.settimeout(self._before)
-            self._leave()
-        super().close()
-
-    def _leave(self) -> None:
-        if self._place:
-            self._place = False
-            slots.downloads.give_back()

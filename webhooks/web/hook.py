@@ -8,7 +8,7 @@ from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 from webhooks.delivery.attempt import USER_AGENT
 from webhooks.errors import Unauthorised
 from webhooks.events.body import IncomingEvent, parse_form, parse_json
-from webhooks.events.intake import Accepted
+from webhooks.events.storing import Accepted
 from webhooks.registry import token_hash
 from webhooks.web.access import by_token
 from webhooks.web.bodies import read_body

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from flask import Blueprint, Response, jsonify, request
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import UnsupportedMediaType
 
-from webhooks.errors import FieldError, InvalidEvent, TooLarge, TooSlow, Unreadable
+from webhooks.errors import FieldError, InvalidEvent, TooLarge, Unreadable
 from webhooks.events.body import MediaEvent, parse_media
 from webhooks.events.recordings import AcceptedMedia
 from webhooks.media.files import Upload
 from webhooks.web import slots
 from webhooks.web.access import by_token
-from webhooks.web.bodies import let_finish, read_body
+from webhooks.web.bodies import read_body
 from webhooks.web.hook import sender
 from webhooks.web.multipart import receive
 from webhooks.web.services import services
@@ -29,17 +28,9 @@ _FORM: Final = 1 << 16  # bytes for the form's own lines
 def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event and its recording; answered once both are on disk."""
     location = sender(token)
-    with slots.uploads.one():
-        before = slots.set_patience(slots.PATIENCE_SECONDS)
-        try:
-            with services().recordings.upload(_announced()) as upload:
-                event, name = _read(upload)
-                accepted = services().recordings.take(location, event, upload, name)
-        except (InvalidEvent, TooLarge, UnsupportedMediaType):
-            let_finish(request.environ["wsgi.input"])
-            raise
-        finally:
-            slots.set_patience(before)
+    with slots.uploads.one(), services().recordings.upload(_announced()) as upload:
+        event, name = _read(upload)
+        accepted = services().recordings.take(location, event, upload, name)
     return jsonify(_answer(accepted)), 202 if accepted.media_id else 200
 
 
@@ -90,9 +81,7 @@ def _pieces() -> Iterator[bytes]:
                 break
             left = None if left is None else left - len(piece)
             yield piece
-    except TimeoutError:
-        raise TooSlow(f"Nothing came for {slots.PATIENCE_SECONDS:.0f} seconds; send it again.") from None
-    except (ParseException, OSError) as error:
+    except OSError as error:
         raise Unreadable(f"The body could not be read: {type(error).__name__}.") from None
     if left:
         raise Unreadable(f"The body broke off: {left:,} bytes did not come.")

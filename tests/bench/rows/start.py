@@ -19,7 +19,7 @@ _SECONDS: Final = 3.0  # target
 _MEBIBYTES: Final = 350.0  # target
 # An empty value counts as not set: byte code is kept, as it is on everybody's machine.
 _KEEP: Final = {"PYTHONDONTWRITEBYTECODE": ""}
-_BUILT_ON: Final = "import flask, flask_sqlalchemy, gunicorn.app.base, pydantic_settings, requests, rq"
+_BUILT_ON: Final = "import flask, flask_sqlalchemy, waitress, pydantic_settings, requests, rq"
 
 
 def measure(session: Session) -> list[Line]:

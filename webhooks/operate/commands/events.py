@@ -10,7 +10,8 @@ from webhooks.db import Store
 from webhooks.delivery.wakeup import Waker
 from webhooks.errors import NotFound
 from webhooks.events.body import make_event
-from webhooks.events.intake import Accepted, Intake
+from webhooks.events.intake import Intake
+from webhooks.events.storing import Accepted
 from webhooks.operate.commands.common import command, new_group, show
 from webhooks.registry import Registry
 from webhooks.settings import Settings
