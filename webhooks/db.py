@@ -18,7 +18,7 @@ from webhooks.direct import Direct
 from webhooks.errors import Busy
 from webhooks.settings import Settings
 
-SCHEMA_HEAD: Final = "0004"  # the newest file of migrations/versions; a test compares
+SCHEMA_HEAD: Final = "0005"  # the newest file of migrations/versions; a test compares
 WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
 _NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",

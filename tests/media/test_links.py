@@ -178,7 +178,7 @@ def test_a_link_to_what_is_gone_is_404(appliance: Appliance, link: str, place: t
     (found,) = appliance.rows(
         "SELECT e.thread_key FROM event e JOIN media m ON m.event_id = e.id WHERE m.id = :id", id=media_id
     )
-    counts = eventually(lambda: appliance.cli("media", "erase", "--thread", found.thread_key))
+    counts = eventually(lambda: appliance.cli("erase", "--thread", found.thread_key, "--yes"))
     assert counts == {"events": 1, "deliveries": 1, "attempts": 1, "media": 1}
     assert desk.fetch(appliance, link).status_code == 404
     assert not any(media_id in name for name in desk.files(appliance))
