@@ -34,6 +34,8 @@ FLOORS = [
     ["webhooks.models", "webhooks.changes"],
     ["webhooks.db"],
     ["webhooks.direct"],
+    ["webhooks.vault"],
+    ["webhooks.keyring"],
     ["webhooks.catalogue", "webhooks.settings"],
     ["webhooks.errors"],
 ]

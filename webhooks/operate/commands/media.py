@@ -41,8 +41,8 @@ def group(library: Library, settings: Settings, store: Store) -> AppGroup:
 
     @command(group, "rotate-key", "flask --app app media rotate-key")
     def rotate(as_json: bool) -> None:
-        """Sign links with a new key from now on; those already sent live on until they expire."""
-        former = rotate_secret_key(settings)
+        """Sign links and seal secrets with a new key; links already sent live on until they expire."""
+        former = rotate_secret_key(settings, store)
         show(as_json, {"former_keys": former},
              "Links are signed with a new key from now on. Restart to end all sessions as well.")  # fmt: skip
 
