@@ -84,6 +84,8 @@ def fill(
     )
     eventually(lambda: states(appliance, failing).count("failed") == 1 + hostile, seconds=30)
     page = Visitor(appliance)
+    erased = number(page.post("/erase", call=call(appliance, token, "answered")).headers["Location"])
+    eventually(lambda: appliance.rows("SELECT 1 FROM erasure WHERE id = :id AND state = 'done'", id=erased))
     inbox = page.post("/inboxes").headers["Location"].rpartition("/")[2]
     page.post(f"/inboxes/{inbox}/point", target=f"new:{where}")
     pointed = appliance.cli("webhook", "list")[-1]["id"]
@@ -92,7 +94,6 @@ def fill(
     since = "2026-01-01T00:00:00Z"
     replay = appliance.cli("webhook", "replay", failing, "--since", since)["replay"]
     heard = appliance.cli("delivery", "list", "--webhook", voice)[0]["id"]
-    erased = number(Visitor(appliance).post("/erase", call="nobody's").headers["Location"])
     failed = appliance.cli("delivery", "list", "--webhook", missed)[-1]["id"]
     unmatched = appliance.rows("SELECT id FROM event WHERE matched = 0")[0][0]
     eventually(lambda: appliance.rows("SELECT 1 FROM heard"))

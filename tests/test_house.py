@@ -37,6 +37,8 @@ FLOORS = [
     ["webhooks.models", "webhooks.changes"],
     ["webhooks.db"],
     ["webhooks.direct", "webhooks.apart"],
+    ["webhooks.vault"],
+    ["webhooks.keyring"],
     ["webhooks.catalogue", "webhooks.settings"],
     ["webhooks.errors", "webhooks.cleaning"],
 ]

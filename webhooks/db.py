@@ -17,7 +17,9 @@ from sqlalchemy import event, orm
 from webhooks.apart import of_one_row
 from webhooks.direct import Direct
 from webhooks.errors import Busy
+from webhooks.keyring import Keyring
 from webhooks.settings import Settings
+from webhooks.vault import Vault, use
 
 SCHEMA_HEAD: Final = "0006"  # the newest file of migrations/versions; a test compares
 WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
@@ -129,6 +131,8 @@ class Store:
     def __init__(self, settings: Settings, engine: sa.Engine | None = None, *, durable: bool = True) -> None:
         self.sqlite = settings.sqlite
         self.engine = engine or sa.create_engine(database_url(settings), **engine_options(settings))
+        self.vault = Vault(Keyring(settings))
+        use(self.engine, self.vault)
         self._writing = self.engine.execution_options(spoke_write=True)
         self._lock = KernelLock(settings.data / "write.lock") if self.sqlite else None
         if self.sqlite:

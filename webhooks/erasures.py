@@ -5,6 +5,7 @@ Housekeeping does it a batch at a time, or whoever calls ``step``. What is erase
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,19 +19,28 @@ from webhooks.erasure import BATCH, Counts
 from webhooks.errors import Conflict, Invalid, NotFound
 from webhooks.events import digest
 from webhooks.events.body import thread_key
-from webhooks.events.numbers import number_key
+from webhooks.events.numbers import numbers_in, spelt
 from webhooks.media.files import Folder
 from webhooks.models import Erasure, Event, EventNumber, InboxMessage
-from webhooks.search import numbers_that_end
+from webhooks.search import keys_that_start, numbers_that_end
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000
+_ALIKE: Final = 7  # digits at their end that make two numbers alike: +49 30 1234567 and 030 1234567
+_LOOKED_AT: Final = 100  # events whose spellings are told
+_SPELLINGS: Final = 10
+_UNKNOWN: Final = {
+    "call": "No event has this thread_id. It has to be given whole, as the page of one of the call's events "
+    "shows it.",
+    "number": "No event has this number. It has to be given whole, in any spelling.",
+}
 
 log = logging.getLogger(__name__)
 
 
 class Erasures:
-    """Raises NotFound for an unknown id, Invalid for what cannot be erased, Busy as the Store does."""
+    """Raises NotFound for an unknown id and for what no event has, Invalid for what cannot be erased, Busy
+    as the Store does."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
@@ -43,15 +53,17 @@ class Erasures:
         """
         if (thread_id is None) == (number is None):
             raise Invalid("Give either a call or a number.")
-        kind, key = (
-            ("call", thread_key(thread_id)) if thread_id is not None else ("number", number_key(number or ""))
-        )
-        if not key:
-            raise Invalid(f"The {kind} is empty.", kind)
+        kind, key = ("call", _call(thread_id)) if thread_id is not None else ("number", _number(number or ""))
+        if kind == "number":
+            digest.catch_up(self._store)
+        known = not digest.behind(self._store)
         with self._store.write() as session:
+            total = _count(session, kind, key)
+            if not total and (known or kind == "call"):
+                raise NotFound(_UNKNOWN[kind])
             row = Erasure(
-                kind=kind, key=key, state="running", total=_count(session, kind, key), events=0, deliveries=0,
-                attempts=0, media=0, created_at=datetime.now(UTC),
+                kind=kind, key=key, state="running", total=total, events=0, deliveries=0, attempts=0, media=0,
+                created_at=datetime.now(UTC),
             )  # fmt: skip
             session.add(row)
             session.flush()
@@ -92,7 +104,9 @@ class Erasures:
         if row.state != "running" or row.key is None:
             return row
         if row.kind == "number" and digest.behind(self._store):
-            digest.step(self._store)  # the number's index has to know all events first
+            _ = digest.step(self._store) or digest.renumber(
+                self._store
+            )  # the number's index has to know all events first
             return row
         with self._store.read() as session:
             ids = session.scalars(_events(row.kind, row.key).limit(BATCH)).all()
@@ -112,17 +126,70 @@ class Erasures:
                 log.info("erased all events of a %s: %d, with %d recordings", row.kind, row.events, row.media)
             return row
 
-    def matching(self, *, call: str | None = None, end: str | None = None) -> list[tuple[str, int]]:
-        """What could be erased: (call or number, its events), the counts up to 100,000.
-
-        ``end`` is a number's end; at most 20 numbers that end so are told.
-        """
+    def look(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
+        """What an erasure of a call, or of a number as it is given, would take, and what it would leave
+        though it ends alike. What would be taken comes first, if there is anything."""
+        if thread_id is not None:
+            key = _call(thread_id)
+            with self._store.read() as session:
+                count = _count(session, "call", key)
+            return [Match(thread_id, count, True)] if count else []
+        key = _number(number or "")
         digest.catch_up(self._store)
         with self._store.read() as session:
-            if call:
-                return [(call, _count(session, "call", thread_key(call)))]
-            keys = numbers_that_end(session, end or "")
-            return [(key[::-1], _count(session, "number", key)) for key in keys]
+            alike = dict.fromkeys([key, *numbers_that_end(session, number or "")])
+            alike |= dict.fromkeys(keys_that_start(session, _end_of(key)))
+            found = [_match(session, one, one == key) for one in alike]
+        return [match for match in found if match.events]
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether all events' numbers are known: after an upgrade the index may be made anew for a while."""
+        return not digest.behind(self._store)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A call or a number, and how many events it has, counted up to 100,000. ``taken``: it is the one that
+    was given. ``spellings`` are those of the newest events, at most ten."""
+
+    what: str
+    events: int
+    taken: bool
+    spellings: Sequence[str] = ()
+
+    @property
+    def many(self) -> str:
+        """The number of events in words."""
+        more = " or more" if self.events == _COUNTED else ""
+        return f"{self.events:,} event{'s' if self.events != 1 else ''}{more}"
+
+
+def _call(thread_id: str) -> str:
+    if not thread_id.strip():
+        raise Invalid("The call is empty.", "call")
+    return thread_key(thread_id)
+
+
+def _number(text: str) -> str:
+    keys = numbers_in(text)
+    if not keys:
+        raise Invalid("The number is empty.", "number")
+    if len(keys) > 1:
+        raise Invalid(f"These are {len(keys)} numbers; give one at a time.", "number")
+    return keys[0]
+
+
+def _end_of(key: str) -> str:
+    """What another number's key starts with that ends alike; a short one's 0 in front does not count."""
+    return key[:_ALIKE] if len(key) > _ALIKE else key.rstrip("0") or key
+
+
+def _match(session: orm.Session, key: str, taken: bool) -> Match:
+    newest = _events("number", key).order_by(None).order_by(EventNumber.event_id.desc()).limit(_LOOKED_AT)
+    bodies = session.scalars(sa.select(Event.body).where(Event.id.in_(newest)))
+    spellings = {text: None for body in bodies for text, found in spelt(body) if found == key}
+    return Match(key[::-1], _count(session, "number", key), taken, list(spellings)[:_SPELLINGS])
 
 
 def _events(kind: str, key: str) -> sa.Select[int]:

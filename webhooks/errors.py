@@ -125,6 +125,17 @@ class LinkExpired(SpokeError):
     """A download link that was right once."""
 
 
+class SecretLost(SpokeError):
+    """A secret that no key here can open."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The webhook's secret, or a header of its own, cannot be read: it was sealed with another secret "
+            "key. Restore that key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secret and "
+            "write the headers anew."
+        )
+
+
 class Replaced(SpokeError):
     """This worker's proof of life is gone, so others have what was its own: it has to start anew."""
 

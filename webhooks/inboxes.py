@@ -17,6 +17,7 @@ from webhooks.delivery.targets import own_inbox
 from webhooks.errors import Invalid, NotFound
 from webhooks.models import Inbox, InboxMessage, Webhook
 from webhooks.settings import Settings
+from webhooks.vault import readable
 
 KEPT: Final = 100  # messages an inbox; the oldest go
 KEPT_BYTES: Final = 64 << 10  # of a body
@@ -165,7 +166,7 @@ def _verdict(
         return None, "Signed, but no webhook points here whose secret could verify it."
     reason = ""
     for webhook in webhooks:
-        for secret in filter(None, (webhook.secret, webhook.previous_secret)):
+        for secret in filter(readable, (webhook.secret, webhook.previous_secret)):
             try:
                 Verifier(secret).verify(body, given)
             except WebhookVerificationError as error:

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from webhooks.db import Store
 from webhooks.errors import NotFound
+from webhooks.keyring import Keyring
 from webhooks.media.files import ID, Folder
-from webhooks.media.keys import Keyring
 from webhooks.media.links import Links
 from webhooks.media.payload import with_link
 from webhooks.models import Event, Media

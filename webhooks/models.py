@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webhooks.db import Model, Moment
+from webhooks.vault import Sealed, SealedHeaders
 
 _serial = {"sqlite_autoincrement": True}  # an id is never given twice, not after a purge either
 
@@ -64,10 +65,10 @@ class Webhook(Model):
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
     reason: Mapped[str | None] = mapped_column(sa.Text)
     resume: Mapped[str | None] = mapped_column(sa.String(10))
-    secret: Mapped[str] = mapped_column(sa.String(100))
-    previous_secret: Mapped[str | None] = mapped_column(sa.String(100))
+    secret: Mapped[str] = mapped_column(Sealed(sqlite_length=100))
+    previous_secret: Mapped[str | None] = mapped_column(Sealed(sqlite_length=100))
     previous_until: Mapped[datetime | None] = mapped_column(Moment)
-    options: Mapped[dict[str, object]] = mapped_column(sa.JSON, default=dict)
+    options: Mapped[dict[str, object]] = mapped_column(SealedHeaders, default=dict)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Moment)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
@@ -386,7 +387,7 @@ class InboxMessage(Model):
     inbox_id: Mapped[str] = mapped_column(sa.ForeignKey("inbox.id", ondelete="CASCADE"))
     at: Mapped[datetime] = mapped_column(Moment)
     sender: Mapped[str] = mapped_column(sa.String(60))
-    headers: Mapped[str] = mapped_column(sa.Text)
+    headers: Mapped[str] = mapped_column(Sealed)
     body: Mapped[str] = mapped_column(sa.Text)
     size: Mapped[int]
     answered: Mapped[int]

@@ -270,11 +270,14 @@ def _events_of(session: orm.Session, key: str, last: int) -> Iterator[int]:
 
 
 def numbers_that_end(session: orm.Session, number: str) -> list[str]:
-    """The keys of known numbers that end so, at most 20 of them; found by skipping through the index."""
+    """The keys of known numbers that end so, at most 20 of them."""
     start = number_key(number)
-    if start is None:
-        return []
-    start = start.rstrip("0") or start  # the 0 of 089… is not there in +4989…
+    # The 0 of 089… is not there in +4989…
+    return [] if start is None else keys_that_start(session, start.rstrip("0") or start)
+
+
+def keys_that_start(session: orm.Session, start: str) -> list[str]:
+    """Keys are written backwards; found by skipping through the index, at most 20."""
     found: list[str] = []
     above: Any = EventNumber.number >= start
     while len(found) < _NUMBERS:

@@ -46,7 +46,7 @@ def test_a_call_is_erased_wholly_and_nothing_else_is(
     links = {got.json["thread_id"]: got.json["attachments"] for got in receiver.wait("/media", 2)}
     receiver.wait("/calls", 2)
     eventually(lambda: settled(one))
-    counts = one.cli("media", "erase", "--thread", "A")
+    counts = one.cli("erase", "--thread", "A", "--yes")
     assert counts == {"events": 2, "deliveries": 3, "attempts": 2, "media": 1}
     assert desk.fetch(one, links["A"]).status_code == 404
     assert desk.fetch(one, links["B"]).status_code == 200
@@ -56,7 +56,9 @@ def test_a_call_is_erased_wholly_and_nothing_else_is(
     assert len(desk.files(one)) == 1 and books(one) == (6, 6)
     dropped = one.rows("SELECT n FROM tally WHERE state = 'dropped'")
     assert [row.n for row in dropped] == [1]  # what was held
-    assert one.cli("media", "erase", "--thread", "A")["events"] == 0
+    for unknown in ("A", "a", "B "):  # gone, or not the whole of an id
+        assert "No event has" in one.cli("erase", "--thread", unknown, "--yes", status=1)
+    assert len(one.rows("SELECT 1 FROM erasure")) == 1
 
 
 def test_a_number_is_erased_however_it_is_written(
@@ -65,8 +67,12 @@ def test_a_number_is_erased_however_it_is_written(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/calls"))
-    gone = ["+1 (920) 383-3100", "19203833100", "+19203833100", "sip:19203833100@pbx"]
-    kept = ["9203833100", "+191203833100", "Mrs 19203833100", ""]
+    gone = [
+        "+1 (920) 383-3100", "19203833100", "0019203833100", "sip:19203833100@pbx", "Mrs 19203833100",
+        '"Anna Muster" <+19203833100>', "tel:+1-920-383-3100;ext=12", "19203833100 (mobile)",
+        "sip:+19203833100@pbx;user=phone", "１９２０３８３３１００",
+    ]  # fmt: skip
+    kept = ["9203833100", "+191203833100", "Mrs 9203833100", "x19203833100", ""]
     events = [
         {"type": "incoming_call", "subtype": "ringing", side: number, "thread_id": str(uuid.uuid4())}
         for number in gone + kept
@@ -76,19 +82,32 @@ def test_a_number_is_erased_however_it_is_written(
     many = [{"type": "incoming_call", "subtype": "ringing", "from": f"5{n}"} for n in range(1000)]
     for batch in (many, events, many[:400]):
         assert one.post("/api/events", json=batch, headers=headers).status_code == 202
-    receiver.wait("/calls", 1414, seconds=60)
+    receiver.wait("/calls", 1430, seconds=60)
     eventually(lambda: settled(one))
-    result = one.invoke("media", "erase", "--number", "+1 920 383 3100")
-    assert result.exit_code == 0 and "Erased: 8 events, 8 deliveries with 8 attempts" in result.stdout
+    asked = one.invoke("erase", "--number", "+1 920 383 3100", input="n\n")
+    assert asked.exit_code == 1 and "Nothing was erased." in asked.stderr
+    for told in (
+        "19203833100: 20 events, written ",
+        *gone,
+        "9203833100: 4 events, written ",
+        "Mrs 9203833100",
+    ):
+        assert told in asked.stderr, told
+    cut = one.invoke("erase", "--number", "3833100", "--yes")
+    assert cut.exit_code == 1 and "No event has" in cut.stderr and "19203833100: 20 events" in cut.stderr
+    assert not one.rows("SELECT 1 FROM erasure")
+    result = one.invoke("erase", "--number", "+1 920 383 3100", input="y\n")
+    assert result.exit_code == 0 and "Erased: 20 events, 20 deliveries with 20 attempts" in result.stdout
     left = [json.loads(row.body) for row in one.rows("SELECT body FROM event WHERE body LIKE '%38331%'")]
     assert sorted(event["from"] or event["to"] for event in left) == sorted([one for one in kept if one] * 2)
     assert books(one)[0] == books(one)[1]
     assert "19203833100" not in one.log
-    assert one.cli("media", "erase", "--number", "mrs 19203833100")["events"] == 2
+    assert one.cli("erase", "--number", "mrs 9203833100", "--yes")["events"] == 4
     found = one.rows("SELECT count(*) AS n FROM event_number WHERE event_id NOT IN (SELECT id FROM event)")
     assert found[0].n == 0
-    assert one.invoke("media", "erase").exit_code == 2
-    assert one.invoke("media", "erase", "--number", " ").exit_code == 1
+    assert one.invoke("erase").exit_code == 2
+    for wrong in (" ", "4711 & 4712"):
+        assert one.invoke("erase", "--number", wrong, "--yes").exit_code == 1
 
 
 def test_what_is_on_its_way_is_waited_for(
@@ -100,7 +119,7 @@ def test_what_is_on_its_way_is_waited_for(
     one.webhook("Office", receiver.url("/slow"), "media")
     desk.send(one, token, sounds.long_wav(1), thread_id="A")
     receiver.wait("/slow")
-    counts = one.cli("media", "erase", "--thread", "A")
+    counts = one.cli("erase", "--thread", "A", "--yes")
     assert counts["events"] == counts["deliveries"] == counts["attempts"] == 1
     assert one.rows("SELECT state, n FROM tally WHERE state <> 'matched'") == [("delivered", 1)]
     assert desk.files(one) == []
@@ -144,7 +163,7 @@ def test_what_is_being_converted_can_be_erased(
     one.webhook("Office", receiver.url("/media"), "media")
     desk.send(one, token, sounds.long_wav(600), thread_id="A")
     eventually(lambda: any(name.endswith(".part") for name in desk.files(one)))
-    assert one.cli("media", "erase", "--thread", "A")["media"] == 1
+    assert one.cli("erase", "--thread", "A", "--yes")["media"] == 1
     eventually(lambda: desk.files(one) == [], 30)
     assert not receiver.at("/media") and "Traceback" not in one.log
 
@@ -230,7 +249,7 @@ def test_an_erasure_beside_a_busy_hook_holds_nobody_up(
     for _ in range(5):
         one.post("/api/events", json=batch, headers=headers)
     slowest = 0.0
-    thread = threading.Thread(target=lambda: one.cli("media", "erase", "--number", "777"))
+    thread = threading.Thread(target=lambda: one.cli("erase", "--number", "777", "--yes"))
     thread.start()
     while thread.is_alive():
         began = time.monotonic()

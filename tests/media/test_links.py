@@ -154,7 +154,7 @@ def test_after_a_new_key_old_links_live_on(
 
 def _sign(key: str, media_id: str, expires: str) -> str:
     program = (
-        "import sys; from webhooks.media.links import Key, _signature; "
+        "import sys; from webhooks.keyring import Key; from webhooks.media.links import _signature; "
         "print(_signature(Key(sys.argv[1]), sys.argv[2], sys.argv[3]))"
     )
     done = subprocess.run(
@@ -183,7 +183,7 @@ def test_a_link_to_what_is_gone_is_404(appliance: Appliance, link: str, place: t
     (found,) = appliance.rows(
         "SELECT e.thread_key FROM event e JOIN media m ON m.event_id = e.id WHERE m.id = :id", id=media_id
     )
-    counts = eventually(lambda: appliance.cli("media", "erase", "--thread", found.thread_key))
+    counts = eventually(lambda: appliance.cli("erase", "--thread", found.thread_key, "--yes"))
     assert counts == {"events": 1, "deliveries": 1, "attempts": 1, "media": 1}
     assert desk.fetch(appliance, link).status_code == 404
     assert not any(media_id in name for name in desk.files(appliance))

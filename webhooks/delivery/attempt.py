@@ -40,6 +40,7 @@ class Endpoint:
     """What an attempt has to know of its webhook. ``own_headers`` values are never logged.
 
     ``own``: the URL is a test inbox at our own listening socket, which the address rules do not concern.
+    ``fault``: why no attempt can be made.
     """
 
     webhook_id: int
@@ -50,6 +51,7 @@ class Endpoint:
     ca: str | None = None
     verify: bool = True
     own: bool = False
+    fault: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,9 @@ class Sender:
         self._adapter = PinnedAdapter(
             _to_ourselves() if endpoint.own else gate, connections, trust(endpoint.ca, endpoint.verify)
         )
+        self._fault = endpoint.fault
         try:
-            self._url = _prepared(endpoint.url)
+            self._url = None if endpoint.fault else _prepared(endpoint.url)
         except (requests.RequestException, UnicodeError) as error:
             self._url, self._fault = None, f"The URL cannot be called: {error}"
 

@@ -28,7 +28,7 @@ from webhooks.delivery.targets import AddressRules
 from webhooks.delivery.wakeup import Waker
 from webhooks.direct import Direct
 from webhooks.errors import Busy, Replaced
-from webhooks.media.keys import Keyring
+from webhooks.keyring import Keyring
 from webhooks.media.links import Links
 from webhooks.media.payload import with_link
 from webhooks.settings import Settings
@@ -54,7 +54,7 @@ class Engine:
         self._store, self._on_fault = store, on_fault
         gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
         self._ownership = Ownership(settings, store)
-        self._lanes = Possession(self._ownership.id, settings, gate)
+        self._lanes = Possession(self._ownership.id, settings, gate, store.vault)
         self._claimer = Claimer(self._ownership.id, self._lanes, self._due_in)
         self._settler = Settler(self._ownership.id, settings.retry_schedule, self._due_in)
         self._waker = Waker(settings)

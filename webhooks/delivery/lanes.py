@@ -1,5 +1,6 @@
 """A worker's picture of its lanes: what the webhook wants, how its receiver behaves, what is under way."""
 
+import contextlib
 import json
 import math
 import time
@@ -14,7 +15,9 @@ from webhooks.delivery.outbox import Claim, Wish
 from webhooks.delivery.pinned import Gate
 from webhooks.delivery.targets import own_inbox
 from webhooks.direct import Direct
+from webhooks.errors import SecretLost
 from webhooks.settings import Settings
+from webhooks.vault import Vault
 
 CHUNK: Final = 50  # rows that a fast thread takes at a time
 FAST_SHARE: Final = 2  # chunks of one lane at a time
@@ -99,14 +102,14 @@ class Lane:
         assert self._sender is not None, "a lane is read before it is used"
         return self._sender
 
-    def know(self, row: Kept, settings: Settings, gate: Gate, now: int) -> None:
+    def know(self, row: Kept, settings: Settings, gate: Gate, vault: Vault, now: int) -> None:
         """Take over what was read: on becoming the owner, and when the configuration changed."""
         self.active = row.state == "active" and row.deleted_at is None
         self.health = Health(row.failures, row.broken, row.failing_since, row.not_before, row.probe_at)
         self._saved = replace(self.health)
         try:
             self.options = Options.model_construct(**_json(row.options))  # checked when it was set
-            endpoint = _endpoint(row, self.options, settings, now)
+            endpoint = _endpoint(row, self.options, settings, vault, now)
             if self._sender is None or self._sender.endpoint != endpoint:
                 # The former sender's connections end with the threads that still use it.
                 self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
@@ -184,18 +187,27 @@ class Lane:
         return direct.run(_DISABLE, {"w": self.webhook_id, "reason": reason}) == 1
 
 
-def _endpoint(row: Kept, options: Options, settings: Settings, now: int) -> Endpoint:
-    secrets = [row.secret]
+def _endpoint(row: Kept, options: Options, settings: Settings, vault: Vault, now: int) -> Endpoint:
+    secrets: list[str] = []
+    headers: list[tuple[str, str]] = []
+    fault = None
+    try:
+        secrets.append(vault.open(row.secret))
+        headers += [(name, vault.open(value)) for name, value in options.headers.items()]
+    except SecretLost as error:
+        fault = str(error)
     if row.previous_secret and row.previous_until and row.previous_until > now:
-        secrets.append(row.previous_secret)
+        with contextlib.suppress(SecretLost):
+            secrets.append(vault.open(row.previous_secret))
     inbox = own_inbox(settings, row.url)
     return Endpoint(
         row.webhook_id,
         f"{settings.own_url}{inbox}" if inbox else row.url,
         tuple(secrets),
         options.timeout or settings.timeout,
-        tuple(options.headers.items()),
+        tuple(headers),
         options.ca,
         options.verify,
         own=inbox is not None,
+        fault=fault,
     )

@@ -11,6 +11,7 @@ from webhooks.delivery.lanes import Lane
 from webhooks.delivery.pinned import Gate
 from webhooks.direct import Direct
 from webhooks.settings import Settings
+from webhooks.vault import Vault
 
 _FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
 
@@ -18,8 +19,8 @@ _FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after i
 class Possession:
     """``me`` is the owner. The dispatcher alone uses it."""
 
-    def __init__(self, me: str, settings: Settings, gate: Gate) -> None:
-        self._me, self._settings, self._gate = me, settings, gate
+    def __init__(self, me: str, settings: Settings, gate: Gate, vault: Vault) -> None:
+        self._me, self._settings, self._gate, self._vault = me, settings, gate, vault
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
         self.waiting: dict[int, Lane] = {}  # had something due when we looked, and no place here since
@@ -110,4 +111,4 @@ class Possession:
 
     def _read(self, direct: Direct, webhook_ids: list[int], now: int) -> None:
         for row in lanes.read(direct, webhook_ids) if webhook_ids else ():
-            self._known[row.webhook_id].know(row, self._settings, self._gate, now)
+            self._known[row.webhook_id].know(row, self._settings, self._gate, self._vault, now)

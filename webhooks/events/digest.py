@@ -2,6 +2,9 @@
 
 The hook writes an event and its deliveries and no more. Housekeeping follows a second behind, and a search
 first catches up itself. Ids are given in the order of the commits (events/intake), so none is passed over.
+
+Where numbers are told apart in another way than before, a migration empties their index and sets
+``renumber_below``: events below it are looked through once more, the newest first, for their numbers alone.
 """
 
 import logging
@@ -27,6 +30,9 @@ _HEARD: Final = """
         unmatched = heard.unmatched + excluded.unmatched, last_at = excluded.last_at
 """
 _DONE: Final = "UPDATE meta SET value = :value WHERE key = 'digested_event'"
+_AGAIN: Final = "SELECT value FROM meta WHERE key = 'renumber_below'"
+_LAST: Final = f"SELECT id, body FROM event WHERE id < :below ORDER BY id DESC LIMIT {BATCH}"
+_AGAIN_DONE: Final = "UPDATE meta SET value = :value WHERE key = 'renumber_below'"
 _FORGET: Final = (
     "DELETE FROM traffic WHERE slot < :slot",
     "DELETE FROM heard WHERE slot < :slot",
@@ -40,7 +46,8 @@ def behind(store: Store) -> bool:
     with store.direct_read() as direct:
         done = direct.row(_TURN)
         newest = direct.row("SELECT id FROM event ORDER BY id DESC LIMIT 1")
-    return bool(done and newest and newest[0] > int(done[0]))
+        again = direct.row(_AGAIN)
+    return bool(done and newest and newest[0] > int(done[0])) or bool(again and int(again[0]))
 
 
 def step(store: Store, wait: float | None = None) -> int:
@@ -65,9 +72,29 @@ def step(store: Store, wait: float | None = None) -> int:
         return len(events)
 
 
+def renumber(store: Store, wait: float | None = None) -> int:
+    """Look through some events once more for their numbers; the answer is how many, 0 at the end.
+
+    Raises:
+        Busy: as Store.direct does.
+    """
+    with store.direct(wait=wait) as direct:
+        below = direct.row(_AGAIN + ("" if direct.sqlite else " FOR UPDATE"))
+        if below is None or not int(below[0]):
+            return 0
+        events = direct.rows(_LAST, {"below": int(below[0])})
+        direct.each(
+            events,
+            lambda some: _note_numbers(direct, some),
+            lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
+        )
+        direct.run(_AGAIN_DONE, {"value": str(events[-1][0] if events else 0)})
+        return len(events)
+
+
 def catch_up(store: Store, most: int = 20) -> None:
     """For a search: look through what came just now, at most so many batches."""
-    while most > 0 and behind(store) and step(store, wait=0.5):
+    while most > 0 and behind(store) and (step(store, wait=0.5) or renumber(store, wait=0.5)):
         most -= 1
 
 
@@ -80,16 +107,23 @@ def forget(store: Store, days: int) -> None:
 
 
 def _note(direct: Direct, events: Sequence[tuple[object, ...]]) -> None:
-    numbers: list[dict[str, object]] = []
+    _note_numbers(direct, [(event[0], event[-1]) for event in events])
     heard: list[dict[str, object]] = []
-    for id_, location_id, accepted_at, matched, origin, body in events:
-        numbers += [{"number": key, "event": id_} for key in sorted(numbers_of(str(body)))]
+    for _id, location_id, accepted_at, matched, origin, _body in events:
         if origin == "pbx":
             heard.append(
                 {"l": location_id, "slot": int(str(accepted_at)) // SLOT_MS, "unmatched": int(not matched),
                  "at": accepted_at}
             )  # fmt: skip
-    if numbers:
-        direct.many(_NUMBER, numbers)
     if heard:
         direct.many(_HEARD, heard)
+
+
+def _note_numbers(direct: Direct, events: Sequence[tuple[object, ...]]) -> None:
+    numbers = [
+        {"number": key, "event": event_id}
+        for event_id, body in events
+        for key in sorted(numbers_of(str(body)))
+    ]
+    if numbers:
+        direct.many(_NUMBER, numbers)

@@ -5,26 +5,15 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from itsdangerous import Signer
 
 from webhooks.errors import LinkExpired, LinkForbidden
+from webhooks.keyring import Key
 
 _SALT: Final = b"spoke.media.download"
 _EXPIRES: Final = re.compile(r"[1-9][0-9]{0,11}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """``last`` is the latest expiry (Unix seconds) that it may have signed, None while it is in use.
-
-    So whoever learns a key after it was replaced cannot make links that live longer than its own did.
-    """
-
-    secret: str
-    last: int | None = None
 
 
 class Links:

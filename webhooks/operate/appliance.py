@@ -121,8 +121,8 @@ def run_workers(settings: Settings) -> int:
     from webhooks.operate.prepare import prepare, print_password, secret_key
 
     logs.set_up("workers", settings.log)
-    print_password(prepare(settings, Store(settings)))
     secret_key(settings)
+    print_password(prepare(settings, Store(settings)))
     supervisor = Supervisor(worker_children(settings, close=()))
     with supervisor.signals() as wakeup:
         _say(f"Spoke Webhooks {VERSION}: {settings.workers} delivery workers")

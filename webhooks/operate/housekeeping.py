@@ -112,7 +112,9 @@ def run_erasures(erasures: Erasures, stop: threading.Event) -> None:
 def follow(store: Store, stop: threading.Event) -> None:
     """Look through the events that came, for a second at most."""
     until = time.monotonic() + _TURN_SECONDS
-    while digest.behind(store) and digest.step(store) == digest.BATCH and time.monotonic() < until:
+    while digest.behind(store) and time.monotonic() < until:
+        if digest.step(store) < digest.BATCH and not digest.renumber(store):
+            return
         if stop.wait(_PAUSE_SECONDS):
             return
 

@@ -20,6 +20,7 @@ from webhooks.db import SCHEMA_HEAD, Store
 from webhooks.delivery import clock
 from webhooks.errors import Busy, Conflict, StartError
 from webhooks.models import Meta
+from webhooks.operate.sealing import keep_sealed, seal_anew
 from webhooks.settings import MIN_SECRET, ROOT, Settings
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
@@ -37,6 +38,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
     try:
         with _alone(settings, store):
             _migrate(store)
+            keep_sealed(settings, store)
             clock.look(store)  # from now on a jump is seen
             return _first_password(settings, store)
     except (Busy, sa.exc.SQLAlchemyError) as error:
@@ -77,8 +79,10 @@ def secret_key(settings: Settings) -> str:
     return key
 
 
-def rotate_secret_key(settings: Settings) -> int:
+def rotate_secret_key(settings: Settings, store: Store) -> int:
     """Make a new key; the answer is how many former ones still check links, until the last of these expires.
+
+    Secrets in the database are sealed anew before and after: a former key that is dropped opens none.
 
     Raises:
         Conflict: the key is SPOKE_SECRET_KEY's.
@@ -91,11 +95,14 @@ def rotate_secret_key(settings: Settings) -> int:
     secret_key(settings)
     path = settings.data / "secret.key"
     with _locked(settings.data / "schema.lock"):
+        with store.write() as session:
+            seal_anew(session)
         present, *former = path.read_text().splitlines()
         last = int(time.time()) + settings.media_link_ttl
         kept = [line for line in former if int(line.split()[1]) > time.time()]
         lines = [secrets.token_urlsafe(48), f"{present.strip()} {last}", *kept]
         _write_whole(path, "\n".join(lines) + "\n")
+        keep_sealed(settings, store)
     return len(lines) - 1
 
 
@@ -199,7 +206,7 @@ def _migrate(store: Store) -> None:
     config = Config()
     config.set_main_option("script_location", str(ROOT / "webhooks" / "migrations").replace("%", "%%"))
     with store.engine.connect() as connection:
-        config.attributes["connection"] = connection
+        config.attributes |= {"connection": connection, "vault": store.vault}
         try:
             command.upgrade(config, "head")
         except CommandError as error:
@@ -207,6 +214,20 @@ def _migrate(store: Store) -> None:
                 f"The database was made by a newer version ({error}). Start that one, or restore a backup."
             ) from error
         connection.commit()
+    _forget_former(store)
+
+
+def _forget_former(store: Store) -> None:
+    """Leave nothing in the database's files of what a migration has written in another form."""
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not store.sqlite:
+            connection.execute(sa.text("VACUUM FULL webhook, inbox_message"))
+    if store.sqlite:
+        raw = store.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            raw.close()
 
 
 def _set_up_file(store: Store) -> None:

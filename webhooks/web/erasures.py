@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from webhooks.errors import Invalid
+from webhooks.erasures import Match
+from webhooks.errors import Invalid, NotFound, SpokeError
 from webhooks.web.access import admin
 from webhooks.web.pages import wants_fragment
 from webhooks.web.services import services
@@ -24,8 +25,8 @@ def begin() -> Any:
     call, number = request.form.get("call"), request.form.get("number")
     try:
         made = services().erasures.begin(thread_id=call, number=number)
-    except Invalid as error:
-        return _page(error), 422
+    except (Invalid, NotFound) as error:
+        return _page(error), 404 if isinstance(error, NotFound) else 422
     return redirect(url_for("erasures.one", erasure_id=made.id), 303)
 
 
@@ -43,14 +44,20 @@ def cancel(erasure_id: int) -> Any:
     return redirect(url_for("erasures.one", erasure_id=erasure_id), 303)
 
 
-def _page(error: Invalid | None = None) -> str:
+def _page(error: SpokeError | None = None) -> str:
     call, number = request.args.get("call", "").strip(), request.args.get("number", "").strip()
-    found = services().erasures.matching(call=call, end=number) if call or number else []
+    found: list[Match] = []
+    try:
+        if call or number:
+            found = services().erasures.look(thread_id=call or None, number=number or None)
+    except Invalid as wrong:
+        error = error or wrong
     return render_template(
         "erasures/show.html",
         call=call,
         number=number,
         found=found,
+        knows_all=services().erasures.knows_all,
         latest=services().erasures.latest(),
         error=error,
     )

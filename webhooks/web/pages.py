@@ -12,6 +12,7 @@ from flask import Blueprint, Flask, Response, current_app, flash, redirect, requ
 
 from webhooks import catalogue
 from webhooks.settings import VERSION
+from webhooks.vault import is_sealed
 from webhooks.web.access import public
 from webhooks.web.services import services
 
@@ -192,6 +193,8 @@ def word(value: str | None) -> str:
 
 def header_lines(text: str | None) -> str:
     """Kept headers, a line each, as they went over the wire."""
+    if text and is_sealed(text):
+        return "They cannot be read: another secret key has sealed them."
     kept = json.loads(text or "{}")
     pairs = kept.items() if isinstance(kept, dict) else kept
     return "\n".join(f"{name}: {value}" for name, value in pairs)

@@ -3,9 +3,10 @@
 from flask import Flask
 
 from webhooks.db import Store
+from webhooks.erasures import Erasures
 from webhooks.history import History
 from webhooks.library import Library
-from webhooks.operate.commands import deliveries, events, keys, locations, media, password, webhooks
+from webhooks.operate.commands import deliveries, erase, events, keys, locations, media, password, webhooks
 from webhooks.registry import Registry
 from webhooks.settings import Settings
 
@@ -20,6 +21,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
         deliveries.group(history, settings),
         deliveries.replays(history, settings),
         media.group(Library(settings, store), settings, store),
+        erase.command(Erasures(settings, store)),
         keys.group(registry),
         password.command(settings, store),
     ):

@@ -1,12 +1,23 @@
-"""The keys that sign links: SPOKE_SECRET_KEY, or the file in the data dir; then those that were replaced."""
+"""The keys that sign links and seal secrets: SPOKE_SECRET_KEY, or the data dir's file; then former ones."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from webhooks.errors import StartError
-from webhooks.media.links import Key
 from webhooks.settings import Settings
 
 _FILE: Final = "secret.key"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """``last`` is the latest expiry (Unix seconds) that it may have signed, None while it is in use.
+
+    So whoever learns a key after it was replaced cannot make links that live longer than its own did.
+    """
+
+    secret: str
+    last: int | None = None
 
 
 class Keyring:
