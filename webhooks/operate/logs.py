@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 _TOKENS: Final = re.compile(
-    r"((?:[?&](?:token|signature)=|/(?:events|media)/t/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*"
+    r"((?:[?&](?:token|signature)=|/(?:events|media)/t/|/inbox(?:es)?/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*"
 )
 
 

@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 
@@ -59,7 +58,11 @@ def _check() -> Any:
     if mark is None:
         raise RuntimeError(f"the view {request.endpoint} does not say who may come in")
     if mark != "token" and request.method not in _SAFE and not _same_origin():
-        abort(403, "The form came from another site.")
+        abort(
+            403,
+            "The form came from another site. Behind a proxy, SPOKE_PUBLIC_URL has to be the address that "
+            "browsers show.",
+        )
     if mark == "public" and request.method not in _SAFE:
         # Who is nobody yet may send what the waiting room takes in whole; a web thread waits for no more.
         if request.content_length is None and request.headers.get("Transfer-Encoding"):
@@ -96,8 +99,15 @@ def _same_origin() -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    _, slashes, host = request.headers.get("Origin", "").partition("://")
-    return bool(slashes) and host in (request.host, urlsplit(services().settings.base_url).netloc)
+    own = (f"{request.scheme}://{request.host}", services().settings.base_url)
+    return _origin(request.headers.get("Origin", "")) in map(_origin, own)
+
+
+def _origin(address: str) -> str | None:
+    """Scheme and host as a browser writes them, without the scheme's own port."""
+    scheme, slashes, rest = address.lower().partition("://")
+    port = {"http": ":80", "https": ":443"}.get(scheme, "")
+    return f"{scheme}://{rest.partition('/')[0].removesuffix(port)}" if slashes else None
 
 
 def session_epoch() -> str:
