@@ -301,7 +301,7 @@ def test_a_value_that_is_no_text_is_refused_with_the_advice_to_quote_it(desk: De
 
 
 def test_every_fault_of_an_event_is_named(desk: Desk) -> None:
-    found = desk.refused(desk.post('{"type": "fax", "to": 1, "from": [], "id": "x", "timestamp": ""}'), 422)
+    found = desk.refused(desk.post('{"type": "fax", "to": 1, "from": [], "id": "", "timestamp": ""}'), 422)
     assert {error["pointer"] for error in found["errors"]} == {"/type", "/to", "/from", "/id", "/timestamp"}
 
 
