@@ -75,12 +75,30 @@ class InvalidEvent(SpokeError):
     """An event, or a batch with at least one event, that breaks the rules of the contract's section 2."""
 
     def __init__(self, errors: list[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.pointer or 'The body'} {e.detail}" for e in errors) + ".")
+        super().__init__("; ".join(f"{self._place(e.pointer)} {e.detail}" for e in errors) + ".")
         self.errors = errors
+
+    def _place(self, pointer: str) -> str:
+        return pointer or "The body"
+
+
+class InvalidForm(InvalidEvent):
+    """An event of a form that breaks the rules: ``pointer`` is the field's name."""
+
+    def _place(self, pointer: str) -> str:
+        return f"The field '{pointer}'" if pointer else "The body"
 
 
 class Unreadable(SpokeError):
     """A body that is not what its content type says: no JSON, no UTF-8."""
+
+
+class Unsupported(SpokeError):
+    """A body in a charset that is not known here."""
+
+
+class Coded(Unsupported):
+    """A compressed body, or one coded otherwise."""
 
 
 class Unauthorised(SpokeError):

@@ -4,11 +4,15 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 import requests
 from filled import call, states
 from machine import Appliance, Visitor, eventually
+from standardwebhooks import Webhook as Signer
+
+from webhooks.operate.logs import redact
 
 Place = tuple[str, str]
 
@@ -55,6 +59,52 @@ def test_a_message_of_somebody_else_is_shown_for_what_it_is(
     appliance.post(address, data=b"{}", headers=signed)
     assert "The signature does not hold" in visitor.get(f"/inboxes/{inbox}").text
     assert "<script>" not in visitor.get(f"/inboxes/{inbox}").text.replace("<script src", "")
+
+
+@pytest.mark.parametrize(
+    ("signature", "body"),
+    [
+        ("v1", b"{}"),
+        ("", b"{}"),
+        ("v1,A", b"{}"),
+        ("v1,a,b", b"{}"),
+        ("v1,AAAA", b"\xff\xfe\0"),
+        ("v1,\xe4", b"x"),
+    ],
+    ids=["no-comma", "empty", "no-base64", "two-commas", "no-text", "beyond-ascii"],
+)
+def test_what_no_library_can_verify_is_kept_and_shown(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str, signature: str, body: bytes
+) -> None:
+    appliance.webhook(place[0], f"{appliance.url}/inbox/{inbox}")
+    signed = {
+        "webhook-id": "x",
+        "webhook-timestamp": str(int(time.time())),
+        "webhook-signature": signature.encode("latin-1"),
+    }
+    answer = appliance.post(f"/inbox/{inbox}", data=body, headers=signed)
+    assert answer.status_code == 200, answer.text
+    assert "The signature does not hold" in visitor.get(f"/inboxes/{inbox}").text
+    assert appliance.get(f"/inbox/{inbox}/../{inbox}").status_code < 500
+    assert inbox not in appliance.log
+
+
+def test_a_signed_body_that_is_no_json_holds(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str
+) -> None:
+    secret = appliance.webhook(place[0], f"{appliance.url}/inbox/{inbox}")["secret"]
+    now = datetime.now(UTC)
+    sign = Signer(secret).sign("x", now, "no JSON")
+    headers = {"webhook-id": "x", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": sign}
+    assert appliance.post(f"/inbox/{inbox}", data=b"no JSON", headers=headers).status_code == 200
+    assert "The signature holds" in visitor.get(f"/inboxes/{inbox}").text
+
+
+def test_an_inbox_is_told_in_the_log_by_its_beginning_alone() -> None:
+    line = redact(
+        "Exception on /inbox/AbCdEfGhIjKlMnOpQrSt [POST] https://x/inboxes/AbCdEfGhIjKlMnOpQrSt/point"
+    )
+    assert line == "Exception on /inbox/AbCdEf\u2026 [POST] https://x/inboxes/AbCdEf\u2026"
 
 
 def test_it_answers_as_it_is_set(appliance: Appliance, visitor: Visitor, place: Place, inbox: str) -> None:

@@ -251,6 +251,7 @@ def test_of_many_tries_of_one_address_in_one_instant_five_are_judged(appliance: 
         pytest.param("{own}.evil.example", None, id="origin-that-starts-like-ours"),
         pytest.param("http://evil.example/{own}", None, id="origin-that-ends-like-ours"),
         pytest.param("http://127.0.0.1", None, id="origin-of-another-port"),
+        pytest.param("https://{host}", None, id="origin-of-another-scheme"),
         pytest.param("http://user@{host}", None, id="origin-with-a-user"),
         pytest.param("null", None, id="origin-null"),
         pytest.param("", None, id="origin-empty"),
@@ -416,8 +417,13 @@ def test_behind_https_the_cookie_is_secure(tmp_path: Path) -> None:
     client = app.test_client()
     answers = [
         client.post("/login", data={"password": PASSWORD}, headers={"Origin": origin})
-        for origin in ("https://spoke.example", "https://spoke.example.evil")
+        for origin in (
+            "https://spoke.example",
+            "https://spoke.example.evil",
+            "http://spoke.example",
+            "https://spoke.example:8443",
+        )
     ]
-    assert [answer.status_code for answer in answers] == [303, 403]
+    assert [answer.status_code for answer in answers] == [303, 403, 403, 403]
     assert "secure" in {part.strip().lower() for part in answers[0].headers["Set-Cookie"].split(";")}
     app.extensions["spoke"].store.engine.dispose()

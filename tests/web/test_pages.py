@@ -186,6 +186,19 @@ def test_the_second_of_two_tabs_is_told_and_overwrites_nothing(
     )
 
 
+@pytest.mark.parametrize(
+    "version", ["9" * 5000, "x", "-1", "0", "1.0"], ids=["long", "word", "minus", "0", "1.0"]
+)
+def test_a_version_that_is_none_overwrites_nothing(
+    appliance: Appliance, visitor: Visitor, place: Place, version: str
+) -> None:
+    webhook = appliance.webhook(place[0], "https://one.example/")["id"]
+    answer = visitor.post(f"/webhooks/{webhook}/edit", version=version, url="https://two.example/")
+    assert answer.status_code == 409
+    urls = [one["url"] for one in appliance.cli("webhook", "list") if one["id"] == webhook]
+    assert urls == ["https://one.example/"]
+
+
 def test_the_sample_is_what_a_receiver_gets(appliance: Appliance, visitor: Visitor, place: Place) -> None:
     chosen = {"kind": "call", "type": "outgoing_call", "status": "no_answer", "headers": "X-Own: 1"}
     fragment = visitor.session.get(

@@ -3,28 +3,28 @@
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from webhooks.catalogue import CALL_FIELDS, CALL_STATUSES, CALL_TYPES, EVENT_TYPES, MEDIA_FIELDS, MEDIA_TYPES
-from webhooks.errors import FieldError, InvalidEvent, Unreadable
-from webhooks.events.strictjson import Member, Members, pointer, read, unsendable
+from webhooks.errors import FieldError, InvalidEvent, InvalidForm
+from webhooks.events.forms import read_form
+from webhooks.events.strictjson import Member, Members, pointer, read
+from webhooks.events.times import iso_time, written
 from webhooks.media.names import clean
 from webhooks.media.payload import media_fields
 
 MAX_BATCH: Final = 1000
 MAX_TEXT: Final = 1000
+MAX_ID: Final = 200
 _MAX_ERRORS: Final = 20
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ISO_8601: Final = re.compile(
-    r"\d{4}(?:-\d\d-\d\d|\d{4})"
-    r"(?:[Tt ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?(?:[Zz]|[+-]\d\d(?::?\d\d)?)?)?"
-)
 _LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: it has to fit an index
 
 
@@ -64,23 +64,29 @@ def _text(value: Any) -> Any:
     raise PydanticCustomError("text", 'has to be text: put it in quotes, as in "0123"')
 
 
-def _uuid(value: str | None) -> str | None:
-    if value is not None and not _UUID.fullmatch(value):
-        raise PydanticCustomError("uuid", "has to be a UUID in its 36-character form")
+def _id(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if not value.strip():  # all of these would be one event
+        raise PydanticCustomError("id", "is blank: leave it out where there is none")
+    if len(value) > MAX_ID:
+        raise PydanticCustomError("id", "is longer than {most} characters", {"most": MAX_ID})
     return value
 
 
-def _time(value: str | None) -> str | None:
-    if value is not None:
-        try:
-            if not _ISO_8601.fullmatch(value):  # Python takes more than the standard
-                raise ValueError
-            datetime.fromisoformat(value.upper())
-        except ValueError:
-            raise PydanticCustomError(
-                "time", "has to be an ISO 8601 time such as 2023-11-14T21:45:22Z"
-            ) from None
-    return value
+def _time(value: Any) -> Any:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError
+        return iso_time(value)
+    except ValueError:
+        raise PydanticCustomError(
+            "time",
+            "has to be an ISO 8601 time such as 2023-11-14T21:45:22Z (a + in a form is written %2B), "
+            "or seconds since 1970 (no milliseconds)",
+        ) from None
 
 
 def _one_of(words: dict[str, str]) -> BeforeValidator:
@@ -102,20 +108,19 @@ class _Known(BaseModel):
 
     type: Annotated[str, _one_of(EVENT_TYPES)]
     subtype: str | None = None
-    id: Annotated[str | None, BeforeValidator(_uuid), BeforeValidator(_text)] = None
+    id: Annotated[str | None, BeforeValidator(_id), BeforeValidator(_text)] = None
     thread_id: Annotated[str | None, BeforeValidator(_text)] = None
     to: _Text = None
     from_: _Text = Field(default=None, alias="from")
     to_name: _Text = None
     from_name: _Text = None
-    timestamp: Annotated[str | None, BeforeValidator(_time), BeforeValidator(_text)] = None
+    timestamp: Annotated[str | None, BeforeValidator(_time)] = None
 
 
 _MESSAGES: Final = {
     "missing": "is missing",
     "string_too_long": f"is longer than {MAX_TEXT:,} characters",
 }
-_MADE: Final = ("id", "thread_id", "timestamp")  # if absent
 _KNOWN: Final = tuple(field.alias or name for name, field in _Known.model_fields.items())
 
 
@@ -126,15 +131,17 @@ def thread_key(thread_id: str) -> str:
     return f"uuid5:{uuid.uuid5(uuid.NAMESPACE_OID, thread_id)}"
 
 
-def parse_json(body: bytes) -> tuple[list[IncomingEvent], bool]:
+def parse_json(body: bytes, namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
     """An event or a batch; the second value says whether it was a batch.
+
+    ``namespace``: in which an id that is no UUID becomes one.
 
     Raises:
         Unreadable: not JSON. InvalidEvent: all faults found, each with its pointer.
     """
     document = read(body)
     if isinstance(document, dict):
-        return [_event(document, ())], False
+        return [_event(document, pointer, namespace)], False
     if not 1 <= len(document) <= MAX_BATCH:
         raise InvalidEvent(
             [FieldError("", f"has to be a batch of 1 to {MAX_BATCH:,} events, not {len(document):,}")]
@@ -143,7 +150,7 @@ def parse_json(body: bytes) -> tuple[list[IncomingEvent], bool]:
     errors: list[FieldError] = []
     for index, members in enumerate(document):
         try:
-            events.append(_event(members, (index,)))
+            events.append(_event(members, partial(pointer, index), namespace))
         except InvalidEvent as fault:
             errors += fault.errors
     if errors:
@@ -151,35 +158,22 @@ def parse_json(body: bytes) -> tuple[list[IncomingEvent], bool]:
     return events, True
 
 
-def parse_form(body: bytes) -> IncomingEvent:
+def parse_form(body: bytes, charset: str, namespace: uuid.UUID) -> IncomingEvent:
     """An event as ``application/x-www-form-urlencoded``: every field is text.
 
     Raises:
-        Unreadable: not UTF-8, or too many fields. InvalidEvent: as for JSON.
+        Unsupported, Unreadable: as read_form does. InvalidForm: as for JSON, with the fields' names.
     """
-    if body.lstrip()[:1] in (b"{", b"["):
-        raise InvalidEvent(
-            [FieldError("", "looks like JSON: send it with the header Content-Type: application/json")]
-        )
+    members = read_form(body, charset)
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=1000)
-    except ValueError:  # UnicodeDecodeError is one
-        raise Unreadable("The body is not a form in UTF-8 of at most 1,000 fields.") from None
-    members: Members = {}
-    for key, value in pairs:
-        if key in members:
-            raise InvalidEvent([FieldError(pointer(key), "is given twice")])
-        fault = unsendable(key) or unsendable(value)
-        if fault:
-            raise InvalidEvent([FieldError(pointer(key.replace("\0", "?")), fault)])
-        if value or key not in _MADE:  # what a PBX's template leaves empty it does not know
-            members[key] = _member(key, value)
-    return _event(members, ())
+        return _event(members, str, namespace)
+    except InvalidEvent as fault:
+        raise InvalidForm(fault.errors) from None
 
 
 def make_event(fields: dict[str, Any]) -> IncomingEvent:
     """An event of our own making (command line, test buttons), by the same rules."""
-    return _event({key: _member(key, value) for key, value in fields.items()}, ())
+    return _event({key: Member.of(key, value) for key, value in fields.items()}, pointer, uuid.NAMESPACE_OID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +185,7 @@ class MediaEvent:
     filename: str | None
     path: str | None
     url: str | None
+    namespace: uuid.UUID
 
     def with_recording(
         self, media_id: str, name: str | None, size: int, milliseconds: int | None
@@ -199,14 +194,14 @@ class MediaEvent:
         filename = clean(self.filename or name, fallback=self.type)
         recording = Recording(media_id, filename, size, milliseconds)
         members = {key: member for key, member in self.members.items() if key not in _REFERENCES}
-        members |= {key: _member(key, value) for key, value in media_fields(recording.filename).items()}
-        return replace(_event(members, ()), media=recording)
+        members |= {key: Member.of(key, value) for key, value in media_fields(recording.filename).items()}
+        return replace(_event(members, pointer, self.namespace), media=recording)
 
 
 _REFERENCES: Final = ("media_path", "media_url")
 
 
-def parse_media(body: bytes) -> MediaEvent:
+def parse_media(body: bytes, namespace: uuid.UUID) -> MediaEvent:
     """The event of a recording, as JSON.
 
     Raises:
@@ -215,7 +210,7 @@ def parse_media(body: bytes) -> MediaEvent:
     document = read(body)
     if not isinstance(document, dict):
         raise InvalidEvent([FieldError("", "has to be one event (an object)")])
-    event = _event(document, ())
+    event = _event(document, pointer, namespace)
     if event.type in CALL_TYPES:
         raise InvalidEvent([FieldError("/type", f"has to be one of {', '.join(MEDIA_TYPES)}: it has a file")])
     texts = {name: document[name].value for name in ("filename", *_REFERENCES) if name in document}
@@ -225,37 +220,41 @@ def parse_media(body: bytes) -> MediaEvent:
     if texts.get("media_path") and texts.get("media_url"):
         raise InvalidEvent([FieldError("/media_url", "cannot be there beside media_path: give one of them")])
     return MediaEvent(
-        document, event.type, texts.get("filename"), texts.get("media_path"), texts.get("media_url")
+        document,
+        event.type,
+        texts.get("filename"),
+        texts.get("media_path"),
+        texts.get("media_url"),
+        namespace,
     )
 
 
-def _member(key: str, value: Any) -> Member:
-    return Member(value, json.dumps(key, ensure_ascii=False), json.dumps(value, ensure_ascii=False))
-
-
-def _event(members: Members, path: tuple[object, ...]) -> IncomingEvent:
+def _event(members: Members, place: Callable[[str], str], namespace: uuid.UUID) -> IncomingEvent:
+    """``place``: what a fault says of where a field is."""
     try:
         known = _Known.model_validate({name: members[name].value for name in _KNOWN if name in members})
     except ValidationError as error:
         raise InvalidEvent(
             [
-                FieldError(pointer(*path, fault["loc"][0]), _MESSAGES.get(fault["type"], fault["msg"]))
+                FieldError(place(str(fault["loc"][0])), _MESSAGES.get(fault["type"], fault["msg"]))
                 for fault in error.errors(include_url=False)
             ]
         ) from None
-    _check_subtype(known, path)
+    _check_subtype(known, place)
     event_id = known.id or str(uuid.uuid4())
+    if not _UUID.fullmatch(event_id):
+        event_id = str(uuid.uuid5(namespace, event_id))
     return IncomingEvent(
         id=event_id,
         thread_key=thread_key(known.thread_id or event_id),
         type=known.type,
         subtype=known.subtype or "",
-        body=_compose(known, event_id, members),
+        body=_compose(known, event_id, _rewritten(known, event_id, members)),
     )
 
 
-def _check_subtype(known: _Known, path: tuple[object, ...]) -> None:
-    at = pointer(*path, "subtype")
+def _check_subtype(known: _Known, place: Callable[[str], str]) -> None:
+    at = place("subtype")
     if known.type not in CALL_TYPES:
         if known.subtype:
             raise InvalidEvent([FieldError(at, f"has to be left out: a {known.type} has none")])
@@ -265,13 +264,25 @@ def _check_subtype(known: _Known, path: tuple[object, ...]) -> None:
         raise InvalidEvent([FieldError(at, f"has to be one of {', '.join(CALL_STATUSES)}")])
 
 
+def _rewritten(known: _Known, event_id: str, members: Members) -> Members:
+    """The members with what is not sent on as it came: an id that is no UUID, a time in seconds."""
+    new: Members = {}
+    if known.id is not None and known.id != event_id:
+        new["id"] = Member.of("id", event_id)
+        # The first of the further fields. One of that name that the event brings gives way.
+        new["source_id"] = Member(known.id, '"source_id"', members["id"].text)
+    if known.timestamp is not None and known.timestamp != members["timestamp"].value:
+        new["timestamp"] = Member.of("timestamp", known.timestamp)
+    return new | {name: member for name, member in members.items() if name not in new} if new else members
+
+
 def _compose(known: _Known, event_id: str, members: Members) -> str:
     """The seed's fields in the seed's order, then all others as they came, spelling and all."""
     call = known.type in CALL_TYPES
     made = {
         "id": lambda: json.dumps(event_id),
         "thread_id": lambda: json.dumps(event_id),
-        "timestamp": lambda: json.dumps(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")),
+        "timestamp": lambda: json.dumps(written(datetime.now(UTC))),
     }
     parts: list[str] = []
     for name in CALL_FIELDS if call else MEDIA_FIELDS:

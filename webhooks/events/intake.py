@@ -13,6 +13,7 @@ import logging
 import queue
 import threading
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -70,17 +71,19 @@ class Intake:
         self._directory: Directory | None = None
         self._unfinished: list[_Submission] = []
 
-    def location(self, token_hash: bytes) -> int:
-        """The location of a token, by what this process knows; a doubt is settled by a look.
+    def namespace(self, token_hash: bytes) -> uuid.UUID:
+        """The namespace of a token's location, by what this process knows; a doubt is settled by a look.
 
         Raises:
             Unauthorised, LocationPaused, Busy.
         """
-        if self._directory is not None:
+        directory = self._directory
+        if directory is not None:
             with contextlib.suppress(Unauthorised, LocationPaused):
-                return self._directory.location(token_hash)
+                return directory.namespaces[directory.location(token_hash)]
         with self._store.direct_read() as direct:
-            return self._current(direct).location(token_hash)
+            directory = self._current(direct)
+        return directory.namespaces[directory.location(token_hash)]
 
     def submit(
         self,

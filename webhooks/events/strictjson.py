@@ -27,6 +27,11 @@ class Member:
     key_text: str
     text: str
 
+    @classmethod
+    def of(cls, key: str, value: Any) -> "Member":
+        """A member of our own spelling."""
+        return cls(value, json.dumps(key, ensure_ascii=False), json.dumps(value, ensure_ascii=False))
+
 
 Members = dict[str, Member]
 

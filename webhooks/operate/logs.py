@@ -10,7 +10,7 @@ from typing import Final
 from webhooks.cleaning import clean, clean_lines
 
 _TOKENS: Final = re.compile(
-    r"((?:[?&](?:token|signature)=|/(?:events|media)/t/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*"
+    r"((?:[?&](?:token|signature)=|/(?:events|media)/t/|/inbox(?:es)?/)[^\s&\"'?#]{0,6})[^\s&\"'?#]*"
 )
 
 

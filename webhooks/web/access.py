@@ -9,7 +9,6 @@ import hmac
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 
@@ -60,7 +59,11 @@ def _check() -> Any:
     if mark is None:
         raise RuntimeError(f"the view {request.endpoint} does not say who may come in")
     if mark != "token" and request.method not in _SAFE and not _same_origin():
-        abort(403, "The form came from another site.")
+        abort(
+            403,
+            "The form came from another site. Behind a proxy, SPOKE_PUBLIC_URL has to be the address that "
+            "browsers show.",
+        )
     # Who is nobody yet may send what the server takes in whole; a web thread waits for no more.
     long = to_come() or (request.content_length or 0) > _PUBLIC_BYTES
     if mark == "public" and request.method not in _SAFE and long:
@@ -95,8 +98,15 @@ def _same_origin() -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    _, slashes, host = request.headers.get("Origin", "").partition("://")
-    return bool(slashes) and host in (request.host, urlsplit(services().settings.base_url).netloc)
+    own = (f"{request.scheme}://{request.host}", services().settings.base_url)
+    return _origin(request.headers.get("Origin", "")) in map(_origin, own)
+
+
+def _origin(address: str) -> str | None:
+    """Scheme and host as a browser writes them, without the scheme's own port."""
+    scheme, slashes, rest = address.lower().partition("://")
+    port = {"http": ":80", "https": ":443"}.get(scheme, "")
+    return f"{scheme}://{rest.partition('/')[0].removesuffix(port)}" if slashes else None
 
 
 def session_epoch() -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webhooks.errors import Unreadable
+from webhooks.errors import Coded, Unreadable
 from webhooks.web import slots
 
 
@@ -39,6 +39,13 @@ def read_body(limit: int) -> bytes:
     if announced is not None and len(data) < announced:
         raise Unreadable(f"The body broke off: {len(data):,} of {announced:,} bytes came.")
     return data
+
+
+def refuse_coded() -> None:
+    """Raises Coded for a body that would have to be unpacked first."""
+    codings = {coding.strip().lower() for coding in request.headers.get("Content-Encoding", "").split(",")}
+    if codings - {"", "identity"}:
+        raise Coded("The body has a Content-Encoding: send it as it is, without compression.")
 
 
 def _read(stream: Any, most: int) -> bytes:

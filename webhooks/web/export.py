@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ _COLUMNS: Final = (
     "delivery", "accepted", "location", "webhook", "type", "status", "call", "from", "from_name", "to",
     "to_name", "state", "reason", "attempts", "last_status", "last_error",
 )  # fmt: skip
-_FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
+_FORMULA: Final = frozenset("=+-@\t\r\n")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
 
 
@@ -67,4 +68,5 @@ def _line(cells: tuple[Any, ...]) -> str:
 
 def _harmless(text: str) -> str:
     """Not a formula: spreadsheets would run what a caller put into his name. A number stays a number."""
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    first = unicodedata.normalize("NFKC", text[:1])  # spreadsheets take a full-width sign for the plain one
+    return f"'{text}" if first in _FORMULA and not _NUMBER.fullmatch(text) else text

@@ -1,6 +1,7 @@
 """``POST /api/events``: where PBXs post what happens (contract, section 2)."""
 
 import contextlib
+import uuid
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import Forbidden, UnsupportedMediaType
@@ -11,7 +12,7 @@ from webhooks.events.body import IncomingEvent, parse_form, parse_json
 from webhooks.events.storing import Accepted
 from webhooks.registry import token_hash
 from webhooks.web.access import by_token
-from webhooks.web.bodies import read_body
+from webhooks.web.bodies import read_body, refuse_coded
 from webhooks.web.services import services
 
 blueprint = Blueprint("hook", __name__)
@@ -24,15 +25,15 @@ def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event or a batch; answered once it is on disk."""
     if request.user_agent.string.startswith(USER_AGENT):
         raise Forbidden("This is a delivery of an appliance like this one: taken in, it would go round.")
-    location = sender(token)
-    events, batch = _read()
+    location, namespace = sender(token)
+    events, batch = _read(namespace)
     accepted = services().intake.submit(location, events)
     status = 200 if all(one.duplicate for one in accepted) else 202
     return jsonify(_batch_answer(accepted) if batch else _answer(accepted[0])), status
 
 
-def sender(path_token: str | None) -> bytes:
-    """The hash of whichever token was given that a location has.
+def sender(path_token: str | None) -> tuple[bytes, uuid.UUID]:
+    """The hash of whichever token was given that a location has, and the namespace of its ids.
 
     Raises:
         Unauthorised: none, or none that is known. LocationPaused: it takes no events now.
@@ -40,8 +41,7 @@ def sender(path_token: str | None) -> bytes:
     given = _tokens(path_token)
     for token in given:
         with contextlib.suppress(Unauthorised):
-            services().intake.location(token_hash(token))
-            return token_hash(token)
+            return token_hash(token), services().intake.namespace(token_hash(token))
     raise Unauthorised(
         "No location has this token; look whether it was rotated."
         if given
@@ -60,12 +60,15 @@ def _tokens(path_token: str | None) -> list[str]:
     return [token for token in (header, path_token, query) if token]
 
 
-def _read() -> tuple[list[IncomingEvent], bool]:
+def _read(namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
     kind = request.mimetype
+    # Before it is judged by its head: who is answered in the middle of sending sees a broken connection.
+    body = read_body(services().settings.max_body)
+    refuse_coded()
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
-        return parse_json(read_body(services().settings.max_body))
+        return parse_json(body, namespace)
     if kind == "application/x-www-form-urlencoded":
-        return [parse_form(read_body(services().settings.max_body))], False
+        return [parse_form(body, request.mimetype_params.get("charset", "utf-8"), namespace)], False
     raise UnsupportedMediaType(
         f"Content-Type {kind or 'missing'}: send application/json or application/x-www-form-urlencoded."
     )

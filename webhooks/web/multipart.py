@@ -58,7 +58,7 @@ def _begin(parts: Parts, head: Field | File) -> str | None:
     name = head.name
     if name == "event":
         if parts.event is not None:
-            raise InvalidEvent([FieldError("", "is there twice: send one part 'event'")])
+            raise InvalidEvent([FieldError("", "has the part 'event' twice: send one")])
         parts.event = b""
     elif name == "file":
         if parts.file:

@@ -5,10 +5,11 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from webhooks.errors import (
     Busy,
+    Coded,
     Conflict,
     DiskFull,
     FetchFailed,
@@ -26,6 +27,7 @@ from webhooks.errors import (
     TooSlow,
     Unauthorised,
     Unreadable,
+    Unsupported,
 )
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ _STATUS: dict[type[SpokeError], int] = {
     Conflict: 409,
     LinkExpired: 410,
     TooLarge: 413,
+    Unsupported: 415,
     InvalidEvent: 422,
     NoAudio: 422,
     Invalid: 422,
@@ -69,6 +72,8 @@ def _domain_error(error: SpokeError) -> Response:
     more: dict[str, Any] = {}
     if isinstance(error, Unauthorised):
         headers["WWW-Authenticate"] = 'Bearer realm="spoke"'
+    if isinstance(error, Coded):
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, Busy | NoPlace | TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, InvalidEvent):
@@ -81,6 +86,9 @@ def _http_error(error: HTTPException) -> Response:
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, InternalServerError):
         detail = "A fault of ours; the log has it."
+    if isinstance(error, MethodNotAllowed):
+        methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        detail = f"{request.method} is not taken here: use {' or '.join(methods)}."
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return problem(status, detail, headers) if _machine() else _page(status, detail, headers)
 

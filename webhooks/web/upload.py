@@ -1,5 +1,6 @@
 """``POST /api/media``: a media event with its recording (contract, section 3)."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from webhooks.events.recordings import AcceptedMedia
 from webhooks.media.files import Upload
 from webhooks.web import slots
 from webhooks.web.access import by_token
-from webhooks.web.bodies import read_body
+from webhooks.web.bodies import read_body, refuse_coded
 from webhooks.web.hook import sender
 from webhooks.web.multipart import receive
 from webhooks.web.services import services
@@ -27,9 +28,9 @@ _FORM: Final = 1 << 16  # bytes for the form's own lines
 @by_token
 def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event and its recording; answered once both are on disk."""
-    location = sender(token)
+    location, namespace = sender(token)
     with slots.uploads.one(), services().recordings.upload(_announced()) as upload:
-        event, name = _read(upload)
+        event, name = _read(upload, namespace)
         accepted = services().recordings.take(location, event, upload, name)
     return jsonify(_answer(accepted)), 202 if accepted.media_id else 200
 
@@ -43,11 +44,12 @@ def _announced() -> int:
     return announced
 
 
-def _read(upload: Upload) -> tuple[MediaEvent, str | None]:
+def _read(upload: Upload, namespace: uuid.UUID) -> tuple[MediaEvent, str | None]:
     """The event and the file's name; the file itself is in ``upload``."""
+    refuse_coded()
     most = services().settings.max_body
     if request.mimetype == "application/json":
-        event = parse_media(read_body(most))
+        event = parse_media(read_body(most), namespace)
         return event, services().recordings.collect(event, upload)
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != "multipart/form-data" or not boundary:
@@ -57,8 +59,8 @@ def _read(upload: Upload) -> tuple[MediaEvent, str | None]:
         )
     parts = receive(_pieces(), boundary.encode("latin-1", "replace"), most, upload.write)
     if parts.event is None:
-        raise InvalidEvent([FieldError("", "is missing: add the part 'event' with the event's JSON")])
-    event = parse_media(parts.event)
+        raise InvalidEvent([FieldError("", "has no part 'event': add it, with the event's JSON")])
+    event = parse_media(parts.event, namespace)
     if not parts.file:
         return event, services().recordings.collect(event, upload)
     if event.path is not None or event.url is not None:

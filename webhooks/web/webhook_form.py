@@ -7,6 +7,7 @@ from typing import Any, Final
 from webhooks.delivery.options import Options
 from webhooks.errors import Invalid
 from webhooks.models import Webhook
+from webhooks.web.pages import row_number
 
 KEPT: Final = "•••"  # stands for a header's value, which is not shown again
 _NUMBERS: Final = {"concurrency": int, "rate": float, "timeout": float, "max_age": int}
@@ -95,13 +96,17 @@ def read(given: Mapping[str, str]) -> Form:
     def text(name: str) -> str:
         return given.get(name, "").strip().replace("\r\n", "\n")
 
-    version = text("version")
     return Form(
         type=text("type") or None, status=text("status") or None, url=text("url"),
         description=text("description"), headers=text("headers"), concurrency=text("concurrency"),
         rate=text("rate"), timeout=text("timeout"), max_age=text("max_age"), ca=text("ca"),
-        verify="no_verify" not in given, version=int(version) if version.isdecimal() else None,
+        verify="no_verify" not in given, version=_version(text("version")),
     )  # fmt: skip
+
+
+def _version(text: str) -> int | None:
+    """None if there is none. What no version can be is 0, which none is: it must not count as "whichever"."""
+    return (row_number(text) or 0) if text else None
 
 
 def filled(webhook: Webhook) -> Form:
