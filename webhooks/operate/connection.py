@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
@@ -19,9 +19,6 @@ from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
 from webhooks.operate.arriving import Request
-
-if TYPE_CHECKING:
-    from webhooks.operate.webserver import WebServer
 
 REQUEST_SECONDS: Final = 10.0  # for a request's head, and its body if that is short
 KEEP_ALIVE_SECONDS: Final = 75.0
@@ -92,7 +89,6 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     parser_class = Request
     task_class = Answer
     error_task_class = Refusal
-    server: "WebServer"
     request: Request | None
     will_close: bool
 

@@ -61,8 +61,9 @@ def _flask(session: Session) -> Load:
     """An app that does nothing, under gunicorn with as many processes and threads (pip install gunicorn)."""
     folder, port = session.new_folder("flask"), free_port()
     command = [
-        sys.executable, "-m", "gunicorn", "--no-control-socket", "--workers", "2", "--threads", "10",
-        "--keep-alive", "75", "--bind", f"127.0.0.1:{port}", "bench.ok_app:app",
+        sys.executable, "-m", "gunicorn", "--no-control-socket", "-w", "2",
+        "--threads", "10", "--keep-alive", "75",
+        "--bind", f"127.0.0.1:{port}", "bench.ok_app:app",
     ]  # fmt: skip
     tests = Path(__file__).resolve().parents[2]
     paths = os.pathsep.join([str(tests), str(tests.parent)])
