@@ -11,8 +11,6 @@ from pathlib import Path
 from conftest import need
 from machine import ROOT, eventually, free_port
 
-from webhooks.settings import Settings, variable
-
 README = (ROOT / "README.md").read_text()
 
 
@@ -33,27 +31,6 @@ def test_the_run_and_the_test_line_come_first() -> None:
         assert "\n" not in line
         steps = line.split(" && ")
         assert steps[0] == "python3 -m venv .venv" and steps[-1] == end
-
-
-def test_every_setting_is_in_the_table_with_its_default() -> None:
-    rows = {
-        name: row
-        for row in re.findall(r"^\| `[A-Z].*$", README, re.MULTILINE)
-        for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])
-    }
-    variables = {
-        field.validation_alias if isinstance(field.validation_alias, str) else variable(name): field
-        for name, field in Settings.model_fields.items()
-    }
-    assert rows.keys() == variables.keys()
-    for name, field in variables.items():
-        if isinstance(field.default, int) and name not in (
-            "SPOKE_WORKERS",
-            "SPOKE_MAX_BODY",
-            "SPOKE_MAX_MEDIA",
-        ):
-            assert f"`{field.default:g}`" in rows[name] or f"`{field.default}`" in rows[name], name
-    assert ",".join(map(str, Settings.model_fields["retry_schedule"].default)) in rows["SPOKE_RETRY_SCHEDULE"]
 
 
 def test_the_tour_ends_in_a_verified_call(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pytest
 import requests
 from conftest import need
-from machine import ROOT, Appliance
+from machine import PASSWORD, ROOT, Appliance, free_port
 from media import desk, sounds
 from nginx import Nginx
 from receiver import Receiver
@@ -136,34 +136,69 @@ def test_nginx_may_do_the_sending(
 def test_a_real_nginx_sends_what_the_links_allow(
     start_appliance: Callable[..., Appliance], receiver: Receiver, voice: bytes, tmp_path: Path
 ) -> None:
-    """With the block of the README, the pages and the hook behind it as well."""
+    """With the blocks of docs/operations.md: TLS, the pages and the hook, and recordings sent by nginx."""
     need(Nginx.program(), "nginx is missing: apt install nginx-light")
-    (block,) = re.findall(r"```nginx\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    one = start_appliance(SPOKE_X_ACCEL_PREFIX="/protected-media/", SPOKE_TRUSTED_PROXIES="127.0.0.0/8")
-    front = Nginx(
-        tmp_path / "nginx",
-        block.replace("/path/to/data", str(one.folder / "data"))
-        + f"location / {{ proxy_pass {one.url}; proxy_set_header Host $http_host; }}",
+    need(shutil.which("openssl"), "openssl is missing: apt install openssl")
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    server, location = re.findall(r"```nginx\n(.*?)```", operations, re.DOTALL)
+    port = free_port()
+    site = f"https://localhost:{port}"
+    one = start_appliance(
+        SPOKE_PUBLIC_URL=site, SPOKE_TRUSTED_PROXIES="127.0.0.0/8", SPOKE_X_ACCEL_PREFIX="/protected-media/"
     )
+    _certificate(tmp_path)
+    server = f"{server.rstrip().removesuffix('}')} {location} }}"
+    for written, here in {
+        "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
+        "/etc/letsencrypt/live/spoke.example.com": str(tmp_path),
+        "http://127.0.0.1:8080": one.url,
+        "/var/lib/spoke": str(one.folder / "data"),
+    }.items():
+        assert written in server
+        server = server.replace(written, here)
+    front = Nginx(tmp_path / "nginx", server=server, port=port)
+    visitor = requests.Session()
+    visitor.verify, visitor.trust_env = str(tmp_path / "fullchain.pem"), False
     try:
         token = one.location("Office")
         one.webhook("Office", receiver.url("/media"), "media")
-        desk.send(one, token, voice)
+        file = {"event": (None, '{"type": "voicemail"}', "application/json"), "file": ("a.wav", voice)}
+        posted = visitor.post(
+            f"{site}/api/media", files=file, headers={"Authorization": f"Bearer {token}"}, timeout=10
+        )
+        assert posted.status_code == 202
         link = desk.arrived(receiver, "/media").json["attachments"]
-        public = front.url + link.removeprefix(one.url)
-        whole = requests.get(public, timeout=10)
+        assert link.startswith(f"{site}/api/media/download/")
+        whole = visitor.get(link, timeout=10)
         assert whole.status_code == 200 and len(whole.content) > 1000
         assert whole.headers["Content-Type"] == "audio/mpeg" and "X-Accel-Redirect" not in whole.headers
         assert whole.headers["Cache-Control"] == "private" and "Content-Disposition" in whole.headers
-        part = requests.get(public, headers={"Range": "bytes=100-199"}, timeout=10)
+        part = visitor.get(link, headers={"Range": "bytes=100-199"}, timeout=10)
         assert part.status_code == 206 and part.content == whole.content[100:200]
-        assert requests.head(public, timeout=10).headers["Content-Length"] == str(len(whole.content))
-        assert requests.get(public.replace("signature=", "signature=x"), timeout=10).status_code == 403
-        (file,) = [name for name in desk.files(one) if name.endswith(".mp3")]
-        hidden = f"{front.url}/protected-media/{file.removeprefix('mp3/')}"
-        assert requests.get(hidden, timeout=10).status_code == 404, "reached without a link"
+        assert visitor.head(link, timeout=10).headers["Content-Length"] == str(len(whole.content))
+        assert visitor.get(link.replace("signature=", "signature=x"), timeout=10).status_code == 403
+        (kept,) = [name for name in desk.files(one) if name.endswith(".mp3")]
+        hidden = f"{site}/protected-media/{kept.removeprefix('mp3/')}"
+        assert visitor.get(hidden, timeout=10).status_code == 404, "reached without a link"
+        # A visitor may claim a prefix, another address and another host of its own: nobody believes it.
+        claims = {"X-Forwarded-Prefix": "/elsewhere", "X-Forwarded-For": "192.0.2.1", "Origin": site}
+        entered = visitor.post(
+            f"{site}/login", data={"password": PASSWORD}, headers=claims, timeout=10, allow_redirects=False
+        )
+        assert entered.status_code == 303 and entered.headers["Location"] == "/"
+        assert "Secure" in entered.headers["Set-Cookie"] and "192.0.2.1" not in one.log
+        assert visitor.get(site, timeout=10).status_code == 200
     finally:
         front.close()
+
+
+def _certificate(folder: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+         "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
+        check=True, capture_output=True,
+    )  # fmt: skip
 
 
 def test_downloads_that_stand_still_leave_the_hook_its_threads(
