@@ -1,13 +1,13 @@
 """Accepted events a second at the hook, durable, two deliveries each while these go out."""
 
 import os
-import sys
 from pathlib import Path
 
 from machine import free_port
 
 from bench import appliance, wrk
 from bench.figures import rate, times
+from bench.peers.environment import programs
 from bench.report import Line
 from bench.session import Session, accepts, eventually, running
 from bench.sink import Sink
@@ -58,10 +58,10 @@ def _ours(session: Session, batch: int) -> Load:
 
 
 def _flask(session: Session) -> Load:
-    """An app that does nothing, under gunicorn with as many processes and threads (pip install gunicorn)."""
+    """An app that does nothing, under gunicorn with two processes of ten threads."""
     folder, port = session.new_folder("flask"), free_port()
     command = [
-        sys.executable, "-m", "gunicorn", "--no-control-socket", "-w", "2",
+        str(programs(session) / "python"), "-m", "gunicorn", "--no-control-socket", "-w", "2",
         "--threads", "10", "--keep-alive", "75",
         "--bind", f"127.0.0.1:{port}", "bench.ok_app:app",
     ]  # fmt: skip
