@@ -100,6 +100,15 @@ def test_a_signed_body_that_is_no_json_holds(
     assert "The signature holds" in visitor.get(f"/inboxes/{inbox}").text
 
 
+def test_nul_in_an_address_or_a_form_is_no_fault_of_ours(appliance: Appliance, visitor: Visitor) -> None:
+    """PostgreSQL has no text with it."""
+    assert appliance.post("/inbox/%00x", data=b"{}").status_code == 404
+    assert visitor.get("/inboxes/%00x").status_code == 404
+    for path in ("/deliveries?thread=%00", "/deliveries?number=%00", "/deliveries.csv?thread=%00"):
+        assert visitor.get(path).status_code == 422, path
+    assert visitor.post("/locations", name="a\0b").status_code in (404, 405, 422)
+
+
 def test_an_inbox_is_told_in_the_log_by_its_beginning_alone() -> None:
     line = redact(
         "Exception on /inbox/AbCdEfGhIjKlMnOpQrSt [POST] https://x/inboxes/AbCdEfGhIjKlMnOpQrSt/point"
