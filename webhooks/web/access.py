@@ -69,7 +69,6 @@ def _check() -> Any:
     long = to_come() or (request.content_length or 0) > _PUBLIC_BYTES
     if mark == "public" and request.method not in _SAFE and long:
         abort(413, f"The form is longer than {_PUBLIC_BYTES:,} bytes.")
-    _refuse_nul(mark)
     if mark == "admin" and not logged_in():
         if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
             return Response(
@@ -78,6 +77,7 @@ def _check() -> Any:
         if request.method not in _SAFE:
             return redirect(url_for("login.show", next=_page_before("Referer")), 303)
         return redirect(url_for("login.show", next=request.full_path.rstrip("?")), 303)
+    _refuse_nul(mark)  # reads the form: only now that whoever sends it may send it
     if mark != "token":
         g.acting = ExitStack()
         g.acting.enter_context(by(f"admin, from {request.remote_addr}"))
