@@ -17,6 +17,8 @@ from conftest import need
 from machine import Appliance, eventually
 from receiver import Receiver
 
+from webhooks.db import db
+
 Place = tuple[str, str]
 
 

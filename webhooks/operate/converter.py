@@ -179,8 +179,12 @@ def run(settings: Settings, name: str) -> int:
         converter.stop()
         os._exit(0)  # RQ, in the main thread, may hang on Redis for minutes
 
+    try:
+        converter.start()
+    except OSError as error:
+        log.warning("recordings cannot be converted: %s", error)
+        return 1
     stopping.on_signal(stop)
-    converter.start()
     while not stopped.is_set():
         wakeup.work(settings, name, converter.kick, MEDIA_QUEUE)
         stopped.wait(1)  # without Redis it looks by itself
