@@ -191,10 +191,9 @@ def test_a_full_disk_is_said_and_got_over(tmp_path: Path, receiver: Receiver) ->
             token = one.location("Office")
             one.webhook("Office", receiver.url("/hook"))
             filler = tmp_path / "data" / "filler"
-            with filler.open("wb") as file, contextlib.suppress(OSError):
+            with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
                 while True:
                     file.write(bytes(4096))
-                    file.flush()
             accepted = 0
             for _ in range(300):  # what is preallocated of the log still takes some
                 answer = one.event(token, type="incoming_call", subtype="ringing", note="x" * 20_000)
@@ -207,14 +206,9 @@ def test_a_full_disk_is_said_and_got_over(tmp_path: Path, receiver: Receiver) ->
             eventually(lambda: "housekeeping: " in one.log, 20)
             filler.unlink()
             eventually(lambda: one.get("/readyz").status_code == 200)
-            answer = eventually(
-                lambda: one.event(token, type="incoming_call", subtype="ended").status_code == 202, 20
-            )
+            eventually(lambda: one.event(token, type="incoming_call", subtype="ended").status_code == 202, 20)
             receiver.wait("/hook", accepted + 1, seconds=60)
-            at = len(one.log)
-            one.cli("erase", "--number", "4711", "--yes", status=1)
             eventually(lambda: one.rows("SELECT 1 FROM heard"), 20)  # housekeeping goes on
             assert "Traceback" not in one.log and "ended with status" not in one.log
-            assert at
         finally:
             one.end()
