@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 try:
     app = create_app()
-except SpokeError as error:  # for whichever command imports us: a sentence, no traceback
+except (SpokeError, OSError) as error:  # for whichever command imports us: a sentence, no traceback
     print(f"Spoke Webhooks: {error}", file=sys.stderr, flush=True)
     # 3 tells gunicorn, where somebody uses it, not to try for ever.
     sys.exit(1 if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else 3)

@@ -122,6 +122,7 @@ def test_a_copy_of_the_database_is_no_copy_of_the_secrets_and_a_lost_key_stops_n
     one.cli("media", "rotate-key")
     one.event(token, type="incoming_call", subtype="answered")
     Verifier(rotated).verify(receiver.wait("/hook", 2)[1].body, receiver.at("/hook")[1].headers)
+    eventually(lambda: not one.rows("SELECT 1 FROM delivery WHERE state = 'pending'"))
     one.stop()
     right = key.read_text()
     key.write_text("k" * 40 + "\n")

@@ -21,6 +21,7 @@ from typing import Any, Final
 from webhooks.errors import SpokeError, StartError
 from webhooks.operate import logs
 from webhooks.operate.children import Child, Supervisor
+from webhooks.operate.data_dir import make_ready
 from webhooks.operate.redis_server import exec_server, find_server, remove_folder, write_config
 from webhooks.settings import VERSION, Settings, load_settings
 
@@ -51,6 +52,9 @@ def main(arguments: list[str], web: str) -> int:
         return run_workers(settings) if arguments else run_appliance(settings, web)
     except SpokeError as error:
         print(f"Spoke Webhooks: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        print(f"Spoke Webhooks: the start failed: {error}", file=sys.stderr)
         return 1
 
 
@@ -160,9 +164,9 @@ def _say(line: str) -> None:
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[int]:
     """One appliance a data dir."""
+    make_ready(settings)
     data = settings.data
     try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(data / "appliance.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None

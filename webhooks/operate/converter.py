@@ -242,8 +242,12 @@ def run(settings: Settings, name: str, *, short: bool = False) -> int:
         converter.stop()
         os._exit(0)  # RQ, in the main thread, may hang on Redis for minutes
 
+    try:
+        converter.start()
+    except OSError as error:
+        log.warning("recordings cannot be converted: %s", error)
+        return 1
     stopping.on_signal(stop)
-    converter.start()
     while not stopped.is_set():
         wakeup.work(settings, name, converter.kick, SHORT_MEDIA_QUEUE if short else MEDIA_QUEUE)
         stopped.wait(1)  # without Redis it looks by itself

@@ -2,13 +2,13 @@
 
 import logging
 import signal
+import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from webhooks.db import Store
+from webhooks.db import Store, busy_if_away
 from webhooks.delivery import clock, replay
 from webhooks.delivery.wakeup import Waker
 from webhooks.erasures import Erasures
@@ -27,6 +27,7 @@ _PURGE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
 _TURN_SECONDS: Final = 1.0
 _TOLD_SECONDS: Final = 60.0  # a fault is told at most so often
+_FAILED_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
 _told_at: dict[type[Exception], float] = {}
@@ -42,49 +43,54 @@ def run(settings: Settings, name: str) -> int:
     purged_at = 0.0
     waker = Waker(settings)
     erasures = Erasures(settings, store)
-    behind = True
+    often: list[Callable[[], object]] = [
+        lambda: checkpoint(settings, store),
+        lambda: clock.look(store),
+        lambda: run_replays(store, waker, stop),
+        lambda: run_erasures(erasures, stop),
+        lambda: follow(store, stop),
+    ]
+    seldom: list[Callable[[], object]] = [
+        lambda: purge(settings, store, stop),
+        lambda: media_care.look_after(settings, store, stop),
+        lambda: digest.forget(store, settings.retention_days),
+    ]
+    once: list[Callable[[], object]] = [lambda: clock.pull(store)]  # a look that a crash cut short
     while not stop.wait(_CHECKPOINT_SECONDS):
-        work: list[Callable[[], object]] = [partial(checkpoint, settings, store)] if store.sqlite else []
-        if behind:  # a look that a crash cut short
-            work.append(partial(clock.pull, store))
-        work += [
-            partial(clock.look, store),
-            partial(run_replays, store, waker, stop),
-            partial(run_erasures, erasures, stop),
-            partial(follow, store, stop),
-        ]
+        due = [*once, *often]
         if time.monotonic() - purged_at >= _PURGE_SECONDS:
             purged_at = time.monotonic()
-            work += [
-                partial(purge, settings, store, stop),
-                partial(media_care.look_after, settings, store, stop),
-                partial(digest.forget, store, settings.retention_days),
-            ]
-        try:
-            for step in work:
-                do(step)
-            behind = False
-        except Busy as error:
-            log.warning("housekeeping: %s", error)
-            stop.wait(5)
+            due += seldom
+        failed = do_all(due, stop)
+        once = [duty for duty in once if duty in failed]
+        if failed:
+            stop.wait(_FAILED_SECONDS)
     return 0
 
 
-def do(step: Callable[[], object]) -> None:
-    """Do one of the works; a fault in it must not keep the others from being done.
-
-    Raises:
-        Busy: the database is away, for the others as well.
+def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> list[Callable[[], object]]:
+    """Do each, whatever becomes of the others: one that cannot be done now must not keep the rest from it.
+    The answer are those that failed; of a full disk or a database that is away a line is told, once a round.
     """
-    try:
-        step()
-    except Busy:
-        raise
-    except Exception as error:
-        now = time.monotonic()
-        if now - _told_at.get(type(error), -_TOLD_SECONDS) >= _TOLD_SECONDS:
-            _told_at[type(error)] = now
-            log.exception("housekeeping: a fault of ours; the other works go on")
+    failed: list[Callable[[], object]] = []
+    said: set[str] = set()
+    for duty in duties:
+        if stop.is_set():
+            break
+        try:
+            duty()
+        except (Busy, OSError) as error:
+            failed.append(duty)
+            said.add(str(error))
+        except Exception as error:
+            failed.append(duty)
+            now = time.monotonic()
+            if now - _told_at.get(type(error), -_TOLD_SECONDS) >= _TOLD_SECONDS:
+                _told_at[type(error)] = now
+                log.exception("housekeeping: an internal error in one of its works; the others go on")
+    for sentence in sorted(said):
+        log.warning("housekeeping: %s", sentence)
+    return failed
 
 
 def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
@@ -127,9 +133,10 @@ def checkpoint(settings: Settings, store: Store) -> None:
     The file keeps its length: to sync a commit takes longer where it makes the file longer.
     """
     wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
-    if not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
+    if not store.sqlite or not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
         return
-    raw = store.engine.raw_connection()
+    with busy_if_away("be tidied"):
+        raw = store.engine.raw_connection()
     try:
         cursor = raw.cursor()
         for _ in range(_PASSES):
@@ -146,5 +153,8 @@ def checkpoint(settings: Settings, store: Store) -> None:
                 finally:
                     cursor.execute("PRAGMA busy_timeout = 5000")
         cursor.close()
+    except sqlite3.OperationalError as error:  # the disk is full, or does not answer
+        raw.invalidate()
+        raise Busy(f"The log cannot be moved into the database now ({error}).") from error
     finally:
         raw.close()

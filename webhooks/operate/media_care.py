@@ -1,5 +1,6 @@
 """Recordings that nobody owns, and those beyond the space that they may take."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -31,6 +32,7 @@ _FULL: Final = (
 
 log = logging.getLogger(__name__)
 _looked_at: dict[Path, float] = {}
+_told: set[Path] = set()
 
 
 def look_after(settings: Settings, store: Store, stop: threading.Event) -> None:
@@ -64,16 +66,39 @@ def _entries(folder: Path) -> Iterator[Path]:
     try:
         with os.scandir(folder) as found:
             yield from [Path(entry.path) for entry in found]
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return
+    except OSError as error:
+        _tell(folder, error)
+
+
+@contextlib.contextmanager
+def _held(path: Path) -> Iterator[int | None]:
+    """A file's lock; None where it is not to be had, or where what lies there is no file of ours."""
+    with contextlib.ExitStack() as stack:
+        fd = None
+        try:
+            fd = stack.enter_context(alone(path))
+        except OSError as error:
+            _tell(path, error)
+        yield fd
+
+
+def _tell(path: Path, error: OSError) -> None:
+    if path not in _told:
+        _told.add(path)
+        what = "is a link" if path.is_symlink() else error.strerror
+        log.warning("%s is left alone, it is no file of ours (%s): take it away", path, what)
 
 
 def _sweep(store: Store, path: Path, final: bool | None) -> bool:
     """``final`` says which file of a recording it is; None: one that is never a row's."""
     media_id = media_id_of(path)
-    with alone(path) as fd:
+    with _held(path) as fd:
         if fd is None:
             return False
+        if os.fstat(fd).st_mode & 0o077:  # a former version's
+            os.fchmod(fd, 0o600)
         # Asked only now: whoever held it until a moment ago has committed its row, or never will.
         with store.direct_read() as direct:
             if final is not None and media_id and shelf.wanted(direct, media_id, final=final):
@@ -84,8 +109,8 @@ def _sweep(store: Store, path: Path, final: bool | None) -> bool:
 
 def _sweep_draft(folder: Folder, store: Store, path: Path) -> bool:
     source = folder.source(media_id_of(path) or "")
-    with alone(source) as fd:
-        if fd is None and source.exists():
+    with _held(source) as fd:
+        if fd is None and os.path.lexists(source):
             return False  # it is being converted
         path.unlink(missing_ok=True)
     return True

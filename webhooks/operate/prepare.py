@@ -19,11 +19,12 @@ from werkzeug.security import generate_password_hash
 from webhooks.db import SCHEMA_HEAD, Store
 from webhooks.delivery import clock
 from webhooks.errors import Busy, Conflict, StartError
+from webhooks.media.files import sync_folder
 from webhooks.models import Meta
+from webhooks.operate.data_dir import make_ready
 from webhooks.operate.sealing import keep_sealed, seal_anew
 from webhooks.settings import MIN_SECRET, ROOT, Settings
 
-_NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
 _SCHEMA_LOCK: Final = 0x53706F6B66
 _PASSWORD: Final = "admin_password_hash"
 
@@ -34,7 +35,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
     Raises:
         StartError: the data dir or the database cannot be used.
     """
-    _check_data_dir(settings)
+    make_ready(settings)
     try:
         with _alone(settings, store):
             _migrate(store)
@@ -63,7 +64,7 @@ def secret_key(settings: Settings) -> str:
     """
     if settings.secret_key:
         return settings.secret_key
-    _check_data_dir(settings)
+    make_ready(settings)
     path = settings.data / "secret.key"
     with _locked(settings.data / "schema.lock"):
         if not path.exists():
@@ -71,7 +72,10 @@ def secret_key(settings: Settings) -> str:
         try:
             key = (path.read_text().split() or [""])[0]  # keys that were replaced stand below
         except (OSError, UnicodeDecodeError) as error:
-            raise StartError(f"{path} cannot be read: {error}.") from None
+            raise StartError(
+                f"{path} cannot be read: {error}. Make it readable for the user who runs this, or restore it "
+                "from a backup."
+            ) from None
     if len(key) < MIN_SECRET:
         raise StartError(
             f"{path} holds no key. Restore it from a backup; or delete it, which ends all sessions and links."
@@ -115,6 +119,7 @@ def _write_whole(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
+    sync_folder(path.parent)
 
 
 def set_password(session: orm.Session, password: str) -> None:
@@ -134,35 +139,6 @@ def _first_password(settings: Settings, store: Store) -> str | None:
         password = secrets.token_urlsafe(12)
         set_password(session, password)
         return password
-
-
-def _check_data_dir(settings: Settings) -> None:
-    data = settings.data
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = data / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None
-    kind = file_system(data)
-    if settings.sqlite and kind.startswith(_NETWORK_FILE_SYSTEMS):
-        raise StartError(
-            f"SPOKE_DATA_DIR={data} lies on a network file system ({kind}), where SQLite cannot keep data "
-            "safe. Use a local disk, or set DATABASE_URL to a PostgreSQL."
-        )
-
-
-def file_system(path: Path) -> str:
-    """The type of the file system that holds ``path``, as the kernel calls it."""
-    best, kind = "", ""
-    for line in Path("/proc/self/mountinfo").read_text().splitlines():
-        left, _, right = line.partition(" - ")
-        mount = left.split()[4].replace("\\040", " ")
-        inside = path == Path(mount) or str(path).startswith(mount.rstrip("/") + "/")
-        if inside and len(mount) >= len(best):
-            best, kind = mount, right.split()[0]
-    return kind
 
 
 @contextlib.contextmanager

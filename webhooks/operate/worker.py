@@ -43,7 +43,7 @@ def run(settings: Settings, name: str) -> int:
     process = _Process(settings)
     try:
         process.engine.start()
-    except Busy as error:
+    except (Busy, OSError) as error:
         log.warning("%s", error)
         return 1
     stopping.on_signal(process.stop)

@@ -1,5 +1,8 @@
 """``/healthz``: this process answers. ``/readyz``: what deliveries need is there."""
 
+import tempfile
+from typing import Final
+
 import redis
 from flask import Blueprint, Response, jsonify
 
@@ -9,6 +12,8 @@ from webhooks.errors import Busy
 from webhooks.web.access import public
 from webhooks.web.problems import problem
 from webhooks.web.services import services
+
+_ROOM: Final = 64 << 10  # bytes; what a commit of a few events may want
 
 blueprint = Blueprint("health", __name__)
 
@@ -22,7 +27,7 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 @public
 def readyz() -> Response:
-    missing = [sentence for sentence in (_database(), _redis()) if sentence]
+    missing = [sentence for sentence in (_database(), _disk(), _redis()) if sentence]
     if missing:
         return problem(503, " ".join(missing), {"Retry-After": "5"})
     return jsonify(status="ready")
@@ -37,6 +42,18 @@ def _database() -> str | None:
     except Busy:
         return "The database cannot be reached."
     return None
+
+
+def _disk() -> str | None:
+    """Whether an event could be written down: by writing: what is free does not say it."""
+    if not services().store.sqlite:
+        return None
+    folder = services().settings.sqlite_file.parent
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
+            return None if probe.write(bytes(_ROOM)) == _ROOM else f"The disk that holds {folder} is full."
+    except OSError as error:
+        return f"The disk cannot be written: {error.strerror} ({folder})."
 
 
 def _redis() -> str | None:

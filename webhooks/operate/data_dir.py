@@ -1,0 +1,108 @@
+"""The data dir: made or found, usable, and nobody else's to read; what is in the way is told in a line."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from webhooks.errors import StartError
+from webhooks.settings import Settings
+
+_NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
+_FOLDERS: Final = ("redis", "workers", "media", "media/incoming", "media/waiting", "media/mp3")
+_FILES: Final = ("secret.key", "secret.new", "write.lock", "schema.lock", "appliance.lock")
+_OURS: Final = ("inbox-", "slot-", ".probe-", "lost+found")
+
+log = logging.getLogger(__name__)
+
+
+def make_ready(settings: Settings) -> None:
+    """Make the data dir if it is missing, and set what is in it right; every process begins with it.
+
+    What this process makes from now on is its own alone to read.
+
+    Raises:
+        StartError: it cannot be used, or something else lies where a file or a folder of ours has to be.
+    """
+    os.umask(0o077)
+    data = settings.data
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = data / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None
+    kind = file_system(data)
+    if settings.sqlite and kind.startswith(_NETWORK_FILE_SYSTEMS):
+        raise StartError(
+            f"SPOKE_DATA_DIR={data} lies on a network file system ({kind}), where SQLite cannot keep data "
+            "safe. Use a local disk, or set DATABASE_URL to a PostgreSQL."
+        )
+    folders = [data / name for name in _FOLDERS]
+    files = [data / name for name in _FILES]
+    if settings.sqlite:
+        # A -wal and a -shm that are made later take the mode of the database.
+        files += [
+            settings.sqlite_file.with_name(settings.sqlite_file.name + end) for end in ("", "-wal", "-shm")
+        ]
+    for path in folders:
+        _set_right(path, 0o700)
+    for path in files:
+        _set_right(path, 0o600)
+    _close(data, {path.relative_to(data).parts[0] for path in folders + files if path.is_relative_to(data)})
+
+
+def _set_right(path: Path, mode: int) -> None:
+    """Take from everybody else what they may with a file or a folder of ours, if it is there."""
+    folder = mode == 0o700
+    what = "folder" if folder else "file"
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise StartError(
+                f"{path} is a link that leads nowhere ({path.readlink()}): bring back what it leads to, or "
+                "take the link away."
+            ) from None
+        return
+    except OSError as error:
+        raise StartError(f"{path} cannot be looked at: {error.strerror}.") from None
+    if stat.S_ISDIR(found.st_mode) != folder:
+        raise StartError(f"{path} has to be a {what}, and is none: move it away, and start again.")
+    if not found.st_mode & 0o077:
+        return
+    try:
+        path.chmod(found.st_mode & mode)
+    except OSError as error:
+        log.warning("%s can be read by others, and that cannot be changed: %s", path, error.strerror)
+
+
+def _close(data: Path, ours: set[str]) -> None:
+    """A folder that somebody made beforehand and that nothing else lies in is ours to close. One with other
+    things in it, such as /srv, is left as it is: whatever is ours in it is closed already."""
+    found = data.stat()
+    if not found.st_mode & 0o077:
+        return
+    others = [name for name in os.listdir(data) if name not in ours and not name.startswith(_OURS)]
+    if not others and found.st_uid == os.geteuid():
+        data.chmod(0o700)
+    elif found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+        log.warning(
+            "SPOKE_DATA_DIR=%s can be written by others (mode %04o), who could put files of theirs in place "
+            "of ours: chmod go-w it",
+            data, stat.S_IMODE(found.st_mode),
+        )  # fmt: skip
+
+
+def file_system(path: Path) -> str:
+    """The type of the file system that holds ``path``, as the kernel calls it."""
+    best, kind = "", ""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        inside = path == Path(mount) or str(path).startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    return kind
