@@ -5,17 +5,16 @@ import sys
 
 if __name__ == "__main__":
     # The supervisor looks at settings, lock and port before it loads the rest, by importing this module.
-    from webhooks.operate.appliance import main
+    from webhooks.runtime.appliance import main
 
     sys.exit(main(sys.argv[1:], web="app"))
 
 from flask import Flask
 
-from webhooks import web
-from webhooks.db import Store, database_url, db, engine_options
+from webhooks import cli, web
+from webhooks.db.store import Store, database_url, db, engine_options
 from webhooks.errors import SpokeError
-from webhooks.operate import commands
-from webhooks.operate.prepare import prepare, print_password, secret_key
+from webhooks.runtime.startup import prepare, print_password, secret_key
 from webhooks.settings import Settings, load_settings
 
 
@@ -39,7 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         store = Store(settings, db.engine)
     print_password(prepare(settings, store))
     web.init_app(app, settings, store)
-    commands.init_app(app, settings, store)
+    cli.init_app(app, settings, store)
     return app
 
 

@@ -100,7 +100,7 @@ def test_no_room_is_empty() -> None:
 
 
 def test_the_schema_head_is_the_newest_migration() -> None:
-    from webhooks.db import SCHEMA_HEAD
+    from webhooks.db.store import SCHEMA_HEAD
 
     newest = max(path.name for path in (PACKAGE / "migrations" / "versions").glob("*.py"))
     assert newest.startswith(f"{SCHEMA_HEAD}_")
@@ -110,8 +110,8 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from webhooks.db import Store, db
-    from webhooks.operate.prepare import prepare
+    from webhooks.db.store import Store, db
+    from webhooks.runtime.startup import prepare
     from webhooks.settings import Settings
 
     settings = Settings(data_dir=tmp_path, admin_password="unused here")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from webhooks.db import Store, now_ms
+from webhooks.db.store import Store, now_ms
 
 # Two deliveries an event. One is the first webhook's and pending, as when its receiver has been away long:
 # the older half waits for a retry, the other half is due. The other one is delivered, to one of the others.

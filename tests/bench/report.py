@@ -16,7 +16,7 @@ from typing import Final
 
 from machine import ROOT
 
-from webhooks.operate.data_dir import file_system
+from webhooks.data_dir import file_system
 
 _HEAD: Final = ("what", "ours", "peers", "limit", "ratio", "target", "")
 

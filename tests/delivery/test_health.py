@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from webhooks.delivery.attempt import Outcome
-from webhooks.delivery.crew import _MARGIN
-from webhooks.delivery.health import PROBE_FIRST, Health
-from webhooks.delivery.lanes import Kept, _endpoint
-from webhooks.delivery.options import Options
-from webhooks.delivery.outbox import LEASE
+from webhooks.dispatcher.circuit_breaker import PROBE_FIRST, Health
+from webhooks.dispatcher.lane import Kept, _endpoint
+from webhooks.dispatcher.worker_pool import _MARGIN
+from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.options import Options
+from webhooks.outbox.claim import LEASE
 from webhooks.settings import Settings
 
 FINE = Outcome(1, 1, 0, status=200)

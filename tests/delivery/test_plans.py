@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from machine import Appliance
 
-from webhooks import direct
-from webhooks.delivery import holding, outbox, outcomes, turns
-from webhooks.media import shelf
-from webhooks.operate import purge
+from webhooks.db import raw
+from webhooks.media import rows
+from webhooks.outbox import claim, hold, leases, settle
+from webhooks.retention import purge
 
 BY_CALL = "ix_delivery_open (webhook_id=? AND thread_key=?)"
 BY_STATE = "ix_delivery_webhook_id_state_id (webhook_id=? AND state=?"
@@ -19,7 +19,7 @@ BY_STATE = "ix_delivery_webhook_id_state_id (webhook_id=? AND state=?"
 
 def plan(appliance: Appliance, sql: str) -> str:
     with appliance.app.extensions["spoke"].store.read() as session:
-        text = sa.text(f"EXPLAIN QUERY PLAN {direct._sqlite(sql)}")
+        text = sa.text(f"EXPLAIN QUERY PLAN {raw._sqlite(sql)}")
         found = session.execute(text, {name: "[1]" if name == "ids" else 1 for name in names(sql)})
         return "\n".join(row.detail for row in found)
 
@@ -31,18 +31,18 @@ def names(sql: str) -> list[str]:
 @pytest.mark.parametrize(
     ("sql", "found"),
     [
-        (turns._DUE_LANES, "ix_delivery_due (webhook_id=?)"),
-        (turns._DISOWN, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (outbox._CANDIDATES, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (outbox._CANDIDATES, BY_CALL),
-        (outbox._FIRST, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (outbox._FIRST, BY_CALL),
-        (outbox._OF_CALL, BY_CALL),
-        (outcomes._PULL, BY_CALL),
-        (outbox._BODIES.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
-        (outcomes._COME, "ix_delivery_event_id (event_id=?)"),
-        (shelf._WAITING, "ix_media_state_created_at (state=?)"),
-        (holding._UNSETTLED.text, BY_STATE),
+        (leases._DUE_LANES, "ix_delivery_due (webhook_id=?)"),
+        (leases._DISOWN, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (claim._CANDIDATES, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (claim._CANDIDATES, BY_CALL),
+        (claim._FIRST, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (claim._FIRST, BY_CALL),
+        (claim._OF_CALL, BY_CALL),
+        (settle._PULL, BY_CALL),
+        (claim._BODIES.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
+        (settle._COME, "ix_delivery_event_id (event_id=?)"),
+        (rows._WAITING, "ix_media_state_created_at (state=?)"),
+        (hold._UNSETTLED.text, BY_STATE),
         (purge._DROP_HELD.text, BY_STATE),
         (purge._OLD.text, "ix_event_accepted_at (accepted_at<?)"),
     ],

@@ -11,11 +11,11 @@ import sqlalchemy as sa
 from machine import Appliance, eventually
 from receiver import Receiver
 
-from webhooks import apart
-from webhooks.delivery.attempt import Outcome
-from webhooks.erasure import remove_events
-from webhooks.events import digest
-from webhooks.operate.purge import purge
+from webhooks.db import row_errors
+from webhooks.events import indexer
+from webhooks.outbound.attempt import Outcome
+from webhooks.retention.purge import purge
+from webhooks.retention.removal import remove_events
 
 Place = tuple[str, str]
 
@@ -46,7 +46,7 @@ def refusing(appliance: Appliance, table: str, event: str, when: str) -> Iterato
         yield
     finally:
         run(drop)
-        apart._left.clear()
+        row_errors._left.clear()
 
 
 def balanced(appliance: Appliance) -> bool:
@@ -110,10 +110,10 @@ def test_what_is_refused_on_its_way_back_and_out_fails_alone(
 
 def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(appliance: Appliance) -> None:
     """An outcome with NUL and a lone surrogate in it, past all cleaning; its neighbours are as they were."""
-    from webhooks.delivery.crew import Report, Task
-    from webhooks.delivery.lanes import Lane
-    from webhooks.delivery.outbox import Row
-    from webhooks.delivery.settling import Settler
+    from webhooks.dispatcher.lane import Lane
+    from webhooks.dispatcher.settler import Settler
+    from webhooks.dispatcher.worker_pool import Report, Task
+    from webhooks.outbox.claim import Row
 
     store = appliance.app.extensions["spoke"].store
     name = f"Values {uuid.uuid4().hex[:6]}"
@@ -176,8 +176,8 @@ def test_pause_replay_purge_and_index_pass_over_what_is_refused(
         refusing(appliance, "heard", "UPDATE", "NEW.events < 0"),
         refusing(appliance, "event_number", "INSERT", f"NEW.event_id = {event}"),
     ):
-        while digest.behind(store):
-            digest.step(store)
+        while indexer.behind(store):
+            indexer.step(store)
     assert purge(settings, store, threading.Event()) == 0 and balanced(appliance)
 
 
@@ -212,11 +212,11 @@ def test_each_writes_all_but_what_is_refused_and_raises_what_concerns_all() -> N
         written.extend(some)
 
     refused: list[int] = []
-    apart.each(contextlib.nullcontext, range(10), write, lambda one, _: refused.append(one))
+    row_errors.each(contextlib.nullcontext, range(10), write, lambda one, _: refused.append(one))
     assert (written, refused) == ([0, 1, 2, 4, 5, 6, 8, 9], [3, 7])
 
     def away(some: Any) -> None:
         raise OSError("the disk is away")
 
     with pytest.raises(OSError):
-        apart.each(contextlib.nullcontext, [1, 2], away, lambda one, _: refused.append(one))
+        row_errors.each(contextlib.nullcontext, [1, 2], away, lambda one, _: refused.append(one))

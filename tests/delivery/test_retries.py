@@ -263,7 +263,7 @@ def test_replay_counts_first_then_sends_what_failed_in_the_span(
 def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
-    from webhooks.history import History
+    from webhooks.services.deliveries import History
 
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [500]

@@ -11,10 +11,10 @@ import requests
 import urllib3.exceptions
 
 from webhooks.cleaning import clean, clean_lines, fit
-from webhooks.delivery.deadline import Deadline
-from webhooks.delivery.explain import explain, status_line_sentence, tls_sentence
-from webhooks.delivery.patience import retry_after
-from webhooks.operate import logs
+from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.explain import explain, status_line_sentence, tls_sentence
+from webhooks.outbound.retry_after import retry_after
+from webhooks.runtime import logs
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from conftest import need
 from machine import Appliance, eventually
 from receiver import Receiver
 
-from webhooks.db import db
+from webhooks.db.store import db
 
 Place = tuple[str, str]
 

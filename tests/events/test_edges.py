@@ -8,8 +8,8 @@ import pytest
 from machine import Appliance, eventually
 from receiver import Receiver
 
-from webhooks.events.body import parse_form, parse_json, parse_media
-from webhooks.events.times import iso_time
+from webhooks.events.schema import parse_form, parse_json, parse_media
+from webhooks.events.timestamps import iso_time
 
 SPACE = uuid.UUID("6d739560-1741-11ed-861d-0242ac120002")
 CALL = {"type": "incoming_call", "subtype": "ringing"}

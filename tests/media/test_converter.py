@@ -11,11 +11,11 @@ import pytest
 from machine import Appliance
 from media import desk, sounds
 
-from webhooks.delivery.wakeup import Waker
-from webhooks.events.body import parse_media
-from webhooks.media.audio import Sound, convert
-from webhooks.operate import converter as module
-from webhooks.operate.converter import Converter
+from webhooks.events.schema import parse_media
+from webhooks.media.transcode import Sound, convert
+from webhooks.outbox.wakeup import Waker
+from webhooks.runtime import converter as module
+from webhooks.runtime.converter import Converter
 
 GOOD = sounds.wav(8000, [sounds.speech(8000, 1)])
 BAD = sounds.wav(8000, [sounds.speech(8000, 1.5)])
@@ -169,8 +169,8 @@ def test_a_decoder_that_comes_to_no_end_ends_its_process_and_the_file_has_failed
 
 
 def test_a_failed_recordings_file_makes_room_and_then_its_row_stays(bench: Bench) -> None:
-    from webhooks.media.files import Folder
-    from webhooks.operate.media_care import make_room, sweep
+    from webhooks.media.storage import Folder
+    from webhooks.retention.media_cleanup import make_room, sweep
 
     bad, good = bench.add(BAD), bench.add(GOOD)
     with bench.services.store.direct() as direct:

@@ -13,7 +13,7 @@ from machine import Appliance, eventually
 from media import desk, sounds
 from receiver import Receiver
 
-from webhooks.media.steps import STEPS
+from webhooks.media.failpoints import STEPS
 
 UPLOAD = STEPS[: STEPS.index("committed") + 1]
 

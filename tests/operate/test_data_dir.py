@@ -17,9 +17,11 @@ from conftest import need
 from machine import ROOT, Appliance, eventually
 from receiver import Receiver
 
-from webhooks.db import Store
+from webhooks import data_dir
+from webhooks.db.store import Store
 from webhooks.errors import Busy, StartError
-from webhooks.operate import data_dir, housekeeping, media_care, prepare
+from webhooks.retention import media_cleanup
+from webhooks.runtime import housekeeping, startup
 from webhooks.settings import Settings
 
 
@@ -59,8 +61,8 @@ def test_nothing_in_a_data_dir_that_was_made_beforehand_is_anybody_elses_to_read
 def test_what_a_former_version_left_open_is_set_right(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", admin_password="unused here")
     store = Store(settings)
-    prepare.secret_key(settings)
-    prepare.prepare(settings, store)
+    startup.secret_key(settings)
+    startup.prepare(settings, store)
     for folder in ("media/incoming", "media/waiting", "media/mp3/ab", "workers", "redis"):
         (settings.data / folder).mkdir(parents=True, exist_ok=True)
     recording = settings.data / "media" / "waiting" / str(uuid.uuid4())
@@ -124,8 +126,8 @@ def test_what_is_no_recording_in_the_media_folder_is_left_alone_and_told_once(
 ) -> None:
     settings = Settings(data_dir=tmp_path, admin_password="unused here")
     store = Store(settings)
-    prepare.secret_key(settings)
-    prepare.prepare(settings, store)
+    startup.secret_key(settings)
+    startup.prepare(settings, store)
     for folder in ("incoming", "waiting", "mp3/ab"):
         (tmp_path / "media" / folder).mkdir(parents=True)
         (tmp_path / "media" / folder / "link").symlink_to("/nowhere/at-all")
@@ -133,7 +135,7 @@ def test_what_is_no_recording_in_the_media_folder_is_left_alone_and_told_once(
     nobodys = tmp_path / "media" / "waiting" / "nobody's"
     nobodys.touch()
     for _ in range(2):
-        media_care.look_after(settings, store, threading.Event())
+        media_cleanup.look_after(settings, store, threading.Event())
     assert not nobodys.exists()
     assert sum("is left alone" in line for line in caplog.messages) == 4
     store.engine.dispose()
@@ -150,7 +152,7 @@ def test_a_new_key_is_there_after_a_power_cut_too(tmp_path: Path, monkeypatch: p
         sync(fd)
 
     monkeypatch.setattr(os, "fsync", synced)
-    prepare.secret_key(Settings(data_dir=tmp_path, admin_password="unused here"))
+    startup.secret_key(Settings(data_dir=tmp_path, admin_password="unused here"))
     assert done == ["file", "not named", "folder", "named"]
 
 

@@ -13,10 +13,10 @@ from machine import ROOT, Appliance, Visitor, eventually
 from receiver import Receiver
 from standardwebhooks import Webhook as Verifier
 
-from webhooks.db import Store, db
+from webhooks.db.store import Store, db
 from webhooks.errors import SecretLost
 from webhooks.keyring import Key
-from webhooks.operate.prepare import prepare, rotate_secret_key, secret_key
+from webhooks.runtime.startup import prepare, rotate_secret_key, secret_key
 from webhooks.settings import Settings
 from webhooks.vault import Vault, is_sealed
 

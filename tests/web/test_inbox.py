@@ -12,7 +12,7 @@ from filled import call, states
 from machine import Appliance, Visitor, eventually
 from standardwebhooks import Webhook as Signer
 
-from webhooks.operate.logs import redact
+from webhooks.runtime.logs import redact
 
 Place = tuple[str, str]
 

@@ -16,10 +16,10 @@ from filled import HOSTILE, call, states
 from machine import Appliance, Visitor, eventually
 from receiver import Receiver
 
-from webhooks import search
-from webhooks.events import digest
-from webhooks.events.numbers import number_key, numbers_in, numbers_of
-from webhooks.operate.purge import purge
+from webhooks.events import indexer
+from webhooks.events.phone_numbers import number_key, numbers_in, numbers_of
+from webhooks.retention.purge import purge
+from webhooks.services import delivery_log
 
 Place = tuple[str, str]
 
@@ -134,14 +134,14 @@ def test_a_search_that_finds_little_stops_and_goes_on(
     appliance: Appliance, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page looks at so many rows and no more, says how far it got, and the next goes on from there."""
-    monkeypatch.setattr(search, "_LOOKED_AT", 20)
-    monkeypatch.setattr(search, "_STEP", 10)
+    monkeypatch.setattr(delivery_log, "_LOOKED_AT", 20)
+    monkeypatch.setattr(delivery_log, "_STEP", 10)
     webhook = appliance.webhook(place[0], "http://127.0.0.1:1/", status="ringing")["id"]
     call(appliance, place[1], "ringing", type="outgoing_call")
     call(appliance, place[1], *["ringing"] * 45)
     eventually(lambda: len(ids(appliance, webhook)) == 46)
     service = appliance.app.extensions["spoke"].search
-    wanted = search.Wanted(webhook=webhook, type="outgoing_call")
+    wanted = delivery_log.Wanted(webhook=webhook, type="outgoing_call")
     found: list[int] = []
     cursor: int | None = None
     pages = 0
@@ -161,8 +161,8 @@ def test_streams_are_merged_in_order(
     appliance: Appliance, place: Place, monkeypatch: pytest.MonkeyPatch, webhooks: int, each: int
 ) -> None:
     """A state over many webhooks: each webhook's rows are a stream, read a few at a time."""
-    monkeypatch.setattr(search, "_ROWS", 1)
-    monkeypatch.setattr(search, "_TOGETHER", 7)
+    monkeypatch.setattr(delivery_log, "_ROWS", 1)
+    monkeypatch.setattr(delivery_log, "_TOGETHER", 7)
     names = [f"{place[0]} {number}" for number in range(webhooks)]
     tokens = [appliance.location(name) for name in names]
     made: list[int] = []
@@ -173,7 +173,7 @@ def test_streams_are_merged_in_order(
         for token in tokens:
             call(appliance, token, "ringing")
     service = appliance.app.extensions["spoke"].search
-    page = service.page(search.Wanted(state="held"), count=1000)
+    page = service.page(delivery_log.Wanted(state="held"), count=1000)
     found = [row.id for row in page.rows if row.webhook_id in made]
     assert len(found) == webhooks * each and found == sorted(found, reverse=True)
     for name in names:
@@ -208,8 +208,8 @@ def test_the_purge_forgets_numbers_with_their_events(appliance: Appliance, place
 def test_the_digest_takes_up_where_it_stopped(appliance: Appliance, place: Place) -> None:
     store = appliance.app.extensions["spoke"].store
     call(appliance, place[1], *["ringing"] * 7)
-    digest.catch_up(store)
-    eventually(lambda: not digest.behind(store))
+    indexer.catch_up(store)
+    eventually(lambda: not indexer.behind(store))
     where = appliance.location_id(place[0])
     assert appliance.rows(
         "SELECT sum(events), sum(unmatched) FROM heard WHERE location_id = :l", l=where
@@ -261,7 +261,7 @@ def test_numbers_that_an_older_version_told_apart_are_looked_through_once_more(
     number = f"77{uuid.uuid4().int % 10**9:09}"
     for _ in range(3):
         call(appliance, place[1], "ringing", **{"from": f'"Anna Muster" <{number}>'})
-    eventually(lambda: not digest.behind(store))
+    eventually(lambda: not indexer.behind(store))
     heard = "SELECT sum(events) FROM heard"
     before = appliance.rows(heard)
     with store.write() as session:
@@ -275,7 +275,7 @@ def test_numbers_that_an_older_version_told_apart_are_looked_through_once_more(
         )
     query = "SELECT 1 FROM event_number WHERE number = :n"
     eventually(lambda: len(appliance.rows(query, n=number_key(number))) == 3, 30)
-    eventually(lambda: not digest.behind(store), 30)
+    eventually(lambda: not indexer.behind(store), 30)
     assert appliance.rows(heard) == before
 
 

@@ -15,7 +15,7 @@ from media import desk, sounds
 from receiver import Answer, Receiver
 
 from webhooks.settings import Settings, variable
-from webhooks.web import settings as settings_page
+from webhooks.web.ui import settings as settings_page
 
 Place = tuple[str, str]
 

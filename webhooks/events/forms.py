@@ -5,7 +5,7 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from webhooks.errors import FieldError, InvalidForm, Unreadable, Unsupported
-from webhooks.events.strictjson import Member, Members, unsendable
+from webhooks.events.strict_json import Member, Members, unsendable
 
 _MADE: Final = ("id", "thread_id", "timestamp")  # what a PBX's template leaves empty it does not know
 _NUMBERS: Final = ("from", "to")

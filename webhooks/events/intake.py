@@ -17,14 +17,14 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhooks import apart
-from webhooks.db import WRITE_WAIT, Store, config_version, now_ms
-from webhooks.delivery.wakeup import Waker
-from webhooks.direct import Direct
+from webhooks.db import row_errors
+from webhooks.db.raw import Direct
+from webhooks.db.store import WRITE_WAIT, Store, config_version, now_ms
 from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
-from webhooks.events.body import IncomingEvent
-from webhooks.events.directory import Directory
-from webhooks.events.storing import Accepted, store, wanted_by
+from webhooks.events.routing import Directory
+from webhooks.events.schema import IncomingEvent
+from webhooks.events.storage import Accepted, store, wanted_by
+from webhooks.outbox.wakeup import Waker
 
 _GROUP: Final = 64  # submissions in one transaction
 _ROWS: Final = 1_000  # events and deliveries in one transaction, about
@@ -195,15 +195,15 @@ class Intake:
                 answers.append(_store(direct, directory, submission, room))
                 rows += _rows(submission.stored[there:])
             except Exception as error:
-                if not isinstance(error, SpokeError) and not apart.of_one_row(error):
+                if not isinstance(error, SpokeError) and not row_errors.of_one_row(error):
                     raise
                 direct.run("ROLLBACK TO SAVEPOINT submission")
                 del submission.stored[there:]
                 if isinstance(error, SpokeError):
                     answers.append(error)
                 else:
-                    log.error("intake: an event cannot be stored: %s", apart.reason(error))
-                    answers.append(Busy(f"It could not be stored: {apart.reason(error)}."))
+                    log.error("intake: an event cannot be stored: %s", row_errors.reason(error))
+                    answers.append(Busy(f"It could not be stored: {row_errors.reason(error)}."))
             direct.run("RELEASE SAVEPOINT submission")
         return answers
 

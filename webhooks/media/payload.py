@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from webhooks.media.audio import TYPE
+from webhooks.media.transcode import TYPE
 
 # The intake writes these members, in this order, behind members whose values are texts; inside a text every
 # quotation mark has a backslash before it. So the first place where this stands is the place.

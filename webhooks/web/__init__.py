@@ -5,32 +5,26 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import IntegerConverter
 
-from webhooks.db import Store
+from webhooks.db.store import Store
 from webhooks.settings import Settings
-from webhooks.web import (
-    access,
-    cards,
-    changes,
+from webhooks.web import context
+from webhooks.web.ingest import events, recordings
+from webhooks.web.public import download, health
+from webhooks.web.shared import access, problems, trusted_proxy
+from webhooks.web.ui import (
+    audit,
     deliveries,
-    download,
     erasures,
     export,
-    health,
-    hook,
     inboxes,
+    integrations,
     locations,
     login,
-    pages,
-    problems,
-    proxy,
+    page,
     replays,
-    services,
-    upload,
     webhooks,
 )
-from webhooks.web import (
-    settings as settings_page,
-)
+from webhooks.web.ui import settings as settings_page
 
 
 class _Id(IntegerConverter):
@@ -42,15 +36,15 @@ class _Id(IntegerConverter):
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
     """Hang all doors into the app."""
-    services.init_app(app, settings, store)
-    proxy.init_app(app, settings)
+    context.init_app(app, settings, store)
+    trusted_proxy.init_app(app, settings)
     access.init_app(app)
     problems.init_app(app)
-    pages.init_app(app)
+    page.init_app(app)
     app.url_map.converters["int"] = _Id
     doors = (
-        hook, upload, download, health, login, cards, webhooks, deliveries, export, erasures, replays,
-        inboxes, locations, changes, settings_page, pages,
+        events, recordings, download, health, login, integrations, webhooks, deliveries, export, erasures, replays,
+        inboxes, locations, audit, settings_page, page,
     )  # fmt: skip
     for module in doors:
         app.register_blueprint(module.blueprint)

@@ -11,7 +11,7 @@ from pathlib import Path
 from machine import free_port
 
 from bench.session import Session, accepts, eventually, running
-from webhooks.operate.redis_server import find_server
+from webhooks.runtime.redis_server import find_server
 from webhooks.settings import Settings
 
 

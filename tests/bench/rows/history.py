@@ -14,10 +14,11 @@ from bench import bulk
 from bench.figures import Latency, times
 from bench.report import Line
 from bench.session import Session
-from webhooks.db import Store, now_ms
-from webhooks.delivery import outbox, turns
-from webhooks.delivery.attempt import Outcome
-from webhooks.delivery.outcomes import settle_delivered
+from webhooks.db.store import Store, now_ms
+from webhooks.outbound.attempt import Outcome
+from webhooks.outbox import claim as outbox
+from webhooks.outbox import leases
+from webhooks.outbox.settle import settle_delivered
 from webhooks.settings import Settings
 
 _WEBHOOKS: Final = 10
@@ -108,6 +109,6 @@ def _success(delivery_id: int) -> Outcome:
 def _look(store: Store) -> float:
     begin = time.perf_counter()
     with store.direct_read() as direct:
-        due = turns.due_lanes(direct, _ME, now_ms())
+        due = leases.due_lanes(direct, _ME, now_ms())
     assert len(due) == 1, due
     return time.perf_counter() - begin

@@ -14,7 +14,7 @@ from bench import bulk
 from bench.figures import Latency, times
 from bench.report import Line
 from bench.session import Session
-from webhooks.db import Store
+from webhooks.db.store import Store
 from webhooks.settings import Settings
 
 _WEBHOOKS: Final = 10

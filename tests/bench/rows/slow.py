@@ -7,7 +7,7 @@ from bench.report import Line
 from bench.session import Session
 from bench.sink import Sink
 from bench.sink_server import SLOW_SECONDS
-from webhooks.delivery.options import Options
+from webhooks.outbound.options import Options
 
 _WEBHOOKS = 10
 _TARGET = 600

@@ -1,0 +1,37 @@
+"""Who changed what, when: written in the transaction of the change itself, so that none goes unsaid."""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Final
+
+import sqlalchemy as sa
+
+from webhooks.db.raw import Direct
+from webhooks.db.store import now_ms
+
+_actor: ContextVar[str] = ContextVar("actor", default="The appliance")
+_RECORD: Final = "INSERT INTO change (at, actor, subject, text) VALUES (:at, :actor, :subject, :text)"
+_LONGEST: Final = 2000
+
+
+@contextlib.contextmanager
+def by(actor: str) -> Iterator[None]:
+    """What is changed meanwhile was changed by ``actor``: a page's visitor, a command, an API key."""
+    token = _actor.set(actor[:200])
+    try:
+        yield
+    finally:
+        _actor.reset(token)
+
+
+def record(connection: sa.Connection | Direct, subject: str, text: str) -> None:
+    """Note a change of ``subject`` ("webhook 3", "location Office") in the caller's transaction.
+
+    ``text`` is a sentence without its subject and without secrets.
+    """
+    row = {"at": now_ms(), "actor": _actor.get(), "subject": subject[:200], "text": text[:_LONGEST]}
+    if isinstance(connection, Direct):
+        connection.run(_RECORD, row)
+    else:
+        connection.execute(sa.text(_RECORD), row)

@@ -1,0 +1,79 @@
+"""What all commands share: errors as one sentence, ``--json``, tables, times."""
+
+import functools
+import getpass
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import click
+from flask.cli import AppGroup
+
+from webhooks.audit import by
+from webhooks.errors import SpokeError
+
+ID: Final = click.IntRange(1, (1 << 63) - 1)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def new_group(name: str, help_: str, example: str) -> AppGroup:
+    return AppGroup(name, help=f"{help_}\n\n\b\nExample:\n  {example}")
+
+
+def command(group: click.Group, name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command whose domain errors become one sentence on standard error and exit status 1."""
+
+    def make(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            if any("\udc80" <= letter <= "\udcff" for text in kwargs.values() for letter in str(text)):
+                raise click.UsageError("An argument is not UTF-8.")
+            try:
+                with by(f"command line, {_user()}"):
+                    function(*args, **kwargs)
+            except SpokeError as error:
+                click.echo(str(error), err=True)
+                sys.exit(1)
+
+        run.__doc__ = f"{function.__doc__}\n\n\b\nExample:\n  {example}"
+        return group.command(name)(_JSON(run))
+
+    return make
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+def show(as_json: bool, value: Any, *lines: str) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
+
+
+def table(as_json: bool, rows: list[dict[str, Any]], empty: str) -> None:
+    if as_json or not rows:
+        show(as_json, rows, empty)
+        return
+    columns = list(rows[0])
+    cells = [columns, *([str("any" if row[c] is None else row[c]) for c in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    for line in cells:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def iso(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
+
+
+def moment(text: str) -> datetime:
+    """A time that a person gave: ISO 8601, UTC where it names no zone."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no ISO 8601 time such as 2026-11-24T08:00:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

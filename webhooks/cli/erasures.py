@@ -1,0 +1,89 @@
+"""``erase``: all of a call or of a number, for good. It counts first, and asks."""
+
+import sys
+import time
+from typing import Final
+
+import click
+from click import progressbar
+
+from webhooks.cli import common
+from webhooks.db.models import Erasure
+from webhooks.errors import Conflict, NotFound
+from webhooks.services.erasures import Erasures, Match
+
+_PAUSE_SECONDS: Final = 0.1
+
+
+def command(erasures: Erasures) -> click.Command:
+    holder = click.Group()
+
+    @common.command(holder, "erase", "flask --app app erase --number '+1 920 383 3100'")
+    @click.option("--thread", help="A call's thread_id, whole.")
+    @click.option("--number", help="A number, whole, in any spelling.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    def erase(thread: str | None, number: str | None, yes: bool, as_json: bool) -> None:
+        """Erase one call, or all calls of one number: events, deliveries, attempts and recordings.
+
+        It tells first how many events those are, and which other numbers end alike and stay. Cut off, it is
+        gone on with by the appliance. Test inboxes are emptied as well.
+        """
+        if (thread is None) == (number is None):
+            raise click.UsageError("Give either --thread or --number.")
+        _tell(erasures.look(thread_id=thread, number=number), erasures.knows_all or number is None)
+        if not yes and not click.confirm("Erase them for good?", err=True):
+            raise Conflict("Nothing was erased.")
+        done = _run(erasures, erasures.begin(thread_id=thread, number=number))
+        counts = {"events": done.events, "deliveries": done.deliveries, "attempts": done.attempts,
+                  "media": done.media}  # fmt: skip
+        common.show(as_json, counts, _sentence(done))
+
+    return erase
+
+
+def _tell(found: list[Match], knows_all: bool) -> None:
+    """On standard error: what is there to go, and what ends alike and stays.
+
+    Raises:
+        NotFound: there is nothing to go.
+    """
+    taken = [match for match in found if match.taken]
+    left = [match for match in found if not match.taken]
+    alike = "".join(f"\n  {_line(match)}" for match in left)
+    if not knows_all:
+        click.echo(
+            "Not all events are looked through for their numbers yet: there may be more than are counted "
+            "here. An erasure waits for that and takes them all.",
+            err=True,
+        )
+    elif not taken:
+        ends = f" These end alike; give the one that is meant:{alike}" if left else ""
+        raise NotFound(f"No event has this call or number; it has to be given whole.{ends}")
+    for match in taken:
+        click.echo(f"To be erased: {_line(match)}", err=True)
+    if left:
+        click.echo(f"These end alike and stay; each can be erased by itself:{alike}", err=True)
+
+
+def _line(match: Match) -> str:
+    written = f", written {'; '.join(match.spellings)}" if match.spellings else ""
+    return f"{match.what}: {match.many}{written}"
+
+
+def _run(erasures: Erasures, begun: Erasure) -> Erasure:
+    done = begun
+    with progressbar(length=done.total or 1, label="Erasing", file=sys.stderr) as bar:
+        while done.state == "running":
+            before = done.events
+            done = erasures.step(done.id)
+            bar.update(done.events - before)
+            if done.events == before and done.state == "running" and erasures.knows_all:
+                time.sleep(_PAUSE_SECONDS)  # something is on its way to a receiver
+    return done
+
+
+def _sentence(counts: Erasure) -> str:
+    return (
+        f"Erased: {counts.events} events, {counts.deliveries} deliveries with {counts.attempts} attempts, "
+        f"{counts.media} recordings." + (" Test inboxes were emptied." if counts.events else "")
+    )

@@ -1,0 +1,55 @@
+"""Secrets in the database stay sealed with the present secret key: looked at when the key is another."""
+
+import logging
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+from sqlalchemy.orm.attributes import flag_modified
+
+from webhooks.db.models import InboxMessage, Meta, Webhook
+from webhooks.db.store import Store
+from webhooks.settings import Settings
+from webhooks.vault import readable
+
+_SEALED_WITH: Final = "sealed_with"
+_TOLD: Final = 10
+
+log = logging.getLogger(__name__)
+
+
+def keep_sealed(settings: Settings, store: Store) -> None:
+    """Seal anew what a former key has sealed; say in a line what no key here can open, and what to do."""
+    key_id = store.vault.key_id
+    with store.read() as session:
+        kept = session.get(Meta, _SEALED_WITH)
+        if kept and kept.value == key_id:
+            return
+    with store.write(wait=None) as session:
+        lost = seal_anew(session)
+        if not lost:
+            session.merge(Meta(key=_SEALED_WITH, value=key_id))
+    if lost:
+        where = "SPOKE_SECRET_KEY" if settings.secret_key else str(settings.data / "secret.key")
+        more = f" and {len(lost) - _TOLD} more" if len(lost) > _TOLD else ""
+        log.warning(
+            "The secret key (%s) is not the one that sealed the secrets of webhook %s%s: its attempts fail. "
+            "Restore the former key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secret and "
+            "write the webhook's own headers anew",
+            where, ", ".join(map(str, lost[:_TOLD])), more,
+        )  # fmt: skip
+
+
+def seal_anew(session: orm.Session) -> list[int]:
+    """Seal everything with the present key; the answer are the live webhooks that cannot be read."""
+    lost = []
+    for webhook in session.scalars(sa.select(Webhook).order_by(Webhook.id)):
+        for column in ("secret", "previous_secret", "options"):
+            flag_modified(webhook, column)
+        headers = webhook.options.get("headers")
+        values = list(headers.values()) if isinstance(headers, dict) else []
+        if webhook.deleted_at is None and not all(map(readable, [webhook.secret, *values])):
+            lost.append(webhook.id)
+    for message in session.scalars(sa.select(InboxMessage)):
+        flag_modified(message, "headers")
+    return lost

@@ -1,0 +1,1 @@
+"""The engine in each RQ worker process that claims due deliveries and sends them."""

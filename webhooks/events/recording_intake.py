@@ -1,0 +1,107 @@
+"""A recording's way in: file and event together, or neither (contract, section 3).
+
+The file is checked, forced to the disk and put in its place first, then its row is committed with the event
+and the deliveries. What dies in between leaves a file that nobody owns, which housekeeping takes away.
+"""
+
+import threading
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefused, Unconfirmed
+from webhooks.events.intake import Intake
+from webhooks.events.schema import MediaEvent
+from webhooks.events.storage import Accepted
+from webhooks.media import rows
+from webhooks.media.spool import read_spooled
+from webhooks.media.storage import Folder, Upload
+from webhooks.media.transcode import probe
+from webhooks.outbound.fetch import Fetcher
+from webhooks.outbox.wakeup import MEDIA_QUEUE, SHORT_MEDIA_QUEUE, Waker
+from webhooks.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedMedia:
+    """``media_id`` is None for a duplicate: its file was not kept."""
+
+    event: Accepted
+    media_id: str | None
+
+
+class Recordings:
+    """One for each process that takes recordings. Its threads start with the first one, after any fork."""
+
+    def __init__(self, settings: Settings, intake: Intake) -> None:
+        self._settings, self._intake = settings, intake
+        self._folder = Folder(settings.data)
+        self._waker, self._short_waker = Waker(settings, MEDIA_QUEUE), Waker(settings, SHORT_MEDIA_QUEUE)
+        self._start_lock = threading.Lock()
+        self._started = False  # not the thread's own word: one made before a fork calls itself ended
+        self._fetcher: Fetcher | None = None
+
+    def upload(self, announced: int = 0) -> Upload:
+        """A place for a file on its way in; use it with ``with``. ``announced``: bytes to expect.
+
+        Raises:
+            DiskFull: less than 200 MB of disk would be left.
+        """
+        self._folder.make()
+        self._folder.check_space(announced)
+        return Upload(self._folder, self._settings.max_media)
+
+    def collect(self, event: MediaEvent, upload: Upload) -> str | None:
+        """Get the file that the event names; the answer is its name.
+
+        Raises:
+            InvalidEvent: there is none, or it may not be taken. FetchFailed, TooLarge, DiskFull.
+        """
+        try:
+            if event.path is not None:
+                return read_spooled(self._settings.spool_dirs, event.path, upload.write)
+            if event.url is not None:
+                self._fetch(event.url, upload)
+                return unquote(urlsplit(event.url).path)
+        except (Invalid, TargetRefused) as error:
+            where = "/media_path" if event.path is not None else "/media_url"
+            raise InvalidEvent([FieldError(where, f"cannot be used: {error}".rstrip("."))]) from None
+        raise InvalidEvent(
+            [FieldError("", "has no recording: add the part 'file', or media_path or media_url to the event")]
+        )
+
+    def take(self, sender: bytes, event: MediaEvent, upload: Upload, name: str | None) -> AcceptedMedia:
+        """Keep a file that is there whole, with its event; returns once both are on disk.
+
+        Raises:
+            NoAudio: the file is no recording. Busy, Unauthorised, LocationPaused: as for events.
+        """
+        with upload.reader() as file:
+            milliseconds = probe(file)
+        upload.place()
+        whole = event.with_recording(upload.media_id, name, upload.size, milliseconds)
+        try:
+            accepted = self._intake.submit(sender, [whole])[0]
+        except Unconfirmed as error:
+            upload.leave(error.settled)
+            raise
+        except Busy:  # a connection that was lost in the middle of the commit
+            upload.leave()
+            raise
+        if accepted.duplicate:
+            return AcceptedMedia(accepted, None)
+        upload.keep()
+        self._wake(short=milliseconds is not None and milliseconds <= rows.SHORT_MS)
+        return AcceptedMedia(accepted, upload.media_id)
+
+    def _fetch(self, url: str, upload: Upload) -> None:
+        if self._fetcher is None:
+            self._fetcher = Fetcher(self._settings)
+        self._fetcher.fetch(url, upload.write)
+
+    def _wake(self, *, short: bool) -> None:
+        with self._start_lock:
+            if not self._started:
+                self._started = True
+                self._waker.start()
+                self._short_waker.start()
+        (self._short_waker if short else self._waker).wake()

@@ -1,0 +1,70 @@
+"""Locations and webhooks as the intake sees them: whose token is it, what does it subscribe to."""
+
+import uuid
+from dataclasses import dataclass
+
+from webhooks.db.raw import Direct
+from webhooks.errors import LocationPaused, Unauthorised
+from webhooks.events.matching import Filter
+
+_LOCATIONS = "SELECT id, token_hash, state, created_at FROM location WHERE deleted_at IS NULL"
+_WEBHOOKS = """
+    SELECT id, location_id, kind, type, status, state FROM webhook WHERE deleted_at IS NULL ORDER BY id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A webhook as the intake sees it."""
+
+    webhook_id: int
+    filter: Filter
+    held: bool
+
+
+@dataclass
+class Directory:
+    """Locations and webhooks as of one version of the configuration."""
+
+    version: str
+    tokens: dict[bytes, int]
+    paused: set[int]
+    subscriptions: dict[int, list[Subscription]]
+    namespaces: dict[int, uuid.UUID]
+
+    @classmethod
+    def read(cls, direct: Direct, version: str) -> "Directory":
+        locations = direct.rows(_LOCATIONS)
+        subscriptions: dict[int, list[Subscription]] = {id_: [] for id_, _, _, _ in locations}
+        for id_, location_id, kind, type_, status, state in direct.rows(_WEBHOOKS):
+            if location_id in subscriptions:
+                chosen = Filter(kind, type_, status)
+                subscriptions[location_id].append(Subscription(id_, chosen, state != "active"))
+        return cls(
+            version,
+            {bytes(token): id_ for id_, token, _, _ in locations},
+            {id_ for id_, _, state, _ in locations if state == "paused"},
+            subscriptions,
+            {id_: _namespace(id_, created_at) for id_, _, _, created_at in locations},
+        )
+
+    def location(self, token_hash: bytes) -> int:
+        """The location of a token.
+
+        Raises:
+            Unauthorised: nobody's token. LocationPaused: takes no events now.
+        """
+        location_id = self.tokens.get(token_hash)
+        if location_id is None:
+            raise Unauthorised("No location has this token.")
+        if location_id in self.paused:
+            raise LocationPaused("This location is paused: its events are not taken. Resume it to take them.")
+        return location_id
+
+
+def _namespace(location_id: int, created_at: int) -> uuid.UUID:
+    """Where a location's ids that are no UUIDs become some: its own for ever, whatever its name and token.
+
+    The time of its making tells the first location of one appliance from that of another.
+    """
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"location {location_id}, {created_at}")

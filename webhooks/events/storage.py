@@ -1,0 +1,105 @@
+"""One event and its deliveries in the tables."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from webhooks.db.raw import Direct
+from webhooks.events.routing import Subscription
+from webhooks.events.schema import IncomingEvent
+from webhooks.media import rows
+from webhooks.outbox.claim import NOT_YET
+
+_INSERT_EVENT = """
+    INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched,
+                       origin, body)
+    VALUES (:location_id, :uid,
+            CASE WHEN EXISTS (SELECT 1 FROM event WHERE location_id = :location_id AND uid = :uid)
+                 THEN :derived_id ELSE :message_id END,
+            :thread_key, :type, :subtype, :now, :matched, :origin, :body)
+    ON CONFLICT (location_id, uid, type, subtype) DO NOTHING RETURNING id
+"""
+_TWIN = """
+    SELECT matched FROM event
+    WHERE location_id = :location_id AND uid = :uid AND type = :type AND subtype = :subtype
+"""
+_INSERT_DELIVERY = """
+    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, claims, tries,
+                          attempts, created_at)
+    VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :now, 0, 0, 0, :now)
+"""
+# Until the recording is ready nobody looks at these. ``first_try_at`` counts from the acceptance: a call's
+# later messages wait for a recording as long as for one that fails, 30 seconds.
+_INSERT_WAITING = """
+    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, first_try_at,
+                          claims, tries, attempts, created_at)
+    VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :due, :now, 0, 0, 0, :now)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One event's answer: the id it has now, how many deliveries it got, whether it was known already."""
+
+    id: str
+    deliveries: int
+    duplicate: bool
+
+
+def store(
+    direct: Direct,
+    location_id: int,
+    origin: str,
+    event: IncomingEvent,
+    targets: list[Subscription],
+    now: int,
+) -> Accepted:
+    """Store an event with its deliveries, if it is not there yet."""
+    row = _event_row(location_id, origin, event, len(targets), now)
+    stored = direct.row(_INSERT_EVENT, row)
+    if stored is None:
+        twin = direct.row(_TWIN, row)
+        assert twin is not None, "what stands in an event's way is its twin"
+        return Accepted(event.id, twin[0], True)
+    if event.media:
+        media = event.media
+        rows.insert(direct, media.id, stored[0], media.filename, media.size, media.milliseconds, now)
+    if targets:
+        shared = {"event_id": stored[0], "thread_key": event.thread_key, "type": event.type,
+                  "subtype": event.subtype, "now": now}  # fmt: skip
+        if event.media:
+            shared["due"] = NOT_YET
+        direct.many(
+            _INSERT_WAITING if event.media else _INSERT_DELIVERY,
+            [
+                {**shared, "webhook_id": target.webhook_id, "state": "held" if target.held else "pending"}
+                for target in targets
+            ],
+        )
+    return Accepted(event.id, len(targets), False)
+
+
+def wanted_by(
+    subscriptions: list[Subscription], only_webhook: int | None, event: IncomingEvent
+) -> list[Subscription]:
+    """Those that are to get the event; a test event is for one webhook only."""
+    if only_webhook is not None:
+        return [one for one in subscriptions if one.webhook_id == only_webhook]
+    return [one for one in subscriptions if one.filter.matches(event.type, event.subtype)]
+
+
+def _event_row(location_id: int, origin: str, event: IncomingEvent, matched: int, now: int) -> dict[str, Any]:
+    uid = uuid.UUID(event.id)
+    return {
+        "location_id": location_id,
+        "uid": uid.bytes,
+        "message_id": event.id,
+        "derived_id": str(uuid.uuid5(uid, f"{event.type}/{event.subtype}")),
+        "thread_key": event.thread_key,
+        "type": event.type,
+        "subtype": event.subtype,
+        "matched": matched,
+        "origin": origin,
+        "body": event.body,
+        "now": now,
+    }

@@ -1,0 +1,1 @@
+"""HTTP requests that leave the appliance: checked addresses, deadlines, signatures."""

@@ -1,0 +1,79 @@
+"""SPOKE_PROXY: a forward proxy that is asked for the very address that was checked."""
+
+import base64
+import http.client
+import socket
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from webhooks.cleaning import clean
+from webhooks.errors import ConnectionFailed
+from webhooks.outbound.address_rules import Address
+from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.explain import said
+
+
+def authority(address: Address, port: int) -> str:
+    """``address:port`` as it stands in a request line."""
+    return f"[{address}]:{port}" if address.version == 6 else f"{address}:{port}"
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """``headers`` go with what is asked of it, its credentials if it has any."""
+
+    host: str
+    port: int
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, url: str | None) -> "Proxy | None":
+        """The proxy of a URL ``http://[user:password@]host[:port]``; None for None."""
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        headers = {}
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        return cls(parts.hostname or "", parts.port or 80, headers)
+
+    def reach(
+        self, address: Address, port: int, wait: float, deadline: Deadline, *, tunnel: bool
+    ) -> socket.socket:
+        """A connection to the proxy; with ``tunnel`` one through it to the address. ``wait`` in seconds.
+
+        Raises:
+            ConnectionFailed: the proxy does not answer, or does not let us through.
+        """
+        try:
+            sock = socket.create_connection((self.host, self.port), timeout=wait)
+        except OSError as error:
+            raise ConnectionFailed(
+                f"The proxy {self.host}:{self.port} cannot be reached: {said(error)}."
+            ) from None
+        if tunnel:
+            deadline.handle = sock
+            try:
+                self._connect(sock, authority(address, port))
+            except BaseException:
+                sock.close()
+                raise
+        return sock
+
+    def _connect(self, sock: socket.socket, target: str) -> None:
+        """Ask for a tunnel (RFC 9110, section 9.3.6)."""
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items()]
+        try:
+            sock.sendall("\r\n".join([*lines, "", ""]).encode("ascii"))
+            answer = http.client.HTTPResponse(sock, method="CONNECT")
+            answer.begin()
+        except (OSError, http.client.HTTPException) as error:
+            raise ConnectionFailed(
+                f"The proxy gave no answer to a request for {target}: {said(error)}."
+            ) from None
+        if not 200 <= answer.status < 300:
+            raise ConnectionFailed(
+                f"The proxy refused to connect to {target}: {answer.status} {clean(answer.reason)[:200]}."
+            )

@@ -1,0 +1,1 @@
+"""SQL over the delivery table: claim, settle, leases, hold, replay; and the wake-up through RQ."""

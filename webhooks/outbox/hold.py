@@ -1,0 +1,113 @@
+"""What becomes of open deliveries when their webhook is paused, disabled, resumed or deleted.
+
+The webhook's row says what should be; ``step`` moves its deliveries there, a bounded batch in each
+transaction. So a change of 100,000 rows holds nobody up, and one cut short by a crash is taken up again.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from webhooks.db import row_errors
+from webhooks.db.raw import Direct
+from webhooks.db.store import Store, config_changed, now_ms
+from webhooks.outbox.set_aside import set_aside
+
+BATCH: Final = 500
+
+_UNSETTLED = sa.text("""
+    SELECT w.id FROM webhook w
+    WHERE (w.deleted_at IS NOT NULL OR w.state <> 'active' OR w.resume IS NOT NULL) AND (
+        w.resume IS NOT NULL AND w.deleted_at IS NULL
+        OR EXISTS (SELECT 1 FROM delivery d
+                   WHERE d.webhook_id = w.id AND d.state = 'pending' AND d.owner IS NULL)
+        OR w.deleted_at IS NOT NULL
+           AND EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'held'))
+""")
+_WANTED: Final = "SELECT state, resume, deleted_at FROM webhook WHERE id = :w"
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """What is done with which deliveries."""
+
+    change: str
+    states: str
+
+    @property
+    def select(self) -> str:
+        return f"""
+            SELECT id FROM delivery WHERE webhook_id = :w AND state IN ({self.states}) AND owner IS NULL
+            ORDER BY id LIMIT :most
+        """
+
+    @property
+    def update(self) -> str:
+        return f"""
+            UPDATE delivery SET {self.change}
+            WHERE id IN :ids AND state IN ({self.states}) AND owner IS NULL
+        """
+
+
+_DELETE: Final = _Move(
+    "state = 'dropped', reason = 'webhook deleted', settled_at = :now", "'pending', 'held'"
+)
+_HOLD: Final = _Move("state = 'held', reason = NULL", "'pending'")
+_SEND: Final = _Move(
+    "state = 'pending', due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END", "'held'"
+)
+_DROP: Final = _Move("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
+_RESUMED: Final = "UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :w"
+_HEALED: Final = """
+    UPDATE lane SET failures = 0, broken = 0, not_before = 0, probe_at = 0, failing_since = NULL
+    WHERE webhook_id = :w
+"""
+
+
+def unsettled(connection: sa.Connection) -> list[int]:
+    """Webhooks whose deliveries are not yet where they should be."""
+    return list(connection.execute(_UNSETTLED).scalars())
+
+
+def step(direct: Direct, webhook_id: int) -> int | None:
+    """Move one batch; the answer is how many rows it found to move, None when all are there."""
+    wanted = direct.row(_WANTED, {"w": webhook_id})
+    assert wanted is not None, "a webhook's row stays"
+    state, resume, deleted_at = wanted
+    if deleted_at is not None:
+        move = _DELETE
+    elif resume:
+        move = _SEND if resume == "send" else _DROP
+    elif state != "active":
+        move = _HOLD
+    else:
+        return None
+    now = now_ms()
+    left = row_errors.left_alone("delivery")
+    found = direct.rows(move.select, {"w": webhook_id, "most": BATCH + len(left)})
+    ids = [id_ for (id_,) in found if id_ not in left][:BATCH]
+    direct.each(
+        ids,
+        lambda some: direct.run(move.update, {"ids": some, "now": now}),
+        lambda one, error: set_aside(direct, one, error, now),
+    )
+    if len(ids) == BATCH:
+        return len(ids)
+    if resume and deleted_at is None:
+        # In the transaction of the last batch: an event that came meanwhile was held with the others.
+        direct.run(_RESUMED, {"w": webhook_id})
+        direct.run(_HEALED, {"w": webhook_id})
+        config_changed(direct)
+    return len(ids) or None
+
+
+def settle_webhook(store: Store, webhook_id: int) -> int:
+    """Move all of a webhook's deliveries; the answer is how many."""
+    total = 0
+    while True:
+        with store.direct() as direct:
+            moved = step(direct, webhook_id)
+        total += moved or 0
+        if moved is None or moved < BATCH:
+            return total

@@ -1,0 +1,142 @@
+"""Sending again: one delivery, or all of a webhook that failed in a span of time.
+
+The second may be long work: it is a row with its progress, goes on in bounded batches that let deliveries
+through between them, may be paused and cancelled, and survives a restart. A delivery is never copied: the
+same row is opened again, its attempts count on, and the ``webhook-id`` stays.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from webhooks.db import row_errors
+from webhooks.db.store import now_ms
+
+BATCH: Final = 500
+RESENDABLE: Final = ("failed", "expired", "dropped", "delivered")
+
+
+def _ids(sql: str) -> sa.TextClause:
+    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
+
+
+# first_try_at 0: an old message must not hold back its call's later ones, nor is it too old for its webhook:
+# somebody wants it sent.
+_REOPEN = _ids("""
+    UPDATE delivery SET state = :state, reason = NULL, settled_at = NULL, tries = 0, claims = 0,
+           first_try_at = 0, due_at = :now
+    WHERE id IN :ids AND state IN ('failed', 'expired', 'dropped', 'delivered')
+""")
+_COUNT = sa.text("""
+    SELECT count(*) FROM delivery WHERE webhook_id = :w AND state = :state
+    AND created_at >= :since AND created_at < :until
+""")
+_LAST = sa.text("SELECT coalesce(max(id), 0) FROM delivery")
+_BEGIN = sa.text("""
+    INSERT INTO replay (webhook_id, state, states, since_ms, until_ms, last_id, cursor_id, total, done,
+                        created_at)
+    VALUES (:w, 'running', :states, :since, :until, :last, 0, :total, 0, :now) RETURNING id
+""")
+_RUNNING = sa.text("SELECT id FROM replay WHERE state = 'running' ORDER BY id")
+_TASK = """
+    SELECT r.*, w.state AS webhook_state, w.resume, w.deleted_at
+    FROM replay r JOIN webhook w ON w.id = r.webhook_id WHERE r.id = :id
+"""
+# Not by time in the query: the clock may have been set back, and then ids and times run apart.
+_ROWS = sa.text(f"""
+    SELECT id, created_at FROM delivery WHERE webhook_id = :w AND state = :state
+    AND id > :cursor AND id <= :last ORDER BY id LIMIT {BATCH}
+""")
+_ADVANCE = sa.text("""
+    UPDATE replay SET states = :states, cursor_id = :cursor, done = done + :done, state = :state,
+           finished_at = :finished WHERE id = :id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Which deliveries: of these states, accepted from ``since`` up to ``until`` (ms UTC)."""
+
+    since: int
+    until: int
+    states: tuple[str, ...] = ("failed",)
+
+
+def reopen(connection: sa.Connection, ids: Sequence[int], state: str) -> int:
+    """Open settled deliveries again as ``state``, pending or held; the answer is how many were settled."""
+    if not ids:
+        return 0
+    return connection.execute(_REOPEN, {"ids": list(ids), "state": state, "now": now_ms()}).rowcount
+
+
+def count(connection: sa.Connection, webhook_id: int, span: Span) -> int:
+    """How many deliveries a replay would send again."""
+    found = 0
+    for state in span.states:
+        parameters = {"w": webhook_id, "state": state, "since": span.since, "until": span.until}
+        found += connection.execute(_COUNT, parameters).scalar_one()
+    return found
+
+
+def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
+    """Note a replay to be done; the answer is its id. What fails after this moment is not part of it."""
+    return int(
+        connection.execute(
+            _BEGIN,
+            {
+                "w": webhook_id, "states": ",".join(span.states), "since": span.since, "until": span.until,
+                "last": connection.execute(_LAST).scalar_one(), "total": count(connection, webhook_id, span),
+                "now": now_ms(),
+            },
+        ).scalar_one()
+    )  # fmt: skip
+
+
+def running(connection: sa.Connection) -> list[int]:
+    """Replays that have more to do."""
+    return list(connection.execute(_RUNNING).scalars())
+
+
+def step(connection: sa.Connection, replay_id: int) -> bool:
+    """Do one batch; whether there is more to do. Two processes may take turns at one replay."""
+    lock = " FOR UPDATE OF r" if connection.dialect.name == "postgresql" else ""
+    task = connection.execute(sa.text(_TASK + lock), {"id": replay_id}).one()
+    if task.state != "running":
+        return False
+    if task.deleted_at is not None:
+        _advance(connection, task, "", task.cursor_id, 0, "cancelled")
+        return False
+    present, _, later = task.states.partition(",")
+    parameters = {"w": task.webhook_id, "state": present, "cursor": task.cursor_id, "last": task.last_id}
+    rows = connection.execute(_ROWS, parameters).all()
+    chosen = [row.id for row in rows if task.since_ms <= row.created_at < task.until_ms]
+    state = target_state(task.webhook_state, task.resume)
+    opened: list[int] = []
+    row_errors.each(
+        connection.begin_nested,
+        chosen,
+        lambda some: opened.append(reopen(connection, some, state)),
+        lambda one, error: row_errors.leave("delivery", one, error),
+    )
+    done = sum(opened)
+    if len(rows) == BATCH:
+        _advance(connection, task, task.states, rows[-1].id, done, "running")
+    else:  # the next of the states, from its start
+        _advance(connection, task, later, 0, done, "running" if later else "done")
+    return bool(later) or len(rows) == BATCH
+
+
+def target_state(webhook_state: str, resume: str | None) -> str:
+    """What a delivery is opened as: a paused or disabled webhook holds."""
+    return "pending" if webhook_state == "active" and resume is None else "held"
+
+
+def _advance(connection: sa.Connection, task: Any, states: str, cursor: int, done: int, state: str) -> None:
+    finished = None if state == "running" else now_ms()
+    connection.execute(
+        _ADVANCE,
+        {"id": task.id, "states": states or task.states, "cursor": cursor, "done": done, "state": state,
+         "finished": finished},
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Removal of what is old or erased: purge, events with all that belongs to them, media files."""

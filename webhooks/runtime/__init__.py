@@ -1,0 +1,1 @@
+"""The processes of the appliance, and what starts, watches and stops them."""

@@ -1,0 +1,268 @@
+"""``python app.py``: starts everything, keeps it running, and stops it.
+
+What takes long, the loading of all modules, comes after what can refuse a start (settings, lock, port).
+"""
+
+import contextlib
+import fcntl
+import functools
+import importlib
+import logging
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from webhooks.data_dir import make_ready
+from webhooks.errors import SpokeError, StartError
+from webhooks.runtime import logs
+from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
+from webhooks.runtime.supervisor import Child, Supervisor
+from webhooks.settings import VERSION, Settings, load_settings
+
+_START_SECONDS: Final = 30.0
+
+USAGE: Final = """\
+usage: python app.py            start the appliance: web server, workers, Redis, all of it
+       python app.py web        start the web half alone, beside workers elsewhere
+       python app.py worker     start the delivery workers alone, beside web servers elsewhere
+       flask --app app --help   administration: locations, webhooks, keys
+Settings are environment variables; README.md lists them."""
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str], web: str) -> int:
+    """Run what the command line asks for; the answer is the exit status.
+
+    ``web`` names the module whose import makes ``app``, the WSGI application.
+    """
+    if arguments not in ([], ["web"], ["worker"]):
+        print(USAGE)
+        return 0 if arguments in (["-h"], ["--help"]) else 2
+    try:
+        settings = load_settings()
+        if arguments == ["web"]:
+            return run_web(settings, web)
+        return run_workers(settings) if arguments else run_appliance(settings, web)
+    except SpokeError as error:
+        print(f"Spoke Webhooks: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:  # a disk that is full, a folder that may not be written
+        print(f"Spoke Webhooks: the start failed: {error}", file=sys.stderr)
+        return 1
+
+
+def run_appliance(settings: Settings, web: str) -> int:
+    """The whole appliance in the foreground; the answer is the exit status.
+
+    Raises:
+        StartError: a port in use, a data dir taken or not writable, no Redis server, no database.
+    """
+    started = time.monotonic()
+    logs.set_up("appliance", settings.log)
+    supervisor = Supervisor()
+    with _only_one(settings) as lock, _listening(settings) as listener, supervisor.signals() as wakeup:
+        _say(f"Spoke Webhooks {VERSION}, data in {settings.data}")
+        try:
+            if settings.redis_url:
+                _say("Redis: the server of REDIS_URL")
+            else:
+                supervisor.last = _start_redis(settings, (lock, listener.fileno()))
+            try:
+                app = importlib.import_module(web).app  # makes the keys, the schema, the first password
+            except SystemExit:  # it has said why
+                return 1
+            _say("Database: ready")
+            supervisor.children += [
+                *worker_children(settings, close=(lock, listener.fileno())),
+                *web_children(app, listener, close=(lock,)),
+            ]
+            supervisor.run(wakeup, _Announcement(settings, started))
+        finally:
+            _say("Stopping…")
+            supervisor.stop()
+            if supervisor.last:
+                remove_folder(settings)
+    _say("Stopped.")
+    return 0
+
+
+def run_web(settings: Settings, web: str) -> int:
+    """The web half alone, beside workers elsewhere; the answer is the exit status.
+
+    Raises:
+        StartError: a port in use, or the data dir or the database cannot be used.
+    """
+    logs.set_up("appliance", settings.log)
+    with _listening(settings) as listener:
+        try:
+            app = importlib.import_module(web).app
+        except SystemExit:  # it has said why
+            return 1
+        supervisor = Supervisor(web_children(app, listener, close=()))
+        with supervisor.signals() as wakeup:
+            _say(f"Spoke Webhooks {VERSION}, the web half alone: {settings.base_url}  (Ctrl-C stops)")
+            try:
+                supervisor.run(wakeup, lambda: None)
+            finally:
+                supervisor.stop()
+    return 0
+
+
+def run_workers(settings: Settings) -> int:
+    """The worker half alone, beside an appliance or web servers elsewhere; the answer is the exit status.
+
+    Raises:
+        StartError: the data dir or the database cannot be used.
+    """
+    from webhooks.db.store import Store
+    from webhooks.runtime.startup import prepare, print_password, secret_key
+
+    logs.set_up("workers", settings.log)
+    secret_key(settings)
+    print_password(prepare(settings, Store(settings)))
+    supervisor = Supervisor(worker_children(settings, close=()))
+    with supervisor.signals() as wakeup:
+        _say(f"Spoke Webhooks {VERSION}: {settings.workers} delivery workers")
+        try:
+            supervisor.run(wakeup, lambda: None)
+        finally:
+            supervisor.stop()
+    return 0
+
+
+def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
+    """All but web and Redis. ``close``: descriptors of the supervisor's that are not theirs."""
+    from webhooks.runtime import converter, housekeeping, worker
+
+    def child(name: str, run: Callable[[Settings, str], int]) -> Child:
+        return Child(name, functools.partial(run, settings, name), close)
+
+    workers = [child(f"worker-{number}", worker.run) for number in range(1, settings.workers + 1)]
+    media = [child("media", converter.run), child("media-short", converter.run_short)]
+    return [*workers, *media, child("housekeeping", housekeeping.run)]
+
+
+def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> list[Child]:
+    """The web processes. The socket is the supervisor's: while one starts anew, callers wait in its queue."""
+    from webhooks.runtime.webserver import PROCESSES, serve
+
+    run = functools.partial(serve, app, listener)
+    return [Child(f"web-{number}", run, close) for number in range(1, PROCESSES + 1)]
+
+
+def _say(line: str) -> None:
+    logging.getLogger("webhooks").info("%s", line)
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Iterator[int]:
+    """One appliance a data dir."""
+    make_ready(settings)
+    data = settings.data
+    try:
+        fd = os.open(data / "appliance.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise StartError(
+            f"SPOKE_DATA_DIR={data} is in use by another appliance. Stop that one, or set another data dir."
+        ) from None
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    host = "" if settings.host == "*" else settings.host
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, settings.port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        if isinstance(error, socket.gaierror):
+            raise StartError(f"SPOKE_HOST={settings.host} is no address of this machine.") from None
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise StartError(
+            f"SPOKE_PORT={settings.port} on SPOKE_HOST={settings.host} cannot be used: {reason}. "
+            "Choose another port or address, or stop what uses it."
+        ) from None
+    with listener:
+        yield listener
+
+
+def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
+    server = find_server(settings)
+    path = settings.redis_socket
+    config = write_config(settings)
+    child = Child("redis", lambda: exec_server(server, config), close)
+    path.unlink(missing_ok=True)
+    child.start()
+    until = time.monotonic() + 5
+    while not _accepts(path):
+        ended = child.pid and os.waitpid(child.pid, os.WNOHANG)[0]
+        if ended or time.monotonic() > until:
+            if not ended:
+                child.signal(9)
+            named = f"SPOKE_REDIS_SERVER={server}" if settings.redis_server else str(server)
+            raise StartError(f"The embedded Redis server did not start ({named}); set another one.")
+        time.sleep(0.01)
+    _say(f"Redis: {server.name} from {server.parent}")
+    return child
+
+
+def _accepts(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
+
+
+class _Announcement:
+    """Says once that all is ready, with the address last."""
+
+    def __init__(self, settings: Settings, started: float) -> None:
+        self._settings, self._started = settings, started
+        self._said = False
+
+    def __call__(self) -> None:
+        if self._said:
+            return
+        ready = self._ready()
+        waited = time.monotonic() - self._started
+        if not ready and waited <= _START_SECONDS:
+            return
+        self._said = True
+        if not ready:
+            log.warning("not ready after %.0f s; /readyz says what is missing", waited)
+        if self._settings.wildcard_host and not self._settings.public_url:
+            log.warning(
+                "SPOKE_PUBLIC_URL is not set: links to media start with %s, which receivers may not know",
+                self._settings.base_url,
+            )
+        _say(f"Ready after {waited:.1f} s: {self._settings.base_url}  (Ctrl-C stops)")
+
+    def _ready(self) -> bool:
+        host = "127.0.0.1" if self._settings.wildcard_host else self._settings.host
+        address = f"http://{f'[{host}]' if ':' in host else host}:{self._settings.port}/readyz"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(address, timeout=0.5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False

@@ -1,0 +1,267 @@
+"""A caller's connection: waitress's channel, with a time limit on every wait.
+
+Only the server's loop waits for callers. A thread has a request when it is there whole; one with a long body
+as soon as its head is there, so that the application can refuse it, and reads the body as it comes.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.channel import ClientDisconnected, HTTPChannel
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import Error
+
+from webhooks.runtime.http_request import Request
+
+REQUEST_SECONDS: Final = 10.0  # for a request's head, and its body if that is short
+KEEP_ALIVE_SECONDS: Final = 75.0
+TAKING_SECONDS: Final = 30.0  # without a byte of an answer taken
+_LINGER_SECONDS: Final = (2.0, 10.0)  # without a byte, and in all, for who has its answer (RFC 9112, 9.6)
+_TURN_BYTES: Final = 1 << 20  # of a file in one turn of the loop: the others have theirs
+_PIECE_BYTES: Final = 1 << 18
+
+serving: Final = threading.local()  # ``connection``: whose request the thread works at
+
+
+class _Timeout(Error):  # type: ignore[misc]  # waitress has no types
+    code = HTTPStatus.REQUEST_TIMEOUT
+
+
+class _Stretch(NamedTuple):
+    """A part of a file that the kernel is to send."""
+
+    file: int
+    begin: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+class SentFile(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
+    """``wsgi.file_wrapper``: sendfile(2), by the loop; no thread waits for who takes it."""
+
+    def get(self, count: int = -1, skip: bool = False) -> _Stretch:
+        return _Stretch(self.file.fileno(), self.file.tell(), min(self.remain, _TURN_BYTES))
+
+
+class Answer(WSGITask):  # type: ignore[misc]
+    """The application's."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ["wsgi.file_wrapper"] = SentFile
+        environ["spoke.body_to_come"] = self.request.early
+        return environ
+
+    def build_response_header(self) -> bytes:
+        if self.request.open or self.channel.server.stopping:
+            self.set_close_on_finish()
+        head: bytes = super().build_response_header()
+        return head
+
+
+class Refusal(ErrorTask):  # type: ignore[misc]
+    """The server's own, as a problem document (RFC 9457)."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        status = HTTPStatus(error.code)
+        about = {"type": "about:blank", "title": status.phrase, "status": status}
+        body = json.dumps({**about, "detail": error.body}).encode()
+        self.status = f"{status} {status.phrase}"
+        self.response_headers.append(("Content-Type", "application/problem+json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Connection(HTTPChannel):  # type: ignore[misc]
+    """Its methods are the loop's, but for ``service`` and what that calls."""
+
+    parser_class = Request
+    task_class = Answer
+    error_task_class = Refusal
+    request: Request | None
+    will_close: bool
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        self.since = self.moved = time.monotonic()  # the request's first byte; the last byte in or out
+        self.served = self.lingering = self.heard_all = False
+        self._left_in_turn = _TURN_BYTES
+        self._ahead = b""  # what came behind a request that is not answered yet
+        super().__init__(*arguments, **more)
+
+    # --- in ---
+
+    def readable(self) -> bool:
+        if self.lingering:
+            return True
+        if self.heard_all or self.will_close or self.close_when_flushed or self._ahead:
+            return False
+        if self.request is not None and self.request.handed and self.request.body is not None:
+            return not self.request.body.full
+        return not self.requests and not self.total_outbufs_len
+
+    def handle_read(self) -> None:
+        request = self.request
+        size = _PIECE_BYTES if self.lingering or (request and request.content_length) else self.adj.recv_bytes
+        try:
+            data = self.socket.recv(size)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.drop()
+            return
+        if data:
+            self.moved = time.monotonic()
+            self.received(data)
+        elif self.lingering or not (self.request or self.requests or self.total_outbufs_len):
+            self.drop()
+        else:  # half closed: the answer may still be wanted
+            self.heard_all = True
+            if self.request is not None:
+                self._end_request("broke off")
+
+    def received(self, data: bytes) -> None:
+        with self.requests_lock:
+            if self.lingering or self.will_close or self.close_when_flushed:
+                return
+            while data:
+                request = self.request
+                if request is None:
+                    if not self.idle:  # one at a time: else who takes no answers would get threads for more
+                        self._ahead = data
+                        return
+                    request = self.request = self.parser_class(self.adj)
+                    self.since = self.moved
+                data = data[request.received(data) :]
+                self._look_at(request)
+
+    def go_on(self) -> None:
+        """Look at what came behind a request, once its answer has gone."""
+        if self._ahead and self.idle:
+            data, self._ahead = self._ahead, b""
+            self.received(data)
+
+    def _look_at(self, request: Request) -> None:
+        if request.completed:
+            self.sent_continue = False
+            self.request = None
+            if request.body is not None:
+                request.body.end("has broken chunks" if request.error else "")
+            if not request.empty and not request.handed:
+                self._hand_over(request)
+        elif request.long and not request.handed:
+            body = request.body
+            assert body is not None
+            request.early = True
+            body.taken = self.server.pull_trigger
+            if request.expect_continue:
+                body.wanted = self._continue
+            request.expect_continue = False
+            self._hand_over(request)
+        elif request.expect_continue and request.headers_finished and not self.requests:
+            self.send_continue()
+
+    def _continue(self) -> None:
+        """In a thread: its caller waits until somebody wants the body."""
+        interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+        with self.outbuf_lock, contextlib.suppress(ClientDisconnected, OSError):
+            if self.total_outbufs_len:  # an answer before this one is on its way: not in between
+                self.write_soon(interim)
+            elif self.connected:
+                self.send(interim, do_close=False)
+
+    def _hand_over(self, request: Request) -> None:
+        request.handed = self.served = True
+        self.requests.append(request)
+        if len(self.requests) == 1:
+            self.server.add_task(self)
+
+    def _end_request(self, fault: str, error: Error | None = None) -> None:
+        with self.requests_lock:
+            request = self.request
+            if request is not None:
+                request.end(fault)
+                request.error = error or request.error
+                self._look_at(request)
+
+    # --- out ---
+
+    def service(self) -> None:
+        """In a thread: answer a request."""
+        serving.connection = self
+        super().service()
+
+    def writable(self) -> bool:
+        if self.requests and not self.will_close:
+            return bool(self.total_outbufs_len >= self.adj.send_bytes)
+        return bool(super().writable())
+
+    def handle_write(self) -> None:
+        self._left_in_turn = _TURN_BYTES
+        super().handle_write()
+        self.go_on()
+
+    def send(self, data: bytes | _Stretch, do_close: bool = True) -> int:
+        if not isinstance(data, _Stretch):
+            sent: int = super().send(data, do_close)
+        elif self._left_in_turn <= 0:
+            sent = 0
+        else:
+            try:
+                sent = os.sendfile(self.socket.fileno(), *data)
+            except BlockingIOError:
+                sent = 0
+            self._left_in_turn -= sent
+        if sent:
+            self.moved = time.monotonic()
+        return sent
+
+    # --- the end ---
+
+    def handle_close(self) -> None:
+        """After the last answer half-close, and take in what still comes: else it might be lost."""
+        if self.will_close and self.connected and not self.lingering:
+            self.lingering, self.will_close = True, False
+            self.since = self.moved = time.monotonic()
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+                return
+            except OSError:
+                pass  # it has gone
+        self.drop()
+
+    def drop(self) -> None:
+        """Close at once, whatever is under way."""
+        if self.request is not None:
+            self.request.end("broke off")
+        super().handle_close()
+
+    @property
+    def idle(self) -> bool:
+        return not self.requests and not self.total_outbufs_len
+
+    def grow_older(self, now: float, stopping: bool) -> None:
+        """End what has waited long enough."""
+        still = now - self.moved
+        if self.lingering:
+            if stopping or still > _LINGER_SECONDS[0] or now - self.since > _LINGER_SECONDS[1]:
+                self.drop()
+        elif not self.idle:
+            if self.total_outbufs_len and still > TAKING_SECONDS:
+                self.drop()
+        elif self.request is not None:
+            if now - self.since > REQUEST_SECONDS:
+                seconds = f"{REQUEST_SECONDS:.0f} seconds"
+                self._end_request("came too slowly", _Timeout(f"The request was not there within {seconds}."))
+        elif stopping or self.heard_all or still > (KEEP_ALIVE_SECONDS if self.served else REQUEST_SECONDS):
+            self.drop()

@@ -1,0 +1,44 @@
+"""API keys."""
+
+import secrets
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from webhooks.audit import record
+from webhooks.db.models import ApiKey
+from webhooks.db.store import Store, config_changed
+from webhooks.errors import Conflict, NotFound
+from webhooks.services.lookup import checked_name, now, token_hash
+
+
+class Keys:
+    """The part of the Registry that is about API keys."""
+
+    _store: Store
+
+    def api_keys(self) -> Sequence[ApiKey]:
+        with self._store.read() as session:
+            return session.scalars(sa.select(ApiKey).order_by(ApiKey.name)).all()
+
+    def add_key(self, name: str) -> tuple[ApiKey, str]:
+        """A new API key, which is not kept."""
+        name, key = checked_name(name), f"spoke_{secrets.token_urlsafe(32)}"
+        with self._store.write() as session:
+            if session.scalar(sa.select(ApiKey).where(ApiKey.name == name)):
+                raise Conflict(f"There is a key {name!r} already; revoke it first or choose another name.")
+            row = ApiKey(name=name, key_hash=token_hash(key), created_at=now())
+            session.add(row)
+            config_changed(session.connection())
+            record(session.connection(), f"API key {name}", "added")
+            session.flush()
+            return row, key
+
+    def revoke_key(self, name: str) -> None:
+        with self._store.write() as session:
+            row = session.scalar(sa.select(ApiKey).where(ApiKey.name == name))
+            if row is None:
+                raise NotFound(f"There is no key {name!r}.")
+            session.delete(row)
+            config_changed(session.connection())
+            record(session.connection(), f"API key {name}", "revoked")

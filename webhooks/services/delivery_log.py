@@ -1,0 +1,290 @@
+"""The delivery log: which deliveries, newest first, a page at a time.
+
+Every page costs the same, with a million deliveries as with a thousand. What an index can find (a webhook, a
+state, a call, a number, a time) it finds; whatever else is asked for is looked for among that in bounded
+steps, and a page that has looked far enough says how far it got and goes on from there.
+"""
+
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from webhooks.catalogue import STATES
+from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
+from webhooks.db.store import Store
+from webhooks.errors import Busy
+from webhooks.events import indexer
+from webhooks.events.phone_numbers import number_key
+from webhooks.events.schema import thread_key
+
+PAGE: Final = 50
+_STEP: Final = 150
+_LOOKED_AT: Final = 3_000  # rows that one page looks at
+_STREAMS: Final = 1_000  # webhooks × states that are merged; above, all deliveries are gone through
+_TOGETHER: Final = 100  # streams in one statement
+_ROWS: Final = 300  # read at a time from all streams
+_NUMBERS: Final = 20  # different numbers that may end as asked
+_NEWEST: Final = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to list; None leaves it open. ``since`` ≤ accepted < ``until``; ``number`` is a number's end."""
+
+    webhook: int | None = None
+    location: int | None = None
+    state: str | None = None
+    type: str | None = None
+    status: str | None = None
+    thread: str | None = None
+    number: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def all(self) -> bool:
+        return all(getattr(self, field.name) is None for field in fields(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """``older`` is the cursor of the next page, None at the end. ``looked_to``: no more was found down to
+    this time, though there may be more behind it. ``last`` are the deliveries' last attempts."""
+
+    rows: Sequence[Delivery]
+    last: dict[int, Attempt]
+    older: int | None
+    looked_to: datetime | None
+
+
+class Search:
+    """Raises Busy where the database cannot be read."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def page(self, wanted: Wanted, before: int | None = None, count: int = PAGE) -> Page:
+        """Deliveries with ids below ``before``, newest first, with their events and webhooks."""
+        if wanted.number:
+            self._catch_up()
+        with self._store.read() as session:
+            ids, looked_to = _matching(session, wanted, before or _NEWEST, count + 1)
+            shown = ids[:count]
+            rows = session.scalars(sa.select(Delivery).where(Delivery.id.in_(shown)).options(*_SHOWN)).all()
+            rows = sorted(rows, key=lambda row: -row.id)
+            older = shown[-1] if len(ids) > count else looked_to
+            behind = session.get(Delivery, looked_to) if looked_to and len(ids) <= count else None
+            return Page(rows, _last_attempts(session, rows), older, behind.created_at if behind else None)
+
+    def _catch_up(self) -> None:
+        try:
+            indexer.catch_up(self._store)
+        except Busy:
+            return  # what came in the last second is found a second later
+
+
+_SHOWN = (
+    orm.joinedload(Delivery.event),
+    orm.joinedload(Delivery.webhook).joinedload(Webhook.location),
+)
+
+
+def _last_attempts(session: orm.Session, rows: Iterable[Delivery]) -> dict[int, Attempt]:
+    query = (
+        sa.select(Attempt)
+        .join(Delivery, sa.and_(Delivery.id == Attempt.delivery_id, Delivery.attempts == Attempt.n))
+        .where(Delivery.id.in_([row.id for row in rows]))
+        .options(orm.load_only(Attempt.status, Attempt.error, Attempt.milliseconds, Attempt.started_at))
+    )
+    return {attempt.delivery_id: attempt for attempt in session.scalars(query)}
+
+
+def _matching(session: orm.Session, wanted: Wanted, before: int, count: int) -> tuple[list[int], int | None]:
+    """Ids, newest first; and, where the search gave up before it had ``count``, the last id it looked at."""
+    bottom, top = _bounds(session, wanted)
+    found: list[int] = []
+    looked = 0
+    candidates = _candidates(session, wanted, min(before, top))
+    while batch := list(itertools.islice(candidates, _STEP)):
+        inside = [id_ for id_ in batch if id_ >= bottom]
+        found += _filtered(session, wanted, inside)
+        looked += len(batch)
+        if len(found) >= count or len(inside) < len(batch):
+            return found[:count], None
+        if looked >= _LOOKED_AT:
+            return found, batch[-1]
+    return found, None
+
+
+def _filtered(session: orm.Session, wanted: Wanted, ids: list[int]) -> list[int]:
+    """Which of the candidates are wanted in every respect.
+
+    Looked up by their ids and judged here: SQLite, which knows no statistics, would take an index by webhook
+    for a condition on it and go through all of that webhook's rows.
+    """
+    columns = (Delivery.id, Delivery.webhook_id, Delivery.state, Delivery.type, Delivery.subtype,
+               Delivery.thread_key, Delivery.created_at)  # fmt: skip
+    rows = session.execute(sa.select(*columns).where(Delivery.id.in_(ids))).all() if ids else []
+    own = None if wanted.location is None else set(_webhooks(session, wanted.location))
+    thread = thread_key(wanted.thread) if wanted.thread else None
+    fixed = (("webhook_id", wanted.webhook), ("state", wanted.state), ("type", wanted.type),
+             ("subtype", wanted.status), ("thread_key", thread))  # fmt: skip
+    found = [
+        row.id
+        for row in rows
+        if all(value is None or getattr(row, name) == value for name, value in fixed)
+        and (own is None or row.webhook_id in own)
+        and (wanted.since is None or row.created_at >= wanted.since)
+        and (wanted.until is None or row.created_at < wanted.until)
+    ]
+    return sorted(found, reverse=True)
+
+
+def _bounds(session: orm.Session, wanted: Wanted) -> tuple[int, int]:
+    """Ids between which the span of time lies. Ids follow time, but for a clock that was set back."""
+    bottom, top = 0, _NEWEST
+    if wanted.since is not None:
+        query = sa.select(Event.id).where(Event.accepted_at >= wanted.since).order_by(Event.accepted_at)
+        first = session.scalar(query.limit(1))
+        bottom = _delivery_at(session, first) if first else _NEWEST
+    if wanted.until is not None:
+        query = sa.select(Event.id).where(Event.accepted_at >= wanted.until).order_by(Event.accepted_at)
+        next_ = session.scalar(query.limit(1))
+        top = _delivery_at(session, next_) if next_ else _NEWEST
+    return bottom, top
+
+
+def _delivery_at(session: orm.Session, event_id: int) -> int:
+    """The first delivery of this event or a later one."""
+    query = (
+        sa.select(Delivery.id).where(Delivery.event_id >= event_id).order_by(Delivery.event_id, Delivery.id)
+    )
+    return session.scalar(query.limit(1)) or _NEWEST
+
+
+def _candidates(session: orm.Session, wanted: Wanted, before: int) -> Iterator[int]:
+    """Ids below ``before``, newest first, by the index that leaves the fewest."""
+    if wanted.thread:
+        return _of_events(session, _thread_events(session, thread_key(wanted.thread), before), before)
+    if wanted.number:
+        return _of_events(session, _number_events(session, wanted.number, before), before)
+    if wanted.webhook or wanted.state or wanted.location:
+        return _of_streams(session, wanted, before)
+    return _all(session, before)
+
+
+def _all(session: orm.Session, before: int) -> Iterator[int]:
+    while True:
+        query = sa.select(Delivery.id).where(Delivery.id < before).order_by(Delivery.id.desc()).limit(_STEP)
+        batch = session.scalars(query).all()
+        yield from batch
+        if len(batch) < _STEP:
+            return
+        before = batch[-1]
+
+
+def _of_streams(session: orm.Session, wanted: Wanted, before: int) -> Iterator[int]:
+    """Each webhook and state is a stream by its index, newest first; they are merged."""
+    webhooks = [wanted.webhook] if wanted.webhook else _webhooks(session, wanted.location)
+    streams = list(itertools.product(webhooks, [wanted.state] if wanted.state else list(STATES)))
+    if len(streams) > _STREAMS:
+        yield from _all(session, before)
+        return
+    each = max(5, _ROWS // max(1, len(streams)))
+    while True:
+        tops = _tops(session, streams, before, each)
+        # Below the last of a stream that may go on, the others may have more to come first.
+        floor = max((ids[-1] for ids in tops if len(ids) == each), default=0)
+        yield from sorted((id_ for ids in tops for id_ in ids if id_ >= floor), reverse=True)
+        if not floor:
+            return
+        before = floor
+
+
+def _webhooks(session: orm.Session, location: int | None) -> list[int]:
+    query = sa.select(Webhook.id)
+    return list(session.scalars(query if location is None else query.where(Webhook.location_id == location)))
+
+
+def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, each: int) -> list[list[int]]:
+    """The newest ids below ``before`` of each stream, at most ``each``."""
+    found: list[list[int]] = [[] for _ in streams]
+    for start in range(0, len(streams), _TOGETHER):
+        parts = []
+        for number, (webhook, state) in enumerate(streams[start : start + _TOGETHER], start):
+            top = (
+                sa.select(Delivery.id)
+                .where(Delivery.webhook_id == webhook, Delivery.state == state, Delivery.id < before)
+                .order_by(Delivery.id.desc())
+                .limit(each)
+                .subquery()
+            )
+            parts.append(sa.select(sa.literal_column(str(number)), top.c.id))
+        for number, id_ in session.execute(sa.union_all(*parts)):
+            found[number].append(id_)
+    return [sorted(ids, reverse=True) for ids in found]
+
+
+def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iterator[int]:
+    """The deliveries of events that come newest first: an event's are made together, in the events' order."""
+    while batch := list(itertools.islice(events, _STEP)):
+        query = sa.select(Delivery.id).where(Delivery.event_id.in_(batch), Delivery.id < before)
+        yield from session.scalars(query.order_by(Delivery.id.desc()))
+
+
+def _event_before(session: orm.Session, before: int) -> int:
+    """Events up to this id have deliveries below ``before``."""
+    if before >= _NEWEST:
+        return _NEWEST
+    query = sa.select(Delivery.event_id).where(Delivery.id <= before).order_by(Delivery.id.desc()).limit(1)
+    return session.scalar(query) or 0
+
+
+def _thread_events(session: orm.Session, key: str, before: int) -> Iterator[int]:
+    last = _event_before(session, before)
+    query = sa.select(Event.id).where(Event.thread_key == key, Event.id <= last).order_by(Event.id.desc())
+    return iter(session.scalars(query.limit(_LOOKED_AT)).all())
+
+
+def _number_events(session: orm.Session, number: str, before: int) -> Iterator[int]:
+    last = _event_before(session, before)
+    streams = [_events_of(session, key, last) for key in numbers_that_end(session, number)]
+    merged = heapq.merge(*streams, reverse=True)
+    return (event for event, _ in itertools.groupby(merged))
+
+
+def _events_of(session: orm.Session, key: str, last: int) -> Iterator[int]:
+    while True:
+        query = sa.select(EventNumber.event_id).where(EventNumber.number == key, EventNumber.event_id <= last)
+        batch = session.scalars(query.order_by(EventNumber.event_id.desc()).limit(_STEP)).all()
+        yield from batch
+        if len(batch) < _STEP:
+            return
+        last = batch[-1] - 1
+
+
+def numbers_that_end(session: orm.Session, number: str) -> list[str]:
+    """The keys of known numbers that end so, at most 20 of them."""
+    start = number_key(number)
+    # The 0 of 089… is not there in +4989…
+    return [] if start is None else keys_that_start(session, start.rstrip("0") or start)
+
+
+def keys_that_start(session: orm.Session, start: str) -> list[str]:
+    """Keys are written backwards; found by skipping through the index, at most 20."""
+    found: list[str] = []
+    above: Any = EventNumber.number >= start
+    while len(found) < _NUMBERS:
+        query = sa.select(EventNumber.number).where(above).order_by(EventNumber.number).limit(1)
+        key = session.scalar(query)
+        if key is None or not key.startswith(start):
+            break
+        found.append(key)
+        above = EventNumber.number > key
+    return found

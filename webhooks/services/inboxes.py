@@ -1,0 +1,179 @@
+"""Test inboxes: addresses on the appliance itself that show what is posted to them, and answer as told."""
+
+import json
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+
+from webhooks.audit import record
+from webhooks.db.models import Inbox, InboxMessage, Webhook
+from webhooks.db.store import Store
+from webhooks.errors import Invalid, NotFound
+from webhooks.outbound.address_rules import own_inbox
+from webhooks.settings import Settings
+from webhooks.vault import readable
+
+KEPT: Final = 100  # messages an inbox; the oldest go
+KEPT_BYTES: Final = 64 << 10  # of a body
+MOST: Final = 100  # inboxes
+SLOWEST: Final = 10_000  # milliseconds
+STATUSES: Final = {
+    200: "200 OK", 204: "204 No Content", 301: "301 Moved Permanently", 400: "400 Bad Request",
+    404: "404 Not Found", 410: "410 Gone", 429: "429 Too Many Requests", 500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
+}  # fmt: skip
+_SIGNED: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+class Inboxes:
+    """Raises NotFound for an unknown inbox, Invalid for an impossible answer, Busy as the Store does."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+
+    def address(self, inbox: Inbox) -> str:
+        """What a webhook has to be pointed at."""
+        return f"{self._settings.base_url}/inbox/{inbox.id}"
+
+    def all(self) -> Sequence[tuple[Inbox, int, datetime | None]]:
+        """(inbox, messages kept, the last one's time), newest first."""
+        query = (
+            sa.select(Inbox, sa.func.count(InboxMessage.id), sa.func.max(InboxMessage.at))
+            .outerjoin(InboxMessage, InboxMessage.inbox_id == Inbox.id)
+            .group_by(Inbox.id)
+            .order_by(Inbox.created_at.desc(), Inbox.id)
+        )
+        with self._store.read() as session:
+            return [(row[0], row[1], row[2]) for row in session.execute(query)]
+
+    def get(self, inbox_id: str) -> Inbox:
+        with self._store.read() as session:
+            return _found(session, inbox_id)
+
+    def of_url(self, url: str) -> Inbox | None:
+        """The inbox that a webhook's URL names."""
+        path = own_inbox(self._settings, url)
+        with self._store.read() as session:
+            return session.get(Inbox, path.rpartition("/")[2]) if path else None
+
+    def add(self) -> Inbox:
+        """A new inbox, which answers 200 at once."""
+        with self._store.write() as session:
+            count = session.scalar(sa.select(sa.func.count()).select_from(Inbox)) or 0
+            if count >= MOST:
+                raise Invalid(f"There are {MOST} test inboxes already; delete one first.")
+            now = datetime.now(UTC)
+            inbox = Inbox(
+                id=secrets.token_urlsafe(15), name=f"Test inbox {count + 1}", status=200, delay_ms=0,
+                created_at=now,
+            )  # fmt: skip
+            session.add(inbox)
+            record(session.connection(), f"test inbox {inbox.id[:6]}…", "added")
+            return inbox
+
+    def set_answer(self, inbox_id: str, status: int, delay_ms: int) -> Inbox:
+        """What the next requests are answered with, and after how long."""
+        if status not in STATUSES:
+            raise Invalid(f"The answer is one of {', '.join(map(str, STATUSES))}.", "status")
+        if not 0 <= delay_ms <= SLOWEST:
+            raise Invalid(f"An answer may wait 0 to {SLOWEST // 1000} seconds.", "delay")
+        with self._store.write() as session:
+            inbox = _found(session, inbox_id)
+            inbox.status, inbox.delay_ms = status, delay_ms
+            return inbox
+
+    def clear(self, inbox_id: str) -> None:
+        with self._store.write() as session:
+            session.execute(sa.delete(InboxMessage).where(InboxMessage.inbox_id == inbox_id))
+
+    def delete(self, inbox_id: str) -> None:
+        with self._store.write() as session:
+            inbox = _found(session, inbox_id)
+            session.execute(sa.delete(InboxMessage).where(InboxMessage.inbox_id == inbox_id))
+            session.delete(inbox)
+            record(session.connection(), f"test inbox {inbox_id[:6]}…", "deleted")
+
+    def messages(self, inbox_id: str, count: int = 20) -> Sequence[InboxMessage]:
+        """The newest first."""
+        with self._store.read() as session:
+            _found(session, inbox_id)
+            query = sa.select(InboxMessage).where(InboxMessage.inbox_id == inbox_id)
+            return session.scalars(query.order_by(InboxMessage.id.desc()).limit(count)).all()
+
+    def message(self, inbox_id: str, message_id: int) -> InboxMessage:
+        with self._store.read() as session:
+            found = session.get(InboxMessage, message_id)
+            if found is None or found.inbox_id != inbox_id:
+                raise NotFound("There is no such message any more.")
+            return found
+
+    def webhooks(self, inbox: Inbox) -> Sequence[Webhook]:
+        """Those that point at it."""
+        with self._store.read() as session:
+            return self._pointing(session, inbox.id)
+
+    def receive(self, inbox_id: str, headers: Sequence[tuple[str, str]], body: bytes, sender: str) -> Inbox:
+        """Keep a request; the answer says what to answer it with."""
+        text = body[:KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
+        with self._store.write() as session:
+            inbox = _found(session, inbox_id)
+            webhook_id, verdict = _verdict(self._pointing(session, inbox_id), headers, body)
+            session.add(
+                InboxMessage(
+                    inbox_id=inbox_id, at=datetime.now(UTC), sender=sender[:60], size=len(body), body=text,
+                    headers=json.dumps(list(headers), ensure_ascii=False), answered=inbox.status,
+                    webhook_id=webhook_id, verdict=verdict,
+                )
+            )  # fmt: skip
+            session.flush()
+            kept = sa.select(InboxMessage.id).where(InboxMessage.inbox_id == inbox_id)
+            last = session.scalar(kept.order_by(InboxMessage.id.desc()).offset(KEPT).limit(1))
+            if last is not None:
+                old = sa.delete(InboxMessage).where(
+                    InboxMessage.inbox_id == inbox_id, InboxMessage.id <= last
+                )
+                session.execute(old)
+            return inbox
+
+    def _pointing(self, session: orm.Session, inbox_id: str) -> Sequence[Webhook]:
+        urls = [f"{base}/inbox/{inbox_id}" for base in (self._settings.base_url, self._settings.own_url)]
+        query = sa.select(Webhook).where(Webhook.url.in_(urls), Webhook.deleted_at.is_(None))
+        return session.scalars(query.order_by(Webhook.id).options(orm.joinedload(Webhook.location))).all()
+
+
+def _found(session: orm.Session, inbox_id: str) -> Inbox:
+    found = session.get(Inbox, inbox_id)
+    if found is None:
+        raise NotFound("There is no such test inbox; it may have been deleted.")
+    return found
+
+
+def _verdict(
+    webhooks: Sequence[Webhook], headers: Sequence[tuple[str, str]], body: bytes
+) -> tuple[int | None, str]:
+    """Whose signature it is, as a receiver would find out with the published library; and that in words."""
+    given = {name.lower(): value for name, value in headers}
+    missing = [name for name in _SIGNED if name not in given]
+    if missing:
+        return None, f"Not signed: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+    if not webhooks:
+        return None, "Signed, but no webhook points here whose secret could verify it."
+    reason = ""
+    for webhook in webhooks:
+        for secret in filter(readable, (webhook.secret, webhook.previous_secret)):
+            try:
+                Verifier(secret).verify(body, given, json_parse=False)
+            except WebhookVerificationError as error:
+                reason = str(error)
+                continue
+            except ValueError:  # the library's words for a signature or a body that it cannot even read
+                reason = "it has to be v1,BASE64, and the body UTF-8"
+                continue
+            return webhook.id, f"The signature holds: verified with the secret of webhook {webhook.id}."
+    return None, f"The signature does not hold ({reason})."

@@ -1,0 +1,121 @@
+"""Locations: the PBXs that post events, each known by its token."""
+
+import secrets
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from webhooks.db.models import Location, Webhook
+from webhooks.db.store import Store, config_changed
+from webhooks.errors import Conflict, NotFound
+from webhooks.outbox.hold import settle_webhook
+from webhooks.services.lookup import checked_name, live_location, note, now, token_hash
+
+
+class Locations:
+    """The part of the Registry that is about locations."""
+
+    _store: Store
+
+    def locations(self) -> Sequence[Location]:
+        """All locations, by name."""
+        with self._store.read() as session:
+            query = sa.select(Location).where(Location.deleted_at.is_(None)).order_by(Location.name)
+            return session.scalars(query).all()
+
+    def location(self, location_id: int) -> Location:
+        with self._store.read() as session:
+            found = session.get(Location, location_id)
+            if found is None or found.deleted_at is not None:
+                raise NotFound(f"There is no location {location_id}.")
+            return found
+
+    def connect_location(self, name: str) -> Location:
+        """Make the location one of the active integrations: the seed's "Authorize"."""
+        with self._store.write() as session:
+            location = live_location(session, name)
+            if location.connected_at is None:
+                location.connected_at = now()
+                note(session, location, "connected to Webhooks")
+            return location
+
+    def disconnect_location(self, name: str) -> int:
+        """Take it from the active integrations: its webhooks are deleted, their open deliveries dropped.
+
+        The answer is how many webhooks those were. Its events are still taken, for nobody.
+        """
+        with self._store.write() as session:
+            location = live_location(session, name)
+            webhooks = _delete_webhooks(location)
+            location.connected_at = None
+            config_changed(session.connection())
+            note(session, location, f"disconnected from Webhooks; {len(webhooks)} webhooks deleted")
+        for webhook in webhooks:
+            settle_webhook(self._store, webhook.id)
+        return len(webhooks)
+
+    def add_location(self, name: str) -> tuple[Location, str]:
+        """A new location and its token, which is not kept."""
+        name, token = checked_name(name), secrets.token_urlsafe(32)
+        with self._store.write() as session:
+            _name_is_free(session, name)
+            location = Location(name=name, token_hash=token_hash(token), state="active", created_at=now())
+            session.add(location)
+            config_changed(session.connection())
+            session.flush()
+            note(session, location, "added")
+            return location, token
+
+    def rename_location(self, name: str, new: str) -> Location:
+        new = checked_name(new)
+        with self._store.write() as session:
+            location = live_location(session, name)
+            if new != location.name:
+                _name_is_free(session, new)
+                note(session, location, f"renamed to {new!r}")
+            location.name = new
+            return location
+
+    def rotate_location(self, name: str) -> tuple[Location, str]:
+        """A new token; the old one is refused from now on."""
+        token = secrets.token_urlsafe(32)
+        with self._store.write() as session:
+            location = live_location(session, name)
+            location.token_hash = token_hash(token)
+            config_changed(session.connection())
+            note(session, location, "token rotated: the old one is refused")
+            return location, token
+
+    def set_location_state(self, name: str, state: str) -> Location:
+        """Pause (its events are refused with 403) or resume."""
+        with self._store.write() as session:
+            location = live_location(session, name)
+            location.state = state
+            config_changed(session.connection())
+            note(session, location, "paused" if state == "paused" else "resumed")
+            return location
+
+    def delete_location(self, name: str) -> Location:
+        """Delete a location and its webhooks; their open deliveries are dropped, the history stays."""
+        with self._store.write() as session:
+            location = live_location(session, name)
+            location.deleted_at = now()
+            webhooks = _delete_webhooks(location)
+            config_changed(session.connection())
+            note(session, location, f"deleted, and {len(webhooks)} webhooks with it")
+        for webhook in webhooks:
+            settle_webhook(self._store, webhook.id)
+        return location
+
+
+def _name_is_free(session: orm.Session, name: str) -> None:
+    if session.scalar(sa.select(Location).where(Location.name == name, Location.deleted_at.is_(None))):
+        raise Conflict(f"There is a location {name!r} already; choose another name.")
+
+
+def _delete_webhooks(location: Location) -> list[Webhook]:
+    webhooks = [webhook for webhook in location.webhooks if webhook.deleted_at is None]
+    for webhook in webhooks:
+        webhook.deleted_at = now()
+    return webhooks

@@ -1,0 +1,245 @@
+"""Webhooks: what is sent where, and how."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_label
+from webhooks.db.models import Delivery, Lane, Webhook
+from webhooks.db.store import Store, config_changed
+from webhooks.errors import AttemptError, Conflict, Invalid, NotFound, Stale, TargetRefused
+from webhooks.outbound.address_rules import AddressRules, Resolver, check_url, own_inbox
+from webhooks.outbound.attempt import check_sendable
+from webhooks.outbound.options import Options, parse_options
+from webhooks.outbound.signing import new_secret
+from webhooks.outbox.hold import settle_webhook
+from webhooks.services.lookup import live_location, note, now
+from webhooks.settings import Settings
+
+_ROTATION: Final = timedelta(hours=24)
+_LOOKUP_SECONDS: Final = 2.0
+
+
+class Webhooks:
+    """The part of the Registry that is about webhooks."""
+
+    _settings: Settings
+    _store: Store
+    _rules: AddressRules
+    _resolver: Resolver
+
+    def webhooks(self, location_id: int | None = None) -> Sequence[Webhook]:
+        """All webhooks, or a location's, with their locations and lanes, oldest first."""
+        query = (
+            sa.select(Webhook)
+            .where(Webhook.deleted_at.is_(None))
+            .order_by(Webhook.id)
+            .options(orm.joinedload(Webhook.location), orm.joinedload(Webhook.lane))
+        )
+        if location_id is not None:
+            query = query.where(Webhook.location_id == location_id)
+        with self._store.read() as session:
+            return session.scalars(query).all()
+
+    def add_webhook(
+        self,
+        location: str,
+        kind: str,
+        type_: str | None,
+        status: str | None,
+        url: str,
+        description: str = "",
+        options: dict[str, Any] | None = None,
+    ) -> Webhook:
+        """A new webhook with a secret of its own. ``type_`` or ``status`` of None means any."""
+        _check_filter(kind, type_, status)
+        self._check_url(url)
+        chosen = _kept(parse_options(options or {}))
+        _check_description(description)
+        with self._store.write() as session:
+            place = live_location(session, location)
+            place.connected_at = place.connected_at or now()
+            webhook = Webhook(
+                location=place, kind=kind, type=type_, status=status, url=url,
+                description=description, state="active", secret=new_secret(), options=chosen, version=1,
+                created_at=now(), lane=Lane(not_before=0, failures=0, broken=0),
+            )  # fmt: skip
+            session.add(webhook)
+            config_changed(session.connection())
+            session.flush()
+            note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {_shown(url)}")
+            return webhook
+
+    def edit_webhook(self, webhook_id: int, changes: dict[str, Any], version: int | None = None) -> Webhook:
+        """Change ``type``, ``status``, ``url``, ``description``, ``options`` (None resets an option).
+
+        ``version`` is the one that the changes were made from; None takes whichever is there.
+
+        Raises:
+            Stale: somebody else has changed it since.
+        """
+        changes = dict(changes)
+        options = changes.pop("options", {})
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            if version is not None and webhook.version != version:
+                raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
+            before, headers, url = _described(webhook), webhook.options.get("headers"), webhook.url
+            merged = {
+                name: value for name, value in {**webhook.options, **options}.items() if value is not None
+            }
+            webhook.options = _kept(parse_options(merged))
+            for field, value in changes.items():
+                setattr(webhook, field, value)
+            _check_filter(webhook.kind, webhook.type, webhook.status)
+            self._check_url(webhook.url)
+            _check_description(webhook.description)
+            webhook.version += 1
+            config_changed(session.connection())
+            after = _described(webhook)
+            told = [f"{name}: {before[name]} → {new}" for name, new in after.items() if before[name] != new]
+            if before["headers"] == after["headers"] and headers != webhook.options.get("headers"):
+                told.append("a header's value")
+            if before["URL"] == after["URL"] and url != webhook.url:
+                told.append("the URL's query")
+            note(session, webhook, f"changed: {'; '.join(told) or 'nothing'}")
+            return webhook
+
+    def pause_webhook(self, webhook_id: int) -> int:
+        """Hold its deliveries from now on; the answer is how many are held."""
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id)
+            if webhook.resume:
+                raise Conflict(f"Webhook {webhook_id} is being resumed; try again in a moment.")
+            webhook.state, webhook.reason = "paused", None
+            webhook.version += 1
+            config_changed(session.connection())
+            note(session, webhook, "paused: its deliveries are held")
+        settle_webhook(self._store, webhook_id)
+        with self._store.read() as session:
+            held = sa.select(sa.func.count()).where(
+                Delivery.webhook_id == webhook_id, Delivery.state == "held"
+            )
+            return session.scalar(held) or 0
+
+    def resume_webhook(self, webhook_id: int, *, drop_held: bool = False) -> int:
+        """Send what was held, or drop it; the answer is how many that were."""
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id)
+            if webhook.state == "active":
+                raise Conflict(f"Webhook {webhook_id} is not paused or disabled.")
+            webhook.resume = "drop" if drop_held else "send"
+            webhook.version += 1
+            config_changed(session.connection())
+            note(session, webhook, f"resumed: what was held is {'dropped' if drop_held else 'sent'}")
+        return settle_webhook(self._store, webhook_id)
+
+    def delete_webhook(self, webhook_id: int) -> int:
+        """Delete; open deliveries are dropped, the history stays. The answer is how many were dropped."""
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id)
+            webhook.deleted_at = now()
+            config_changed(session.connection())
+            note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
+        return settle_webhook(self._store, webhook_id)
+
+    def rotate_webhook(self, webhook_id: int) -> Webhook:
+        """A new secret; for 24 hours the former one signs as well."""
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id)
+            webhook.previous_secret, webhook.previous_until = webhook.secret, now() + _ROTATION
+            webhook.secret = new_secret()
+            config_changed(session.connection())
+            note(session, webhook, "secret rotated: the former one signs as well for 24 hours")
+            return webhook
+
+    def webhook(self, webhook_id: int, *, deleted: bool = False) -> Webhook:
+        """One webhook with its location and lane; ``deleted`` finds it even if it is."""
+        with self._store.read() as session:
+            return _webhook(session, webhook_id, deleted=deleted)
+
+    def _check_url(self, url: str) -> None:
+        """Raise Invalid where the URL cannot be called, whatever its name leads to."""
+        try:
+            if not own_inbox(self._settings, url):
+                self._rules.judge_host(check_url(url))
+                check_sendable(url)
+        except (Invalid, TargetRefused) as error:
+            raise Invalid(str(error), "url") from None
+
+    def doubt(self, url: str) -> str | None:
+        """A warning about a URL that was taken: its name leads nowhere now, or to a refused address."""
+        if own_inbox(self._settings, url):
+            return None
+        try:
+            for address in self._resolver.addresses(check_url(url), _LOOKUP_SECONDS):
+                self._rules.judge(address)
+        except AttemptError as error:
+            return f"As things are now, deliveries would fail: {error}"
+        return None
+
+
+def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, deleted: bool = False) -> Webhook:
+    found = session.get(
+        Webhook,
+        webhook_id,
+        options=[orm.joinedload(Webhook.location, innerjoin=True), orm.selectinload(Webhook.lane)],
+        with_for_update={"of": Webhook} if lock else None,
+    )
+    if found is None or (found.deleted_at is not None and not deleted):
+        raise NotFound(f"There is no webhook {webhook_id}.")
+    return found
+
+
+def _filter(webhook: Webhook) -> str:
+    return filter_label(webhook.kind, webhook.type, webhook.status)
+
+
+def _shown(url: str) -> str:
+    """For the history: a query may hold a receiver's key."""
+    address, mark, _ = url.partition("?")
+    return f"{address}?•••" if mark else address
+
+
+def _described(webhook: Webhook) -> dict[str, str]:
+    """What may be told of it in the history: of headers the names, of a certificate that there is one."""
+    options = Options.model_validate(webhook.options).shown()
+    options["headers"] = ", ".join(options["headers"]) or "none"
+    options["ca"] = "own" if options["ca"] else "the usual ones"
+    own = {
+        "events": _filter(webhook),
+        "URL": _shown(webhook.url),
+        "description": webhook.description or "none",
+    }
+    return own | {
+        name.replace("_", " "): "default" if value is None else str(value) for name, value in options.items()
+    }
+
+
+def _kept(options: Options) -> dict[str, object]:
+    """What of the options is kept: only what differs from the default, so that a default may change."""
+    return options.model_dump(exclude_defaults=True)
+
+
+def _check_description(text: str) -> None:
+    if len(text) > 500:
+        raise Invalid("A description has at most 500 characters.", "description")
+    if text and not text.isprintable():
+        raise Invalid("A description has printable characters only.", "description")
+
+
+def _check_filter(kind: str, type_: str | None, status: str | None) -> None:
+    if kind not in ("call", "media"):
+        raise Invalid("The kind is call or media.")
+    words = CALL_TYPES if kind == "call" else MEDIA_TYPES
+    if type_ is not None and type_ not in words:
+        raise Invalid(
+            f"The type of a {kind} webhook is one of {', '.join(words)}; leave it out for any.", "type"
+        )
+    if status is not None and kind == "media":
+        raise Invalid("A media webhook has no status.", "status")
+    if status is not None and status not in CALL_STATUSES:
+        raise Invalid(f"The status is one of {', '.join(CALL_STATUSES)}; leave it out for any.", "status")

@@ -1,0 +1,1 @@
+"""Endpoints without log-in: downloads by signed link, health."""

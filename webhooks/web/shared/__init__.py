@@ -1,0 +1,1 @@
+"""What all HTTP endpoints use: who may come in, request bodies, limits, problem documents."""

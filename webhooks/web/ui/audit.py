@@ -1,0 +1,21 @@
+"""History: who changed what, when; from pages, commands and the appliance itself."""
+
+from typing import Any, Final
+
+from flask import Blueprint, render_template, request
+
+from webhooks.web.context import services
+from webhooks.web.shared.access import admin
+from webhooks.web.ui.page import row_number
+
+blueprint = Blueprint("changes", __name__)
+_PAGE: Final = 100
+
+
+@blueprint.get("/history")
+@admin
+def show() -> Any:
+    before = row_number(request.args.get("before", ""))
+    found = services().history.changes(_PAGE + 1, before)
+    older = found[_PAGE - 1].id if len(found) > _PAGE else None
+    return render_template("changes/show.html", changes=found[:_PAGE], older=older, before=before)

@@ -1,0 +1,191 @@
+"""The delivery log, a delivery with its call, an event, and sending a delivery again."""
+
+import json
+import shlex
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+
+from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
+from webhooks.db.models import Attempt, Delivery
+from webhooks.errors import Invalid, NotFound
+from webhooks.services.delivery_log import Wanted
+from webhooks.web.context import services
+from webhooks.web.shared.access import admin
+from webhooks.web.ui.page import notice, parse_local, plain, row_number, wants_fragment
+
+blueprint = Blueprint("deliveries", __name__)
+_SHORT: Final = 10
+_PASTED: Final = 8192  # characters of a body that fit into a command
+_LISTED: Final = 200  # webhooks, and locations, in the filter's lists
+_UNMATCHED: Final = 1000  # events that one page looks at
+
+
+@blueprint.get("/deliveries")
+@admin
+def show() -> Any:
+    """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
+    wanted, error = Wanted(), None
+    try:
+        wanted = wanted_from_address()
+    except Invalid as fault:
+        error = fault
+    before = _number("before")
+    short = "short" in request.args
+    page = services().search.page(wanted, before, *([_SHORT] if short else []))
+    address: dict[str, Any] = {
+        name: value for name, value in request.args.items() if value and name not in ("before", "short")
+    }
+    again: dict[str, Any] = {**address, "short": 1} if short else address
+    shown: dict[str, Any] = {
+        "page": page,
+        "table_id": "latest-rows" if short else "rows",
+        "columns": "short" if short else "all",
+        "poll": None if before else url_for("deliveries.show", **again),
+    }
+    if wants_fragment():
+        return render_template("deliveries/_rows.html", **shown)
+    registry = services().registry
+    filtered = not wanted.all
+    answer = render_template(
+        "deliveries/log.html",
+        **shown,
+        wanted=wanted,
+        given=request.args,
+        error=error,
+        filtered=filtered,
+        before=before,
+        address=address,
+        webhooks=registry.webhooks()[:_LISTED],
+        locations=registry.locations()[:_LISTED],
+        types=EVENT_TYPES,
+        statuses=CALL_STATUSES,
+        states=STATES,
+        purged=not page.rows and not filtered and services().history.purged(),
+        days=services().settings.retention_days,
+    )
+    return answer, 422 if error else 200
+
+
+@blueprint.get("/deliveries/<int:delivery_id>")
+@admin
+def one(delivery_id: int) -> Any:
+    delivery = services().history.delivery(delivery_id)
+    payload = services().media.payload(delivery.event)
+    return render_template(
+        "deliveries/one.html",
+        delivery=delivery,
+        event=delivery.event,
+        story=services().history.story(delivery.event),
+        payload=payload,
+        curl=as_curl(delivery, delivery.log[-1] if delivery.log else None, payload),
+        **_recording(delivery.event_id),
+    )
+
+
+@blueprint.post("/deliveries/<int:delivery_id>/resend")
+@admin
+def resend(delivery_id: int) -> Any:
+    delivery = services().history.resend(delivery_id)
+    services().waker.wake_now()
+    held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
+    notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
+    return redirect(url_for("deliveries.one", delivery_id=delivery_id), 303)
+
+
+@blueprint.get("/events/<int:event_id>")
+@admin
+def event(event_id: int) -> Any:
+    found = services().history.event(event_id)
+    return render_template(
+        "deliveries/event.html", event=found, story=services().history.story(found), **_recording(event_id)
+    )
+
+
+@blueprint.get("/events/<int:event_id>/body")
+@admin
+def body(event_id: int) -> Response:
+    """What a receiver gets, as it is: pages show its beginning."""
+    return plain(services().media.payload(services().history.event(event_id)))
+
+
+@blueprint.get("/deliveries/<int:delivery_id>/attempts/<int:n>")
+@admin
+def answer(delivery_id: int, n: int) -> Response:
+    """What was kept of an attempt's answer."""
+    for attempt in services().history.delivery(delivery_id).log:
+        if attempt.n == n:
+            return plain(attempt.response_body or "")
+    raise NotFound(f"Delivery {delivery_id} has no attempt {n}.")
+
+
+@blueprint.get("/events/unmatched")
+@admin
+def unmatched() -> Any:
+    found, older = services().history.unmatched_events(_UNMATCHED, _number("before"))
+    return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
+
+
+def _recording(event_id: int) -> dict[str, Any]:
+    """The event's recording, and where a player of this site finds it: a link without its host."""
+    recording = services().media.of_event(event_id)
+    if recording is None or recording.state != "ready":
+        return {"recording": recording, "audio": None}
+    link = urlsplit(services().media.fresh_link(recording.id))
+    path = url_for("download.get", media_id=recording.id)
+    return {"recording": recording, "audio": f"{path}?{link.query}"}
+
+
+def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
+    """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
+    kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
+    parts = ["curl", "-i", shlex.quote(delivery.webhook.url)]
+    parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in kept.items()]
+    if len(payload) <= _PASTED:
+        parts.append(f"--data-binary {shlex.quote(payload)}")
+    else:
+        parts.append("--data-binary @body.json  # the body is too long to paste: save it from its page")
+    return " \\\n  ".join([" ".join(parts[:3]), *parts[3:]])
+
+
+def _number(name: str) -> int | None:
+    return row_number(request.args.get(name, ""))
+
+
+def wanted_from_address() -> Wanted:
+    """The log's filter as the page's address has it.
+
+    Raises:
+        Invalid: names the field.
+    """
+
+    def chosen(name: str, known: dict[str, str]) -> str | None:
+        value = request.args.get(name, "")
+        if value and value not in known:
+            raise Invalid(f"{value!r} is none of {', '.join(known)}.", name)
+        return value or None
+
+    def known_id(name: str) -> int | None:
+        if request.args.get(name) and _number(name) is None:
+            raise Invalid(f"{request.args[name]!r} is no {name}'s number.", name)
+        return _number(name)
+
+    def moment(name: str) -> datetime | None:
+        try:
+            return parse_local(request.args.get(name, ""))
+        except (ValueError, OverflowError):
+            raise Invalid(f"{request.args[name]!r} is no time such as 2026-11-24 08:00.", name) from None
+
+    wanted = Wanted(
+        webhook=known_id("webhook"), location=known_id("location"), state=chosen("state", STATES),
+        type=chosen("type", EVENT_TYPES), status=chosen("status", CALL_STATUSES),
+        thread=request.args.get("call", "").strip() or None,
+        number=request.args.get("number", "").strip()[:200] or None,
+        since=moment("since"), until=moment("until"),
+    )  # fmt: skip
+    if wanted.since and wanted.until and wanted.since >= wanted.until:
+        raise Invalid("The end of the span has to be after its start.", "until")
+    return replace(wanted, thread=wanted.thread.replace("\0", "") or None) if wanted.thread else wanted

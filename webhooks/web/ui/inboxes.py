@@ -1,0 +1,163 @@
+"""The test inbox: its pages, and the address that takes what is posted to it."""
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from flask import Blueprint, Response, redirect, render_template, request, url_for
+
+from webhooks.errors import Busy, Invalid, SpokeError
+from webhooks.services.inboxes import STATUSES
+from webhooks.web.context import services
+from webhooks.web.shared.access import admin, by_token
+from webhooks.web.shared.bodies import read_body
+from webhooks.web.ui.page import notice, plain, reveal, row_number, wants_fragment
+
+blueprint = Blueprint("inboxes", __name__)
+_LISTED: Final = 200  # webhooks, and locations, to choose from
+_SLOW: Final = 3  # answers that may wait at a time, over all web processes
+
+
+@blueprint.post("/inbox/<inbox_id>")
+@by_token
+def take(inbox_id: str) -> Response:
+    """Keep what is posted here and answer as the inbox is set. The id is the token."""
+    inbox = services().inboxes.get(inbox_id)
+    body = read_body(services().settings.max_body)
+    with _slot() if inbox.delay_ms else contextlib.nullcontext():
+        inbox = services().inboxes.receive(
+            inbox_id, list(request.headers.items()), body, request.remote_addr or ""
+        )
+        time.sleep(inbox.delay_ms / 1000)
+    headers = {"Retry-After": "10"} if inbox.status in (429, 503) else {}
+    return Response("" if inbox.status == 204 else f"{STATUSES[inbox.status]}\n", inbox.status, headers)
+
+
+@blueprint.get("/inbox/<inbox_id>")
+@admin
+def look(inbox_id: str) -> Any:
+    """Whoever opens the address itself in a browser wants to see what came."""
+    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+
+
+@blueprint.get("/inboxes")
+@admin
+def show() -> Any:
+    return render_template("inboxes/list.html", inboxes=services().inboxes.all())
+
+
+@blueprint.post("/inboxes")
+@admin
+def add() -> Any:
+    return redirect(url_for("inboxes.one", inbox_id=services().inboxes.add().id), 303)
+
+
+@blueprint.get("/inboxes/<inbox_id>")
+@admin
+def one(inbox_id: str) -> Any:
+    if wants_fragment():
+        return render_template("inboxes/_messages.html", **_messages(inbox_id))
+    return _page(inbox_id)
+
+
+@blueprint.get("/inboxes/<inbox_id>/messages/<int:message_id>")
+@admin
+def body(inbox_id: str, message_id: int) -> Response:
+    """A message's body as it was kept: the page shows its beginning."""
+    return plain(services().inboxes.message(inbox_id, message_id).body)
+
+
+@blueprint.post("/inboxes/<inbox_id>/answer")
+@admin
+def answer(inbox_id: str) -> Any:
+    try:
+        status, delay = int(request.form.get("status", "")), float(request.form.get("delay", "") or 0)
+        services().inboxes.set_answer(inbox_id, status, round(delay * 1000))
+    except (ValueError, OverflowError):
+        return _page(inbox_id, Invalid("The status and the delay are numbers.", "delay")), 422
+    except Invalid as error:
+        return _page(inbox_id, error), 422
+    notice(f"What comes next is answered with {STATUSES[status]}{f' after {delay:g} s' if delay else ''}.")
+    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+
+
+@blueprint.post("/inboxes/<inbox_id>/point")
+@admin
+def point(inbox_id: str) -> Any:
+    """Point a webhook at it: one that is there, or a new one of a location for all its calls."""
+    url = services().inboxes.address(services().inboxes.get(inbox_id))
+    kind, _, text = request.form.get("target", "").partition(":")
+    number = row_number(text)
+    registry = services().registry
+    if number is None:
+        return _page(inbox_id, Invalid("Choose a webhook.", "target")), 422
+    if kind == "new":
+        location = registry.location(number)
+        webhook = registry.add_webhook(location.name, "call", None, None, url, "To a test inbox")
+        reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
+        notice(f"Webhook {webhook.id} sends every call event of {location.name} here.")
+    else:
+        before = registry.webhook(number).url
+        registry.edit_webhook(number, {"url": url})
+        notice(f"Webhook {number} points here now; before it was {before}")
+    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+
+
+@blueprint.post("/inboxes/<inbox_id>/clear")
+@admin
+def clear(inbox_id: str) -> Any:
+    services().inboxes.clear(inbox_id)
+    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+
+
+@blueprint.post("/inboxes/<inbox_id>/delete")
+@admin
+def delete(inbox_id: str) -> Any:
+    pointing = len(services().inboxes.webhooks(services().inboxes.get(inbox_id)))
+    services().inboxes.delete(inbox_id)
+    still = f" {pointing} webhooks still point at it and will fail with 404." if pointing else ""
+    notice(f"The test inbox is deleted.{still}")
+    return redirect(url_for("inboxes.show"), 303)
+
+
+def _messages(inbox_id: str) -> dict[str, Any]:
+    return {
+        "inbox": services().inboxes.get(inbox_id),
+        "messages": services().inboxes.messages(inbox_id),
+    }
+
+
+def _page(inbox_id: str, error: SpokeError | None = None) -> str:
+    shown = _messages(inbox_id)
+    return render_template(
+        "inboxes/one.html",
+        **shown,
+        address=services().inboxes.address(shown["inbox"]),
+        pointing=services().inboxes.webhooks(shown["inbox"]),
+        webhooks=services().registry.webhooks()[:_LISTED],
+        locations=services().registry.locations()[:_LISTED],
+        statuses=STATUSES,
+        error=error,
+    )
+
+
+@contextlib.contextmanager
+def _slot() -> Iterator[None]:
+    """One of the few places for slow answers: they must not fill the threads that the hook needs."""
+    for number in range(_SLOW):
+        fd = os.open(
+            services().settings.data / f"inbox-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield
+            return
+        finally:
+            os.close(fd)
+    raise Busy("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)

@@ -1,0 +1,76 @@
+"""The main page, and the seed's way to it: Connect, choose a location, Authorize."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+
+from webhooks.errors import Invalid, SpokeError
+from webhooks.services.stats import Pulse
+from webhooks.web.context import services
+from webhooks.web.shared.access import admin
+from webhooks.web.ui.page import midnight, notice, paged, reveal, revealed, row_number
+
+blueprint = Blueprint("cards", __name__)
+
+
+@blueprint.get("/")
+@admin
+def show() -> Any:
+    locations = services().registry.locations()
+    active = [one for one in locations if one.connected_at is not None]
+    pulses = services().pulses.of_locations(midnight())
+    return render_template(
+        "cards/main.html",
+        active=paged([(one, pulses.get(one.id, Pulse())) for one in active], 30),
+        connectable=len(active) < len(locations) or not locations,
+        revealed=revealed("main"),
+    )
+
+
+@blueprint.get("/connect")
+@admin
+def connect() -> Any:
+    return _connect_page()
+
+
+@blueprint.post("/connect")
+@admin
+def connect_submit() -> Any:
+    registry = services().registry
+    new, chosen = request.form.get("new", "").strip(), request.form.get("location", "")
+    try:
+        if new:
+            location, token = registry.add_location(new)
+            reveal(f"The token of {location.name}", token, "main")
+        elif (number := row_number(chosen)) is not None:
+            location = registry.location(number)
+        else:
+            raise Invalid("Choose a location, or give the name of a new one.")
+        registry.connect_location(location.name)
+    except SpokeError as error:
+        return _connect_page(str(error), new), 422
+    notice(f"{location.name} is connected to Webhooks. Manage Webhooks says what is sent where.")
+    return redirect(url_for("cards.show"), 303)
+
+
+@blueprint.get("/locations/<int:location_id>/disconnect")
+@admin
+def disconnect(location_id: int) -> Any:
+    location = services().registry.location(location_id)
+    return render_template(
+        "cards/disconnect.html", location=location, webhooks=services().registry.webhooks(location_id)
+    )
+
+
+@blueprint.post("/locations/<int:location_id>/disconnect")
+@admin
+def disconnect_submit(location_id: int) -> Any:
+    location = services().registry.location(location_id)
+    count = services().registry.disconnect_location(location.name)
+    notice(f"{location.name} is disconnected; {count} webhooks were deleted.")
+    return redirect(url_for("cards.show"), 303)
+
+
+def _connect_page(error: str | None = None, new: str = "") -> str:
+    waiting = [one for one in services().registry.locations() if one.connected_at is None]
+    return render_template("cards/connect.html", waiting=waiting, error=error, new=new)

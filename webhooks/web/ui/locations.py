@@ -1,0 +1,116 @@
+"""Locations: the PBXs, their tokens, and the lines to copy into them."""
+
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+
+from webhooks.errors import SpokeError
+from webhooks.services.stats import Pulse
+from webhooks.web.context import services
+from webhooks.web.shared.access import admin
+from webhooks.web.ui.page import midnight, notice, paged, reveal, revealed
+
+blueprint = Blueprint("locations", __name__)
+
+
+@blueprint.get("/locations")
+@admin
+def show() -> Any:
+    return _list()
+
+
+@blueprint.post("/locations")
+@admin
+def add() -> Any:
+    name = request.form.get("name", "")
+    try:
+        location, token = services().registry.add_location(name)
+    except SpokeError as error:
+        return _list(error, name), 422
+    reveal(f"The token of {location.name}", token, f"location {location.id}")
+    notice(f"{location.name} is added.")
+    return redirect(url_for("locations.one", location_id=location.id), 303)
+
+
+@blueprint.get("/locations/<int:location_id>")
+@admin
+def one(location_id: int) -> Any:
+    return _page(location_id)
+
+
+@blueprint.post("/locations/<int:location_id>/rename")
+@admin
+def rename(location_id: int) -> Any:
+    location = services().registry.location(location_id)
+    try:
+        services().registry.rename_location(location.name, request.form.get("name", ""))
+    except SpokeError as error:
+        return _page(location_id, error, request.form.get("name", "")), 422
+    return redirect(url_for("locations.one", location_id=location_id), 303)
+
+
+@blueprint.post("/locations/<int:location_id>/<any(pause, resume):move>")
+@admin
+def move(location_id: int, move: str) -> Any:
+    location = services().registry.location(location_id)
+    services().registry.set_location_state(location.name, "paused" if move == "pause" else "active")
+    notice(
+        f"{location.name} is paused: from now on its PBX loses events, they are refused with 403."
+        if move == "pause"
+        else f"{location.name} takes events again."
+    )
+    return redirect(url_for("locations.one", location_id=location_id), 303)
+
+
+@blueprint.post("/locations/<int:location_id>/rotate")
+@admin
+def rotate(location_id: int) -> Any:
+    location = services().registry.location(location_id)
+    _, token = services().registry.rotate_location(location.name)
+    reveal(f"The new token of {location.name}", token, f"location {location_id}")
+    notice("The old token is refused from now on: enter the new one at the PBX.")
+    return redirect(url_for("locations.one", location_id=location_id), 303)
+
+
+@blueprint.get("/locations/<int:location_id>/delete")
+@admin
+def delete(location_id: int) -> Any:
+    return render_template(
+        "locations/delete.html",
+        location=services().registry.location(location_id),
+        webhooks=services().registry.webhooks(location_id),
+    )
+
+
+@blueprint.post("/locations/<int:location_id>/delete")
+@admin
+def delete_submit(location_id: int) -> Any:
+    location = services().registry.location(location_id)
+    services().registry.delete_location(location.name)
+    notice(f"{location.name} and its webhooks are deleted; the log keeps what was sent.")
+    return redirect(url_for("locations.show"), 303)
+
+
+def _list(error: SpokeError | None = None, name: str = "") -> str:
+    pulses = services().pulses.of_locations(midnight())
+    return render_template(
+        "locations/list.html",
+        locations=paged([(one, pulses.get(one.id, Pulse())) for one in services().registry.locations()]),
+        error=error,
+        name=name,
+    )
+
+
+def _page(location_id: int, error: SpokeError | None = None, name: str | None = None) -> str:
+    location = services().registry.location(location_id)
+    shown = revealed(f"location {location_id}")
+    return render_template(
+        "locations/one.html",
+        location=location,
+        name=location.name if name is None else name,
+        pulse=services().pulses.of_locations(midnight()).get(location_id, Pulse()),
+        changes=services().history.changes(10, subject=f"location {location.id}"),
+        revealed=shown,
+        token=shown["secret"] if shown else "TOKEN",
+        error=error,
+    )

@@ -1,0 +1,98 @@
+"""Log-in of the one admin."""
+
+import hmac
+import logging
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from werkzeug.security import check_password_hash
+
+from webhooks.db.models import Meta
+from webhooks.errors import TooMany
+from webhooks.web.context import services
+from webhooks.web.shared import slots
+from webhooks.web.shared.access import admin, logged_in, public, session_epoch
+
+blueprint = Blueprint("login", __name__)
+_NICE: Final = 10
+
+log = logging.getLogger(__name__)
+
+
+def _stand_back() -> None:
+    """Lower the priority of the calling thread, and of no other (Linux: setpriority(2), NOTES)."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+# A check takes 32 MiB and a core for a while: one at a time, and after the hook.
+_hasher: Final = ThreadPoolExecutor(1, "password", _stand_back)
+
+
+@blueprint.get("/login")
+@public
+def show() -> Any:
+    if logged_in():
+        return redirect(url_for("cards.show"), 303)
+    return render_template("login.html", error=None)
+
+
+@blueprint.post("/login")
+@public
+def submit() -> Any:
+    address = request.remote_addr or ""
+    try:
+        right = right_password(address, request.form.get("password", ""))
+    except TooMany as error:
+        page = make_response(render_template("login.html", error=str(error)), 429)
+        page.headers["Retry-After"] = str(error.retry_after)
+        return page
+    if not right:
+        return render_template("login.html", error="That is not the password."), 422
+    session.clear()
+    session.update(id=services().sessions.begin(address, request.user_agent.string), epoch=session_epoch())
+    session.permanent = True
+    log.info("log-in: admin from %s", address)
+    return redirect(_local(request.args.get("next", "")), 303)
+
+
+@blueprint.post("/logout")
+@admin
+def leave() -> Any:
+    services().sessions.end(session["id"])
+    session.clear()
+    return redirect(url_for("login.show"), 303)
+
+
+def right_password(address: str, password: str) -> bool:
+    """Whether it is the admin's. A wrong one counts for the address that it comes from.
+
+    Raises:
+        TooMany: wrong ones came from there. NoPlace: too many are being judged.
+    """
+    with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
+        services().sessions.may_try(address)
+        failures = services().sessions.count_try(address)
+        if _is_right(password):
+            services().sessions.forgive(address)
+            return True
+    log.warning("log-in: a wrong password from %s, %d in a row", address, failures)
+    return False
+
+
+def _is_right(password: str) -> bool:
+    setting = services().settings.admin_password
+    if setting is not None:
+        return hmac.compare_digest(password.encode("utf-8", "replace"), setting.encode())
+    with services().store.read() as reading:
+        kept = reading.get(Meta, "admin_password_hash")
+    return kept is not None and _hasher.submit(check_password_hash, kept.value, password).result()
+
+
+def _local(target: str) -> str:
+    """A path of ours to go back to; anything that could lead elsewhere is not followed."""
+    if not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
+        return url_for("cards.show")
+    return request.script_root + target

@@ -1,0 +1,221 @@
+"""What all pages share: how times, words and numbers are written, fragments, notices, the theme."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Generic, TypeVar
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, session, url_for
+
+from webhooks import catalogue
+from webhooks.settings import VERSION
+from webhooks.vault import is_sealed
+from webhooks.web.context import services
+from webhooks.web.shared.access import public
+
+blueprint = Blueprint("pages", __name__)
+_THEMES: Final = ("system", "light", "dark")
+_Item = TypeVar("_Item")
+_YEAR: Final = 365 * 86_400
+
+
+def init_app(app: Flask) -> None:
+    for filter_ in (local, when, word, header_lines, pretty, party, span, size, fields, capped):
+        app.add_template_filter(filter_)
+    app.context_processor(_shared)
+
+
+def _shared() -> dict[str, Any]:
+    settings = services().settings
+    return {
+        "asset": asset,
+        "theme": theme(),
+        "themes": _THEMES,
+        "version": VERSION,
+        "zone": str(_zone() or datetime.now().astimezone().tzname()),
+        "filter_label": catalogue.filter_label,
+        "no_public_url": settings.wildcard_host and not settings.public_url,
+        "base_url": settings.base_url,
+        "logged_in": "id" in session,
+    }
+
+
+def asset(name: str) -> str:
+    """A static file's address, which changes with the file: browsers may keep it for ever."""
+    changed = int(os.stat(os.path.join(current_app.static_folder or "", name)).st_mtime)
+    return url_for("static", filename=name, v=f"{changed:x}")
+
+
+def theme() -> str:
+    chosen = request.cookies.get("spoke_theme", "")
+    return chosen if chosen in _THEMES else "system"
+
+
+@blueprint.post("/theme")
+@public
+def set_theme() -> Any:
+    """Keep the theme in a cookie, so that the server renders it and nothing flickers."""
+    answer = redirect(back(), 303)
+    chosen = request.form.get("theme", "")
+    secure = services().settings.base_url.startswith("https:")
+    if chosen in _THEMES:
+        answer.set_cookie("spoke_theme", chosen, max_age=_YEAR, samesite="Lax", httponly=True, secure=secure)
+    return answer
+
+
+def back() -> str:
+    """The page that a form was on, by its Referer; a path of ours or the main page."""
+    host, _, path = (request.referrer or "").partition("://")[2].partition("/")
+    return f"/{path}" if host == request.host and not path.startswith(("/", "\\")) else url_for("cards.show")
+
+
+@dataclass(frozen=True, slots=True)
+class Paged(Generic[_Item]):
+    """A page of a list that is all there: ``page`` counts from 1."""
+
+    items: Sequence[_Item]
+    page: int
+    count: int
+
+
+def paged(items: Sequence[_Item], size: int = 50) -> Paged[_Item]:
+    """The page that the address asks for, or the nearest that there is."""
+    count = max(1, -(-len(items) // size))
+    page = min(max(row_number(request.args.get("page", "")) or 1, 1), count)
+    return Paged(items[(page - 1) * size : page * size], page, count)
+
+
+def row_number(text: str) -> int | None:
+    """An id or a cursor from an address or a form; None for what no row can have."""
+    return int(text) if text.isdecimal() and len(text) < 19 else None
+
+
+def plain(text: str) -> Response:
+    """Text as it is, for a browser to show or to save."""
+    return Response(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+def wants_fragment() -> bool:
+    """Whether htmx asks, for a part of a page."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def notice(text: str) -> None:
+    """Say it on the next page."""
+    flash(text)
+
+
+def reveal(what: str, secret: str, about: str) -> None:
+    """Show a secret on the next page, once. It lies in the visitor's own cookie until then, in no log."""
+    session["reveal"] = {"what": what, "secret": secret, "about": about}
+
+
+def revealed(about: str) -> dict[str, str] | None:
+    """What is to be shown now on the page about this."""
+    kept: dict[str, str] | None = session.get("reveal")
+    return session.pop("reveal") if kept and kept["about"] == about else None
+
+
+# --- filters ---
+
+
+def _zone() -> ZoneInfo | None:
+    zone = services().settings.tz
+    return ZoneInfo(zone) if zone else None
+
+
+def in_zone(moment: datetime) -> datetime:
+    """The same moment in SPOKE_TZ, or in the machine's zone."""
+    return moment.astimezone(_zone())
+
+
+def midnight() -> datetime:
+    """When today began, in SPOKE_TZ."""
+    return in_zone(datetime.now().astimezone()).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def parse_local(text: str) -> datetime | None:
+    """What a ``datetime-local`` input sends, or any ISO 8601 time; without a zone it is meant in SPOKE_TZ.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    if not text.strip():
+        return None
+    moment = datetime.fromisoformat(text.strip())
+    if moment.tzinfo is None:
+        zone = _zone()
+        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
+    return moment
+
+
+def local(moment: datetime) -> str:
+    """Date and time to the second."""
+    return in_zone(moment).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(moment: datetime) -> str:
+    """The time alone if it is today's."""
+    here = in_zone(moment)
+    return here.strftime("%H:%M:%S" if here >= midnight() else "%Y-%m-%d %H:%M")
+
+
+def span(milliseconds: float) -> str:
+    """A duration as people say it."""
+    if milliseconds < 1000:
+        return f"{milliseconds:.0f} ms"
+    if milliseconds < 60_000:
+        return f"{milliseconds / 1000:.1f} s"
+    whole = timedelta(seconds=round(milliseconds / 1000))
+    return f"{whole.days} d {whole.seconds // 3600} h" if whole.days else f"{whole}"
+
+
+def size(count: float) -> str:
+    """Bytes as people say them."""
+    for unit in ("bytes", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
+        count /= 1024
+    raise AssertionError("not reached")
+
+
+def capped(count: int, most: int = 10_000) -> str:
+    """A count that was not taken further than ``most``."""
+    return f"{most:,}+" if count > most else f"{count:,}"
+
+
+def word(value: str | None) -> str:
+    return catalogue.label(value)
+
+
+def header_lines(text: str | None) -> str:
+    """Kept headers, a line each, as they went over the wire."""
+    if text and is_sealed(text):
+        return "They cannot be read: another secret key has sealed them."
+    kept = json.loads(text or "{}")
+    pairs = kept.items() if isinstance(kept, dict) else kept
+    return "\n".join(f"{name}: {value}" for name, value in pairs)
+
+
+def pretty(text: str) -> str:
+    """JSON with line breaks; what is none stays as it is. For reading only: the order is the wire's."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return text
+
+
+def fields(body: str) -> dict[str, Any]:
+    """An event's fields."""
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+def party(event: dict[str, Any], side: str) -> str:
+    """One side of a call: number and name, cut to what a line holds."""
+    parts = [str(event.get(side) or ""), str(event.get(f"{side}_name") or "")]
+    shown = " · ".join(part for part in parts if part)
+    return shown if len(shown) <= 80 else f"{shown[:79]}…"

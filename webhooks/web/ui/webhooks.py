@@ -1,0 +1,262 @@
+"""Manage Webhooks: those of a location, each with its page; add, edit, pause, rotate, test, delete."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
+
+from webhooks.catalogue import (
+    CALL_STATUSES,
+    CALL_TYPES,
+    EVENT_TYPES,
+    MEDIA_TYPES,
+    sample_event,
+    sample_payload,
+)
+from webhooks.db.models import Webhook
+from webhooks.errors import Invalid, SpokeError, Stale
+from webhooks.events.schema import make_event
+from webhooks.outbound.options import Options
+from webhooks.services.delivery_log import Wanted
+from webhooks.web.context import services
+from webhooks.web.shared.access import admin
+from webhooks.web.ui.page import notice, paged, reveal, revealed, wants_fragment
+from webhooks.web.ui.webhook_form import Form, blank, filled, read
+
+blueprint = Blueprint("webhooks", __name__)
+_LATEST = 10
+
+
+@blueprint.get("/locations/<int:location_id>/webhooks")
+@admin
+def show(location_id: int) -> Any:
+    location = services().registry.location(location_id)
+    shown = paged(services().registry.webhooks(location_id))
+    hours = services().pulses.of_webhooks([one.id for one in shown.items])
+    lists = [
+        (kind, title, [one for one in shown.items if one.kind == kind])
+        for kind, title in (("call", "Call Webhooks"), ("media", "Media Webhooks"))
+    ]
+    return render_template("webhooks/list.html", location=location, lists=lists, hours=hours, shown=shown)
+
+
+# --- add ---
+
+
+@blueprint.get("/locations/<int:location_id>/webhooks/new/<any(call, media):kind>")
+@admin
+def new(location_id: int, kind: str) -> Any:
+    return _form_page(location_id, kind, blank(request.args.get("url", "")))
+
+
+@blueprint.post("/locations/<int:location_id>/webhooks/new/<any(call, media):kind>")
+@admin
+def new_submit(location_id: int, kind: str) -> Any:
+    form = read(request.form)
+    if "preview" in request.form:
+        return _form_page(location_id, kind, form)
+    if "inbox" in request.form:
+        form.url = services().inboxes.address(services().inboxes.add())
+        return _form_page(location_id, kind, form)
+    location = services().registry.location(location_id)
+    try:
+        webhook = services().registry.add_webhook(
+            location.name, kind, form.type, form.status, form.url, form.description, form.options({})
+        )
+    except Invalid as error:
+        return _form_page(location_id, kind, form, error=error), 422
+    reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
+    _say_saved(f"Webhook {webhook.id} is added.", webhook.url)
+    return redirect(url_for("webhooks.one", webhook_id=webhook.id), 303)
+
+
+@blueprint.get("/sample")
+@admin
+def sample() -> Any:
+    """The sample of a combination, for the form that is being filled in."""
+    return render_template(
+        "webhooks/_sample.html", **_sample(request.args.get("kind", ""), read(request.args))
+    )
+
+
+# --- one ---
+
+
+@blueprint.get("/webhooks/<int:webhook_id>")
+@admin
+def one(webhook_id: int) -> Any:
+    """Its page, also when it is deleted: the log's rows lead here."""
+    webhook = services().registry.webhook(webhook_id, deleted=True)
+    pulses = services().pulses
+    return render_template(
+        "webhooks/one.html",
+        webhook=webhook,
+        options=Options.model_validate(webhook.options),
+        hours=pulses.of_webhooks([webhook_id])[webhook_id],
+        held=pulses.count(webhook_id, "held"),
+        pending=pulses.count(webhook_id, "pending"),
+        failed=pulses.count(webhook_id, "failed"),
+        page=services().search.page(Wanted(webhook=webhook_id), count=_LATEST),
+        replays=services().history.replays(5, webhook_id),
+        changes=services().history.changes(5, subject=f"webhook {webhook_id}"),
+        revealed=revealed(f"webhook {webhook_id}"),
+        inbox=services().inboxes.of_url(webhook.url),
+    )
+
+
+@blueprint.get("/webhooks/<int:webhook_id>/edit")
+@admin
+def edit(webhook_id: int) -> Any:
+    webhook = services().registry.webhook(webhook_id)
+    return _form_page(webhook.location_id, webhook.kind, filled(webhook), webhook)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/edit")
+@admin
+def edit_submit(webhook_id: int) -> Any:
+    webhook = services().registry.webhook(webhook_id)
+    form = read(request.form)
+    if "preview" in request.form:
+        return _form_page(webhook.location_id, webhook.kind, form, webhook)
+    if "inbox" in request.form:
+        form.url = services().inboxes.address(services().inboxes.add())
+        return _form_page(webhook.location_id, webhook.kind, form, webhook)
+    try:
+        changes = form.changes(webhook)
+        services().registry.edit_webhook(webhook_id, changes, version=form.version)
+    except Stale as error:
+        present = services().registry.webhook(webhook_id)
+        form.version = present.version
+        return _form_page(webhook.location_id, webhook.kind, form, present, error=error), 409
+    except Invalid as error:
+        return _form_page(webhook.location_id, webhook.kind, form, webhook, error=error), 422
+    _say_saved(f"Webhook {webhook_id} is changed; the next delivery goes by it.", form.url)
+    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+
+
+# --- pause, resume, rotate, delete, test ---
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/pause")
+@admin
+def pause(webhook_id: int) -> Any:
+    held = services().registry.pause_webhook(webhook_id)
+    notice(f"Webhook {webhook_id} is paused; {held:,} deliveries are held, and all that come from now on.")
+    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+
+
+@blueprint.get("/webhooks/<int:webhook_id>/resume")
+@admin
+def resume(webhook_id: int) -> Any:
+    webhook = services().registry.webhook(webhook_id)
+    if webhook.state == "active":
+        notice(f"Webhook {webhook_id} is at work; there is nothing to resume.")
+        return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    held = services().pulses.count(webhook_id, "held")
+    return render_template("webhooks/resume.html", webhook=webhook, held=held)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/resume")
+@admin
+def resume_submit(webhook_id: int) -> Any:
+    if request.form.get("held") not in ("send", "drop"):
+        raise Invalid("Say whether what is held is to be sent or dropped.", "held")
+    drop = request.form["held"] == "drop"
+    moved = services().registry.resume_webhook(webhook_id, drop_held=drop)
+    services().waker.wake_now()
+    notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
+    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/rotate")
+@admin
+def rotate(webhook_id: int) -> Any:
+    webhook = services().registry.rotate_webhook(webhook_id)
+    reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
+    notice("For 24 hours the former secret signs as well: time to change it at the receiver.")
+    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+
+
+@blueprint.get("/webhooks/<int:webhook_id>/delete")
+@admin
+def delete(webhook_id: int) -> Any:
+    webhook = services().registry.webhook(webhook_id)
+    unsent = sum(services().pulses.count(webhook_id, state) for state in ("pending", "held"))
+    return render_template("webhooks/delete.html", webhook=webhook, unsent=unsent)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/delete")
+@admin
+def delete_submit(webhook_id: int) -> Any:
+    webhook = services().registry.webhook(webhook_id)
+    dropped = services().registry.delete_webhook(webhook_id)
+    notice(f"Webhook {webhook_id} is deleted; {dropped:,} unsent deliveries were dropped.")
+    return redirect(url_for("webhooks.show", location_id=webhook.location_id), 303)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/test")
+@admin
+def test(webhook_id: int) -> Any:
+    """Send a test event to this webhook and no other; the result comes in its place."""
+    webhook = services().registry.webhook(webhook_id)
+    fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
+    sent = services().intake.submit(webhook.location_id, [make_event(fields)], "test", webhook_id)[0]
+    services().waker.wake_now()
+    delivery = services().history.delivery_of(webhook_id, sent.id)
+    if wants_fragment():
+        return render_template("webhooks/_tested.html", delivery=delivery)
+    notice("The test event is on its way.")
+    return redirect(url_for("deliveries.one", delivery_id=delivery.id), 303)
+
+
+@blueprint.get("/deliveries/<int:delivery_id>/tested")
+@admin
+def tested(delivery_id: int) -> Any:
+    """How a test is going: asked until it has come to something."""
+    return render_template("webhooks/_tested.html", delivery=services().history.delivery(delivery_id))
+
+
+# --- shared ---
+
+
+def _say_saved(sentence: str, url: str) -> None:
+    doubt = services().registry.doubt(url)
+    notice(f"{sentence} {doubt}" if doubt else sentence)
+
+
+def _form_page(
+    location_id: int,
+    kind: str,
+    form: Form,
+    webhook: Webhook | None = None,
+    error: SpokeError | None = None,
+) -> Any:
+    return render_template(
+        "webhooks/form.html",
+        location=services().registry.location(location_id),
+        form=form,
+        webhook=webhook,
+        error=error,
+        faulty=getattr(error, "field", None),
+        stale=isinstance(error, Stale),
+        types=CALL_TYPES if kind == "call" else MEDIA_TYPES,
+        statuses=CALL_STATUSES,
+        **_sample(kind, form),
+    )
+
+
+def _sample(kind: str, form: Form) -> dict[str, Any]:
+    """The seed's example for what is chosen, as a receiver would get it."""
+    kind = kind if kind in ("call", "media") else "call"
+    known = CALL_TYPES if kind == "call" else MEDIA_TYPES
+    type_ = form.type if form.type in known else None
+    status = form.status if form.status in CALL_STATUSES else None
+    payload = sample_payload(kind, type_, status, services().settings.base_url)
+    return {
+        "kind": kind,
+        "sample": json.dumps(payload, ensure_ascii=False, indent=2),
+        "stands_for": EVENT_TYPES[payload["type"]],
+        "open_type": type_ is None,
+        "open_status": kind == "call" and status is None,
+        "own_headers": form.header_names(),
+    }
