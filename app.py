@@ -14,7 +14,8 @@ from flask import Flask
 from webhooks import cli, web
 from webhooks.db.store import Store, database_url, db, engine_options
 from webhooks.errors import SpokeError
-from webhooks.runtime.startup import prepare, print_password, secret_key
+from webhooks.keyring import secret_key
+from webhooks.runtime.startup import prepare, print_password
 from webhooks.settings import Settings, load_settings
 
 

@@ -1,6 +1,6 @@
 """The admin in a browser."""
 
-from machine import PASSWORD, Appliance
+from appliance import PASSWORD, Appliance
 from playwright.sync_api import Page, expect
 
 

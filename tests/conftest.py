@@ -15,9 +15,9 @@ from xdist.scheduler import LoadScopeScheduling
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
-from filled import Filled, fill
-from machine import ROOT, Appliance, PostgreSQL
+from appliance import ROOT, Appliance, PostgreSQL
 from receiver import Receiver
+from sample_data import Filled, fill
 
 # Those that take a minute and more, the longest first.
 LONG = [

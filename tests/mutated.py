@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from media import sounds
 from receiver import Receiver
 

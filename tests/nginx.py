@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from machine import free_port
+from appliance import free_port
 
 
 class Nginx:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
-from machine import ROOT
+from appliance import ROOT
 
 from webhooks.settings import Settings, variable
 

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
-from machine import Appliance
+from appliance import Appliance
 from receiver import Receiver
 from standardwebhooks import Webhook
 

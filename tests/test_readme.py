@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from appliance import ROOT, eventually, free_port
 from conftest import need
-from machine import ROOT, eventually, free_port
 
 README = (ROOT / "README.md").read_text()
 

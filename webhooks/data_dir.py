@@ -1,13 +1,40 @@
 """The data dir: made or found, usable, and nobody else's to read; what is in the way is told in a line."""
 
+import contextlib
+import fcntl
 import logging
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from webhooks.errors import StartError
+from webhooks.media.storage import sync_folder
 from webhooks.settings import Settings
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Whole or not at all, also after a power cut."""
+    draft = path.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def file_lock(path: Path) -> Iterator[None]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
 _FOLDERS: Final = ("redis", "workers", "media", "media/incoming", "media/waiting", "media/mp3")

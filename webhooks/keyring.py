@@ -1,10 +1,40 @@
 """The keys that sign links and seal secrets: SPOKE_SECRET_KEY, or the data dir's file; then former ones."""
 
+import secrets
 from dataclasses import dataclass
 from typing import Final
 
+from webhooks.data_dir import file_lock, make_ready, write_whole
 from webhooks.errors import StartError
-from webhooks.settings import Settings
+from webhooks.settings import MIN_SECRET, Settings
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs sessions and links: SPOKE_SECRET_KEY, or one made once and kept in the data dir.
+
+    Raises:
+        StartError: the file that keeps it cannot be read, or holds none.
+    """
+    if settings.secret_key:
+        return settings.secret_key
+    make_ready(settings)
+    path = settings.data / "secret.key"
+    with file_lock(settings.data / "schema.lock"):
+        if not path.exists():
+            write_whole(path, secrets.token_urlsafe(48) + "\n")
+        try:
+            key = (path.read_text().split() or [""])[0]  # keys that were replaced stand below
+        except (OSError, UnicodeDecodeError) as error:
+            raise StartError(
+                f"{path} cannot be read: {error}. Make it readable for the user who runs this, or restore it "
+                "from a backup."
+            ) from None
+    if len(key) < MIN_SECRET:
+        raise StartError(
+            f"{path} holds no key. Restore it from a backup; or delete it, which ends all sessions and links."
+        )
+    return key
+
 
 _FILE: Final = "secret.key"
 

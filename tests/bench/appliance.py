@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
-from machine import Appliance
+from appliance import Appliance
 
 from bench.session import Session
 

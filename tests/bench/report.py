@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from machine import ROOT
+from appliance import ROOT
 
 from webhooks.data_dir import file_system
 

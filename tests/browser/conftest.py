@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from appliance import Appliance
 from conftest import need
-from machine import Appliance
 
 
 @pytest.fixture(scope="session")

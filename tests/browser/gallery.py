@@ -18,11 +18,11 @@ sys.path[:0] = [str(TESTS / "browser"), str(TESTS), str(TESTS.parent)]
 # The module `app` makes an application of its own when it is loaded: not in the checkout.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-gallery-")
 
+from appliance import Appliance
 from browsing import log_in
-from filled import fill
-from machine import Appliance
 from playwright.sync_api import Browser, sync_playwright
 from receiver import Receiver
+from sample_data import fill
 
 EMPTY = {"main": "/", "connect": "/connect", "deliveries": "/deliveries", "unmatched": "/events/unmatched",
          "locations": "/locations", "inboxes": "/inboxes", "history": "/history"}  # fmt: skip

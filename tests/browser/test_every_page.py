@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from appliance import Appliance
 from browsing import log_in
-from filled import Filled
-from machine import Appliance
 from playwright.sync_api import Browser, expect
+from sample_data import Filled
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()

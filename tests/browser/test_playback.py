@@ -1,8 +1,8 @@
 """A link of a payload in Chromium's own player: it plays, knows its length, and jumps."""
 
 import pytest
-from machine import Appliance
-from media import desk, sounds
+from appliance import Appliance
+from media import client, sounds
 from playwright.sync_api import Page
 from receiver import Receiver
 
@@ -32,8 +32,8 @@ def test_chromium_plays_and_seeks(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver, page: Page
 ) -> None:
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    assert desk.send(appliance, place[1], sounds.long_wav(180)).status_code == 202
-    link = desk.arrived(receiver, "/media").json["attachments"]
+    assert client.send(appliance, place[1], sounds.long_wav(180)).status_code == 202
+    link = client.arrived(receiver, "/media").json["attachments"]
     ranges = []
     page.on("request", lambda request: ranges.append(request.headers.get("range")))
     page.goto(f"{appliance.url}/healthz")  # a page of the same origin, without a policy of its own

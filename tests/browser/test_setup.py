@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from appliance import PASSWORD, Appliance
 from browsing import log_in
-from machine import PASSWORD, Appliance
 from playwright.sync_api import Browser, Page, expect
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]

@@ -7,12 +7,12 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from appliance import Appliance, Visitor, eventually
 from browsing import log_in
-from filled import call, states
-from machine import Appliance, Visitor, eventually
-from media import desk, sounds
+from media import client, sounds
 from playwright.sync_api import Browser, Locator, Page, expect
 from receiver import Answer, Receiver
+from sample_data import call, states
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 
@@ -118,7 +118,7 @@ def test_hear_a_voicemail_in_3(
     person: Person, appliance: Appliance, receiver: Receiver, place: tuple[str, str]
 ) -> None:
     appliance.webhook(place[0], receiver.url("/voice"), "media")
-    desk.send(appliance, place[1], sounds.long_wav(5), type="voicemail")
+    client.send(appliance, place[1], sounds.long_wav(5), type="voicemail")
     receiver.wait("/voice")
     person.click("link", "Deliveries")
     row = person.page.get_by_role("row").filter(has_text=person.office).first

@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
 from webhooks.events.schema import parse_form, parse_json, parse_media

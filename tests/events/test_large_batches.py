@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import requests
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 
 EVENTS, WEBHOOKS = 1_000, 20
 EVERY_EVENT_WHOLE = """

@@ -1,10 +1,10 @@
 """Which webhooks get an event: every call type, call status and media type, against every kind of choice."""
 
 import pytest
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
-from webhooks.events.matching import Filter
+from webhooks.events.routing import Filter
 
 Pair = tuple[str, str]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import requests
-from machine import Appliance
+from appliance import Appliance
 
 pytestmark = pytest.mark.databases("one")
 
@@ -89,7 +89,7 @@ def status_of(appliance: Appliance, request: bytes, *, hang_up: bool = False) ->
 
 
 @pytest.fixture(scope="module")
-def desk(appliance: Appliance) -> Desk:
+def client(appliance: Appliance) -> Desk:
     return Desk(appliance)
 
 
@@ -143,8 +143,8 @@ NOT_JSON: dict[str, bytes | str] = {
 
 
 @pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON)
-def test_what_is_not_json_is_400(desk: Desk, body: bytes | str) -> None:
-    desk.refused(desk.post(body), 400)
+def test_what_is_not_json_is_400(client: Desk, body: bytes | str) -> None:
+    client.refused(client.post(body), 400)
 
 
 # --- 422: JSON, but no event that can be passed on; with the place of the fault ---
@@ -287,28 +287,30 @@ def points_at(found: dict[str, Any], pointer: str | None, index: str = "") -> No
 
 @pytest.mark.parametrize(("body", "pointer"), UNUSABLE.values(), ids=UNUSABLE)
 def test_an_event_that_cannot_be_passed_on_is_422_and_says_where(
-    desk: Desk, body: str, pointer: str | None
+    client: Desk, body: str, pointer: str | None
 ) -> None:
     """Alone, and in a batch: that is refused whole, and the pointer starts with the index."""
-    points_at(desk.refused(desk.post(body), 422), pointer)
-    points_at(desk.refused(desk.post(f"[{call()}, {body}, {media()}]"), 422), pointer, "/1")
+    points_at(client.refused(client.post(body), 422), pointer)
+    points_at(client.refused(client.post(f"[{call()}, {body}, {media()}]"), 422), pointer, "/1")
 
 
 @pytest.mark.parametrize("field", ["to", "from", "to_name", "from_name", "thread_id"])
-def test_a_value_that_is_no_text_is_refused_with_the_advice_to_quote_it(desk: Desk, field: str) -> None:
+def test_a_value_that_is_no_text_is_refused_with_the_advice_to_quote_it(client: Desk, field: str) -> None:
     for value in ("123", "1.5", "[]", '["0123"]', "{}", "true", "false"):
-        found = desk.refused(desk.post(call(f'"{field}": {value}')), 422)
+        found = client.refused(client.post(call(f'"{field}": {value}')), 422)
         points_at(found, f"/{field}")
         assert "quote" in found["errors"][0]["detail"], value
 
 
-def test_every_fault_of_an_event_is_named(desk: Desk) -> None:
-    found = desk.refused(desk.post('{"type": "fax", "to": 1, "from": [], "id": "", "timestamp": ""}'), 422)
+def test_every_fault_of_an_event_is_named(client: Desk) -> None:
+    found = client.refused(
+        client.post('{"type": "fax", "to": 1, "from": [], "id": "", "timestamp": ""}'), 422
+    )
     assert {error["pointer"] for error in found["errors"]} == {"/type", "/to", "/from", "/id", "/timestamp"}
 
 
-def test_a_pointer_escapes_what_rfc_6901_wants_escaped(desk: Desk) -> None:
-    points_at(desk.refused(desk.post(call('"a/b~c": NaN')), 422), "/a~1b~0c")
+def test_a_pointer_escapes_what_rfc_6901_wants_escaped(client: Desk) -> None:
+    points_at(client.refused(client.post(call('"a/b~c": NaN')), 422), "/a~1b~0c")
 
 
 NO_EVENT = {
@@ -327,36 +329,36 @@ NO_EVENT = {
 
 
 @pytest.mark.parametrize(("body", "pointer"), NO_EVENT.values(), ids=NO_EVENT)
-def test_json_that_is_no_event_is_422(desk: Desk, body: str, pointer: str) -> None:
-    found = desk.refused(desk.post(body), 422)
+def test_json_that_is_no_event_is_422(client: Desk, body: str, pointer: str) -> None:
+    found = client.refused(client.post(body), 422)
     assert [error["pointer"] for error in found["errors"]] == [pointer]
 
 
-def test_a_batch_with_a_bad_event_at_17_is_refused_whole(desk: Desk) -> None:
+def test_a_batch_with_a_bad_event_at_17_is_refused_whole(client: Desk) -> None:
     batch = [GOOD] * 17 + [{"type": "incoming_call", "subtype": "parked"}] + [GOOD] * 10
-    found = desk.refused(desk.post(json.dumps(batch)), 422)
+    found = client.refused(client.post(json.dumps(batch)), 422)
     assert [error["pointer"] for error in found["errors"]] == ["/17/subtype"]
 
 
-def test_a_batch_of_1001_is_refused(desk: Desk) -> None:
-    found = desk.refused(desk.post(json.dumps([GOOD] * 1001)), 422)
+def test_a_batch_of_1001_is_refused(client: Desk) -> None:
+    found = client.refused(client.post(json.dumps([GOOD] * 1001)), 422)
     assert "1,000" in found["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize("depth", [5000, 200_000])
-def test_brackets_without_end_are_no_way_to_bring_it_down(desk: Desk, depth: int) -> None:
+def test_brackets_without_end_are_no_way_to_bring_it_down(client: Desk, depth: int) -> None:
     """Both too deep and not JSON: either may be said."""
     for body in ("[" * depth, '{"x":' * depth, "[{" * depth, "[" * depth + "]" * depth):
-        answer = desk.post(body)
+        answer = client.post(body)
         assert answer.status_code in (400, 422)
-        desk.refused(answer, answer.status_code)
+        client.refused(answer, answer.status_code)
 
 
-def test_a_key_given_twice_among_many_is_found_quickly(desk: Desk) -> None:
+def test_a_key_given_twice_among_many_is_found_quickly(client: Desk) -> None:
     """A web process is a handful of threads: nobody's body may keep one busy for minutes."""
     many = ",".join(f'"k{number}":1' for number in range(60_000))
     began = time.monotonic()
-    points_at(desk.refused(desk.post(call(f'"x": {{{many},"k59999":2}}')), 422), "/x")
+    points_at(client.refused(client.post(call(f'"x": {{{many},"k59999":2}}')), 422), "/x")
     assert time.monotonic() - began < 3
 
 
@@ -390,11 +392,11 @@ UNUSABLE_FORMS: dict[str, tuple[bytes | str, int, str | None]] = {
 
 @pytest.mark.parametrize(("body", "status", "pointer"), UNUSABLE_FORMS.values(), ids=UNUSABLE_FORMS)
 def test_a_form_goes_by_the_same_rules(
-    desk: Desk, body: bytes | str, status: int, pointer: str | None
+    client: Desk, body: bytes | str, status: int, pointer: str | None
 ) -> None:
     """And its faults name the field: who fills in a form knows no JSON pointers."""
-    answer = desk.post(body, FORM)
-    found = desk.refused(answer, status)
+    answer = client.post(body, FORM)
+    found = client.refused(answer, status)
     if status == 422 and pointer is not None:
         assert found["errors"][0]["pointer"] == pointer
         assert (f"The field '{pointer}' " if pointer else "The body ") in found["detail"]
@@ -421,37 +423,40 @@ OTHER_KINDS: dict[str, tuple[str | None, bytes | str]] = {
 
 @pytest.mark.parametrize(("kind", "body"), OTHER_KINDS.values(), ids=OTHER_KINDS)
 def test_another_content_type_is_415_and_says_which_are_taken(
-    desk: Desk, kind: str | None, body: bytes | str
+    client: Desk, kind: str | None, body: bytes | str
 ) -> None:
-    found = desk.refused(desk.post(body, kind), 415)
+    found = client.refused(client.post(body, kind), 415)
     assert "application/json" in found["detail"]
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip", "x"])
-def test_a_coded_body_is_415_and_says_so(desk: Desk, coding: str) -> None:
+def test_a_coded_body_is_415_and_says_so(client: Desk, coding: str) -> None:
     for kind in (JSON, FORM):
-        answer = desk.post(gzip.compress(call().encode()), kind, **{"Content-Encoding": coding})
-        assert "compression" in desk.refused(answer, 415)["detail"]
+        answer = client.post(gzip.compress(call().encode()), kind, **{"Content-Encoding": coding})
+        assert "compression" in client.refused(answer, 415)["detail"]
         assert answer.headers["Accept-Encoding"] == "identity"
-    media_answer = desk.appliance.post(
+    media_answer = client.appliance.post(
         "/api/media",
         files={"event": (None, media(), JSON), "file": ("a.wav", b"RIFF")},
-        headers={"Authorization": f"Bearer {desk.token}", "Content-Encoding": coding},
+        headers={"Authorization": f"Bearer {client.token}", "Content-Encoding": coding},
     )
-    assert "compression" in desk.refused(media_answer, 415)["detail"]
+    assert "compression" in client.refused(media_answer, 415)["detail"]
 
 
 @pytest.mark.parametrize("charset", ["klingon", "utf-16", "rot13", "unicode_escape", "x" * 2000, "zlib"])
-def test_a_form_in_an_unknown_charset_is_415(desk: Desk, charset: str) -> None:
-    assert "charset" in desk.refused(desk.post("type=voicemail", f"{FORM}; charset={charset}"), 415)["detail"]
+def test_a_form_in_an_unknown_charset_is_415(client: Desk, charset: str) -> None:
+    assert (
+        "charset"
+        in client.refused(client.post("type=voicemail", f"{FORM}; charset={charset}"), 415)["detail"]
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_another_method_than_post_is_405(desk: Desk, method: str) -> None:
-    headers = {"Authorization": f"Bearer {desk.token}"}
-    for path in ("/api/events", f"/api/events/t/{desk.token}", "/api/media"):
-        answer = requests.request(method, desk.appliance.url + path, json=GOOD, headers=headers, timeout=10)
-        assert "use POST" in desk.refused(answer, 405)["detail"]
+def test_another_method_than_post_is_405(client: Desk, method: str) -> None:
+    headers = {"Authorization": f"Bearer {client.token}"}
+    for path in ("/api/events", f"/api/events/t/{client.token}", "/api/media"):
+        answer = requests.request(method, client.appliance.url + path, json=GOOD, headers=headers, timeout=10)
+        assert "use POST" in client.refused(answer, 405)["detail"]
         assert "POST" in answer.headers["Allow"]
 
 
@@ -484,11 +489,13 @@ NO_TOKEN: dict[str, tuple[str, dict[str, str | bytes]]] = {
 
 
 @pytest.mark.parametrize(("path", "headers"), NO_TOKEN.values(), ids=NO_TOKEN)
-def test_without_a_locations_token_it_is_401(desk: Desk, path: str, headers: dict[str, str | bytes]) -> None:
-    answer = desk.appliance.post(path, json=GOOD, headers=headers)
-    desk.refused(answer, 401)
+def test_without_a_locations_token_it_is_401(
+    client: Desk, path: str, headers: dict[str, str | bytes]
+) -> None:
+    answer = client.appliance.post(path, json=GOOD, headers=headers)
+    client.refused(answer, 401)
     assert answer.headers["WWW-Authenticate"]
-    assert WRONG not in desk.appliance.log and WRONG not in answer.text
+    assert WRONG not in client.appliance.log and WRONG not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -496,8 +503,8 @@ def test_without_a_locations_token_it_is_401(desk: Desk, path: str, headers: dic
     [(b"no JSON", JSON), (call().encode(), "text/plain"), (b"x" * (2 * MIB), JSON), (b"[]", JSON)],
     ids=["no-json", "no-kind", "too-large", "no-event"],
 )
-def test_who_has_no_token_learns_nothing_else(desk: Desk, body: bytes, kind: str) -> None:
-    desk.refused(desk.post(body, kind, Authorization=f"Bearer {WRONG}"), 401)
+def test_who_has_no_token_learns_nothing_else(client: Desk, body: bytes, kind: str) -> None:
+    client.refused(client.post(body, kind, Authorization=f"Bearer {WRONG}"), 401)
 
 
 # --- 413, and bodies that are not as long as they say ---
@@ -519,16 +526,16 @@ TOO_LARGE: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["with-length", "chunked"])
 @pytest.mark.parametrize(("body", "kind"), TOO_LARGE.values(), ids=TOO_LARGE)
-def test_a_body_over_the_limit_is_413(desk: Desk, body: bytes, kind: str, chunked: bool) -> None:
+def test_a_body_over_the_limit_is_413(client: Desk, body: bytes, kind: str, chunked: bool) -> None:
     """Above all not: cut at the limit, and what is left taken for the event."""
-    desk.refused(desk.post(in_chunks(body) if chunked else body, kind), 413)
+    client.refused(client.post(in_chunks(body) if chunked else body, kind), 413)
 
 
-def test_a_length_over_the_limit_is_413_before_the_body_is_there(desk: Desk) -> None:
+def test_a_length_over_the_limit_is_413_before_the_body_is_there(client: Desk) -> None:
     began = time.monotonic()
-    assert desk.raw(f"Content-Type: {JSON}\r\nContent-Length: 10000000", call().encode()) == 413
+    assert client.raw(f"Content-Type: {JSON}\r\nContent-Length: 10000000", call().encode()) == 413
     assert time.monotonic() - began < 3
-    desk.left_nothing()
+    client.left_nothing()
 
 
 @pytest.mark.parametrize(
@@ -536,22 +543,24 @@ def test_a_length_over_the_limit_is_413_before_the_body_is_there(desk: Desk) -> 
     [(JSON, call().encode()), (FORM, b"type=voicemail&to=50")],
     ids=["json", "form"],
 )
-def test_a_body_that_breaks_off_before_its_length_is_400(desk: Desk, kind: str, body: bytes) -> None:
+def test_a_body_that_breaks_off_before_its_length_is_400(client: Desk, kind: str, body: bytes) -> None:
     """The rest was lost on the way: "to" was 5010 once."""
-    assert desk.raw(f"Content-Type: {kind}\r\nContent-Length: {len(body) + 2}", body, hang_up=True) == 400
-    desk.left_nothing()
+    assert client.raw(f"Content-Type: {kind}\r\nContent-Length: {len(body) + 2}", body, hang_up=True) == 400
+    client.left_nothing()
 
 
-def test_a_body_longer_than_its_length_is_cut_there_and_is_400(desk: Desk) -> None:
+def test_a_body_longer_than_its_length_is_cut_there_and_is_400(client: Desk) -> None:
     body = call().encode()
-    assert desk.raw(f"Content-Type: {JSON}\r\nContent-Length: {len(body) - 2}", body) == 400
-    desk.left_nothing()
+    assert client.raw(f"Content-Type: {JSON}\r\nContent-Length: {len(body) - 2}", body) == 400
+    client.left_nothing()
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "20, 20", "0x14", ""])
-def test_a_length_that_is_no_number_is_400(desk: Desk, length: str) -> None:
-    assert desk.raw(f"Content-Type: {JSON}\r\nContent-Length: {length}", call().encode(), hang_up=True) == 400
-    desk.left_nothing()
+def test_a_length_that_is_no_number_is_400(client: Desk, length: str) -> None:
+    assert (
+        client.raw(f"Content-Type: {JSON}\r\nContent-Length: {length}", call().encode(), hang_up=True) == 400
+    )
+    client.left_nothing()
 
 
 BROKEN_CHUNKS = {
@@ -565,9 +574,9 @@ BROKEN_CHUNKS = {
 
 
 @pytest.mark.parametrize("body", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS)
-def test_broken_chunks_are_400(desk: Desk, body: bytes) -> None:
-    assert desk.raw(f"Content-Type: {JSON}\r\nTransfer-Encoding: chunked", body, hang_up=True) == 400
-    desk.left_nothing()
+def test_broken_chunks_are_400(client: Desk, body: bytes) -> None:
+    assert client.raw(f"Content-Type: {JSON}\r\nTransfer-Encoding: chunked", body, hang_up=True) == 400
+    client.left_nothing()
 
 
 def test_after_413_the_connection_goes_on_or_says_that_it_ends(

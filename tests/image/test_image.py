@@ -5,8 +5,8 @@ import shutil
 import subprocess
 
 import pytest
+from appliance import ROOT
 from conftest import need
-from machine import ROOT
 
 
 @pytest.mark.image

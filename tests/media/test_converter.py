@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Appliance
-from media import desk, sounds
+from appliance import Appliance
+from media import client, sounds
 
 from webhooks.events.schema import parse_media
 from webhooks.media.transcode import Sound, convert
@@ -54,7 +54,7 @@ class Bench:
         return self.machine.rows(query, id=media_id)[0]
 
     def kept(self, media_id: str) -> bool:
-        return f"waiting/{media_id}" in desk.files(self.machine)
+        return f"waiting/{media_id}" in client.files(self.machine)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import psutil
 import pytest
 import redis
 import requests
-from machine import Appliance, eventually
-from media import desk, sounds
+from appliance import Appliance, eventually
+from media import client, sounds
 from receiver import Receiver
 
 from webhooks.media.failpoints import STEPS
@@ -23,7 +23,7 @@ def in_order(appliance: Appliance) -> bool:
     rows = appliance.rows("SELECT m.id, m.state FROM event e LEFT JOIN media m ON m.event_id = e.id")
     wanted = {f"mp3/{row.id[:2]}/{row.id}.mp3" for row in rows if row.state == "ready"}
     wanted |= {f"waiting/{row.id}" for row in rows if row.state == "waiting"}
-    return all(row.id for row in rows) and wanted == set(desk.files(appliance))
+    return all(row.id for row in rows) and wanted == set(client.files(appliance))
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_a_kill_behind_a_step_costs_nothing(
     voice = sounds.long_wav(3)
     answer = None
     with contextlib.suppress(requests.ConnectionError):
-        answer = desk.send(one, token, voice, id=event_id)
+        answer = client.send(one, token, voice, id=event_id)
     assert (answer is None) == (step in UPLOAD)
     if step not in UPLOAD:
         eventually(lambda: "media-short was killed by SIGKILL" in one.log)
     known = bool(one.rows("SELECT id FROM event"))
     assert known == (step not in UPLOAD or step == "committed")
     for row in one.rows("SELECT id, state FROM media"):  # not even now is it without its file
-        assert any(row.id in name for name in desk.files(one))
+        assert any(row.id in name for name in client.files(one))
     family = one.family()
     for process in family:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -58,10 +58,10 @@ def test_a_kill_behind_a_step_costs_nothing(
     assert psutil.wait_procs(family, 10)[1] == []  # or the lock and the port are still taken
     del one.environment["SPOKE_TEST_KILL_AT"]
     one.start()
-    again = desk.send(one, token, voice, id=event_id)  # the PBX had no answer, or asks once more
+    again = client.send(one, token, voice, id=event_id)  # the PBX had no answer, or asks once more
     assert again.status_code == (200 if known else 202), again.text
-    payload = desk.arrived(receiver, "/media").json
-    got = desk.fetch(one, payload["attachments"])
+    payload = client.arrived(receiver, "/media").json
+    got = client.fetch(one, payload["attachments"])
     rate, sides = sounds.decoded(got.content, "mp3")
     assert abs(len(sides[0]) / rate - 3) < 0.1
     eventually(lambda: in_order(one), 20)
@@ -78,7 +78,7 @@ def test_a_lost_wake_up_costs_a_second(start_appliance: Callable[..., Appliance]
     assert len(converters) == 2
     for process in converters:
         process.suspend()
-    assert desk.send(one, token, sounds.long_wav(2)).status_code == 202
+    assert client.send(one, token, sounds.long_wav(2)).status_code == 202
     with redis.Redis(unix_socket_path=str(one.folder / "data" / "redis" / "redis.sock")) as client:
         client.delete("rq:queue:media-short", "spoke:wake:media-short")
     for process in converters:
@@ -93,11 +93,11 @@ def test_what_kills_the_converter_is_given_up(
     one = start_appliance(SPOKE_TEST_KILL_AT="encoded")
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    desk.send(one, token, sounds.long_wav(1))
+    client.send(one, token, sounds.long_wav(1))
     payload = receiver.wait("/media", 1, seconds=30)[0].json
     assert payload["attachments"] is None and "begun 3 times" in payload["error"]
     (shown,) = one.cli("media", "list", "--state", "failed")
     one.cli("media", "sweep")
-    assert desk.files(one) == [f"waiting/{shown['id']}"]  # nothing came of it, so what was sent is kept
+    assert client.files(one) == [f"waiting/{shown['id']}"]  # nothing came of it, so what was sent is kept
     one.cli("media", "erase", "--thread", payload["thread_id"])
-    eventually(lambda: desk.files(one) == [])
+    eventually(lambda: client.files(one) == [])

@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from machine import Appliance, eventually
-from media import desk, sounds
+from appliance import Appliance, eventually
+from media import client, sounds
 from receiver import Answer, Receiver
 
 DAY = 86_400
@@ -41,19 +41,19 @@ def test_a_call_is_erased_wholly_and_nothing_else_is(
     one.cli("webhook", "pause", held["id"])
     voice = sounds.long_wav(1)
     for thread in ("A", "B"):
-        desk.send(one, token, voice, thread_id=thread)
+        client.send(one, token, voice, thread_id=thread)
         one.event(token, type="incoming_call", subtype="ended", thread_id=thread)
     links = {got.json["thread_id"]: got.json["attachments"] for got in receiver.wait("/media", 2)}
     receiver.wait("/calls", 2)
     eventually(lambda: settled(one))
     counts = one.cli("erase", "--thread", "A", "--yes")
     assert counts == {"events": 2, "deliveries": 3, "attempts": 2, "media": 1}
-    assert desk.fetch(one, links["A"]).status_code == 404
-    assert desk.fetch(one, links["B"]).status_code == 200
+    assert client.fetch(one, links["A"]).status_code == 404
+    assert client.fetch(one, links["B"]).status_code == 200
     assert [row.thread_key for row in one.rows("SELECT DISTINCT thread_key FROM event")] == ["B"]
     assert [row.thread_key for row in one.rows("SELECT DISTINCT thread_key FROM delivery")] == ["B"]
     assert one.rows("SELECT count(*) AS n FROM attempt")[0].n == 2
-    assert len(desk.files(one)) == 1 and books(one) == (6, 6)
+    assert len(client.files(one)) == 1 and books(one) == (6, 6)
     dropped = one.rows("SELECT n FROM tally WHERE state = 'dropped'")
     assert [row.n for row in dropped] == [1]  # what was held
     for unknown in ("A", "a", "B "):  # gone, or not the whole of an id
@@ -117,12 +117,12 @@ def test_what_is_on_its_way_is_waited_for(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/slow"), "media")
-    desk.send(one, token, sounds.long_wav(1), thread_id="A")
+    client.send(one, token, sounds.long_wav(1), thread_id="A")
     receiver.wait("/slow")
     counts = one.cli("erase", "--thread", "A", "--yes")
     assert counts["events"] == counts["deliveries"] == counts["attempts"] == 1
     assert one.rows("SELECT state, n FROM tally WHERE state <> 'matched'") == [("delivered", 1)]
-    assert desk.files(one) == []
+    assert client.files(one) == []
 
 
 def test_several_processes_at_one_erasure_count_each_event_once(
@@ -161,10 +161,10 @@ def test_what_is_being_converted_can_be_erased(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    desk.send(one, token, sounds.long_wav(600), thread_id="A")
-    eventually(lambda: any(name.endswith(".part") for name in desk.files(one)))
+    client.send(one, token, sounds.long_wav(600), thread_id="A")
+    eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     assert one.cli("erase", "--thread", "A", "--yes")["media"] == 1
-    eventually(lambda: desk.files(one) == [], 30)
+    eventually(lambda: client.files(one) == [], 30)
     assert not receiver.at("/media") and "Traceback" not in one.log
 
 
@@ -174,14 +174,14 @@ def test_age_takes_recordings_with_their_events(
     one = start_appliance(SPOKE_RETRY_SCHEDULE="1", **clock)
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    desk.send(one, token, sounds.long_wav(1))
+    client.send(one, token, sounds.long_wav(1))
     receiver.wait("/media")
     eventually(lambda: settled(one))
     one.stop()
     (tmp_path / "clock").write_text(str(32 * DAY))
     one.start()
     eventually(lambda: not one.rows("SELECT 1 FROM event"), 15)
-    eventually(lambda: desk.files(one) == [])
+    eventually(lambda: client.files(one) == [])
     assert not one.rows("SELECT 1 FROM media") and books(one) == (1, 1)
 
 
@@ -195,14 +195,14 @@ def test_size_takes_the_oldest_that_are_delivered_and_the_events_say_so(
     one.webhook("Office", receiver.url("/never"), "media", type="call_recording")
     voice = sounds.long_wav(60)  # 300 kB of MP3
     kinds = ["call_recording", *["voicemail"] * 5]
-    sent = [desk.send(one, token, voice, type=kind).json()["media_id"] for kind in kinds]
+    sent = [client.send(one, token, voice, type=kind).json()["media_id"] for kind in kinds]
     receiver.wait("/media", 5, seconds=30)
     receiver.wait("/never", 1, seconds=30)
     eventually(lambda: len(one.rows("SELECT 1 FROM delivery WHERE state = 'delivered'")) == 5)
     one.cli("media", "sweep")
     states = {row.id: row.state for row in one.rows("SELECT id, state FROM media")}
     assert [states[one_] for one_ in sent] == ["ready", "erased", "erased", "erased", "ready", "ready"]
-    assert len(desk.files(one)) == 3
+    assert len(client.files(one)) == 3
     (first, *_) = [
         row.id for row in one.rows("SELECT id FROM delivery WHERE state = 'delivered' ORDER BY id")
     ]
@@ -218,7 +218,7 @@ def test_files_that_nobody_owns_go_and_those_in_work_stay(
 ) -> None:
     one = start_appliance()
     token = one.location("Office")
-    desk.send(one, token, sounds.long_wav(1))
+    client.send(one, token, sounds.long_wav(1))
     eventually(lambda: [row.state for row in one.rows("SELECT state FROM media")] == ["ready"])
     media = one.folder / "data" / "media"
     one_id = str(uuid.uuid4())
@@ -231,12 +231,12 @@ def test_files_that_nobody_owns_go_and_those_in_work_stay(
     head += b"\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 1000000\r\n\r\n--b\r\n"
     with socket.create_connection(("127.0.0.1", one.port)) as half:
         half.sendall(head + b'Content-Disposition: form-data; name="file"\r\n\r\n' + b"x" * 1000)
-        eventually(lambda: len([name for name in desk.files(one) if name.startswith("incoming/")]) == 3)
+        eventually(lambda: len([name for name in client.files(one) if name.startswith("incoming/")]) == 3)
         one.cli("media", "sweep")
-        left = desk.files(one)
+        left = client.files(one)
         assert not any(path.exists() for path in lost)
         assert [name.partition("/")[0] for name in left] == ["incoming", "mp3"]
-    eventually(lambda: len(desk.files(one)) == 1)  # who hung up leaves nothing
+    eventually(lambda: len(client.files(one)) == 1)  # who hung up leaves nothing
 
 
 def test_an_erasure_beside_a_busy_hook_holds_nobody_up(

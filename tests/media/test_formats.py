@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import pytest
-from machine import Appliance
-from media import desk, sounds
+from appliance import Appliance
+from media import client, sounds
 from receiver import Receiver
 
 pytestmark = pytest.mark.databases("one")
@@ -45,10 +45,10 @@ def test_it_arrives_as_an_mp3_that_plays_the_same(
     kind, make = FORMATS[name]
     source = make()
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    answer = desk.send(appliance, place[1], source)
+    answer = client.send(appliance, place[1], source)
     assert answer.status_code == 202, answer.text
-    payload = desk.arrived(receiver, "/media").json
-    got = desk.fetch(appliance, payload["attachments"])
+    payload = client.arrived(receiver, "/media").json
+    got = client.fetch(appliance, payload["attachments"])
     assert got.status_code == 200 and got.headers["Content-Type"] == "audio/mpeg"
     assert len(got.content) <= max(20_000, len(source)) * 2
     rate, heard = sounds.decoded(got.content, "mp3")
@@ -68,8 +68,8 @@ def test_two_sides_that_are_the_same_become_one(
 ) -> None:
     voice = sounds.speech(8000, 1.5)
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    desk.send(appliance, place[1], sounds.wav(8000, [voice, voice]))
-    got = desk.fetch(appliance, desk.arrived(receiver, "/media").json["attachments"])
+    client.send(appliance, place[1], sounds.wav(8000, [voice, voice]))
+    got = client.fetch(appliance, client.arrived(receiver, "/media").json["attachments"])
     assert len(sounds.decoded(got.content, "mp3")[1]) == 1
 
 
@@ -78,26 +78,28 @@ def test_an_mp3_is_passed_on_byte_for_byte(
 ) -> None:
     source = sounds.coded("libmp3lame", "mp3", 44100, [sounds.speech(44100, 1)], 64000)
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    desk.send(appliance, place[1], source, "greeting.mp3")
-    payload = desk.arrived(receiver, "/media").json
-    assert desk.fetch(appliance, payload["attachments"]).content == source
+    client.send(appliance, place[1], source, "greeting.mp3")
+    payload = client.arrived(receiver, "/media").json
+    assert client.fetch(appliance, payload["attachments"]).content == source
     assert payload["filename"] == "greeting.mp3"
 
 
 @pytest.mark.databases("all")
 def test_the_payload_is_the_seeds(appliance: Appliance, place: tuple[str, str], receiver: Receiver) -> None:
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    answer = desk.send(
-        appliance, place[1], sounds.wav(8000, [sounds.speech(8000, 1)]), desk.NAME,
+    answer = client.send(
+        appliance, place[1], sounds.wav(8000, [sounds.speech(8000, 1)]), client.NAME,
         type="voicemail", thread_id="T", to_name="Dade", from_name="Clearly", custom=1.50,
         attachments="mine", content_type="x/y", timestamp="2024-07-19T00:00:00Z",
     )  # fmt: skip
-    got = desk.arrived(receiver, "/media").json
+    got = client.arrived(receiver, "/media").json
     assert list(got) == [
         "id", "thread_id", "to", "from", "to_name", "from_name", "type", "filename", "content_type",
         "attachments", "timestamp", "custom",
     ]  # fmt: skip
-    assert got["filename"] == desk.NAME.removesuffix(".wav") + ".mp3" and got["content_type"] == "audio/mpeg"
+    assert (
+        got["filename"] == client.NAME.removesuffix(".wav") + ".mp3" and got["content_type"] == "audio/mpeg"
+    )
     assert set(answer.json()) == {"id", "media_id", "deliveries"}
     assert f"/api/media/download/{answer.json()['media_id']}?expires=" in got["attachments"]
     assert got["id"] == answer.json()["id"] and answer.json()["deliveries"] == 1

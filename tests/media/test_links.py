@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from machine import Appliance, eventually
-from media import desk, sounds
+from appliance import Appliance, eventually
+from media import client, sounds
 from receiver import Receiver
 
 DAY = 86_400
@@ -27,8 +27,8 @@ def voice() -> bytes:
 def link(appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes) -> str:
     """One that a receiver got."""
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    assert desk.send(appliance, place[1], voice).status_code == 202
-    return str(desk.arrived(receiver, "/media").json["attachments"])
+    assert client.send(appliance, place[1], voice).status_code == 202
+    return str(client.arrived(receiver, "/media").json["attachments"])
 
 
 def parts(link: str) -> tuple[str, str, str]:
@@ -42,7 +42,7 @@ def made(appliance: Appliance, media_id: str, expires: str, signature: str) -> s
 
 @pytest.mark.databases("one")
 def test_two_hundred_ways_of_tampering_and_none_gets_through(appliance: Appliance, link: str) -> None:
-    assert desk.fetch(appliance, link).status_code == 200
+    assert client.fetch(appliance, link).status_code == 200
     media_id, expires, signature = parts(link)
     chance = random.Random(7)
     tried: set[tuple[str, str, str]] = set()
@@ -63,7 +63,7 @@ def test_two_hundred_ways_of_tampering_and_none_gets_through(appliance: Applianc
         )
         if texts != [media_id, expires, signature]:
             tried.add((texts[0], texts[1], texts[2]))
-    answers = [desk.fetch(appliance, made(appliance, *one)) for one in tried]
+    answers = [client.fetch(appliance, made(appliance, *one)) for one in tried]
     assert {answer.status_code for answer in answers} <= {403, 404}
     assert sum(answer.status_code == 404 for answer in answers) == sum(not one[0] for one in tried)
     assert {answer.headers["Content-Type"] for answer in answers} == {"application/problem+json"}
@@ -76,7 +76,7 @@ def test_the_same_signature_in_another_spelling_is_refused(appliance: Appliance,
     last = alphabet.index(signature[-1])  # 43 characters carry 258 bits, of which the last two say nothing
     twins = [signature[:-1] + alphabet[last & ~3 | low] for low in range(4) if (last & ~3 | low) != last]
     for other in [*twins, signature + "=", signature + "%3D%3D", signature + "%0A", "+" + signature]:
-        assert desk.fetch(appliance, made(appliance, media_id, expires, other)).status_code == 403
+        assert client.fetch(appliance, made(appliance, media_id, expires, other)).status_code == 403
 
 
 @pytest.mark.parametrize("expires", ["0{}", "+{}", " {}", "{}.0", "{}e0", "1" + "0" * 12, "", "-1", "٣{}"])
@@ -85,7 +85,7 @@ def test_an_expiry_that_is_written_otherwise_is_refused(
     appliance: Appliance, link: str, expires: str
 ) -> None:
     media_id, right, signature = parts(link)
-    answer = desk.fetch(appliance, made(appliance, media_id, expires.format(right), signature))
+    answer = client.fetch(appliance, made(appliance, media_id, expires.format(right), signature))
     assert answer.status_code == 403
 
 
@@ -98,8 +98,8 @@ def test_what_is_missing_or_given_twice_is_refused_and_what_is_unknown_ignored(
     for query in ("", f"expires={expires}", f"signature={signature}",
                   f"expires={expires}&signature={signature}&expires={expires}",
                   f"expires={expires}&signature={signature}&signature={signature}"):  # fmt: skip
-        assert desk.fetch(appliance, f"{base}?{query}").status_code == 403
-    assert desk.fetch(appliance, link + "&utm_source=mail&expire=1").status_code == 200
+        assert client.fetch(appliance, f"{base}?{query}").status_code == 403
+    assert client.fetch(appliance, link + "&utm_source=mail&expire=1").status_code == 200
 
 
 def test_a_link_lives_a_day_and_a_late_attempt_brings_one_that_works(
@@ -113,17 +113,17 @@ def test_a_link_lives_a_day_and_a_late_attempt_brings_one_that_works(
     one = start_appliance(SPOKE_RETRY_SCHEDULE=f"1,{2 * DAY}", **clock)
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    desk.send(one, token, voice)
+    client.send(one, token, voice)
     first, second = [got.json["attachments"] for got in receiver.wait("/media", 2)]
-    assert desk.fetch(one, first).status_code == 200
+    assert client.fetch(one, first).status_code == 200
     (tmp_path / "clock").write_text(str(DAY - 60))
-    assert desk.fetch(one, first).status_code == 200
+    assert client.fetch(one, first).status_code == 200
     (tmp_path / "clock").write_text(str(DAY + 60))
-    gone = desk.fetch(one, second)
+    gone = client.fetch(one, second)
     assert gone.status_code == 410 and "expired" in gone.json()["detail"]
     (tmp_path / "clock").write_text(str(int(2.5 * DAY)))
     third = receiver.wait("/media", 3)[2]
-    assert desk.fetch(one, third.json["attachments"]).status_code == 200
+    assert client.fetch(one, third.json["attachments"]).status_code == 200
     assert third.webhook_id == receiver.at("/media")[0].webhook_id
 
 
@@ -133,23 +133,23 @@ def test_after_a_new_key_old_links_live_on(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    desk.send(one, token, voice)
-    before = desk.arrived(receiver, "/media").json["attachments"]
+    client.send(one, token, voice)
+    before = client.arrived(receiver, "/media").json["attachments"]
     assert one.cli("media", "rotate-key") == {"former_keys": 1}
-    desk.send(one, token, voice)
-    after = desk.arrived(receiver, "/media", 2).json["attachments"]
+    client.send(one, token, voice)
+    after = client.arrived(receiver, "/media", 2).json["attachments"]
     for link in (before, after):
-        assert desk.fetch(one, link).status_code == 200
+        assert client.fetch(one, link).status_code == 200
     media_id, expires, _ = parts(before)
     key = (one.folder / "data" / "secret.key").read_text().splitlines()[1].split()[0]
     # Whoever learns the former key cannot make links that outlive its own.
-    assert desk.fetch(one, made(one, media_id, expires, _sign(key, media_id, expires))).status_code == 200
+    assert client.fetch(one, made(one, media_id, expires, _sign(key, media_id, expires))).status_code == 200
     later = str(int(expires) + DAY)
-    assert desk.fetch(one, made(one, media_id, later, _sign(key, media_id, later))).status_code == 403
+    assert client.fetch(one, made(one, media_id, later, _sign(key, media_id, later))).status_code == 403
     one.stop()
     one.environment |= {"SPOKE_SECRET_KEY": "another key altogether"}
     one.start()
-    assert desk.fetch(one, after).status_code == 200
+    assert client.fetch(one, after).status_code == 200
 
 
 def _sign(key: str, media_id: str, expires: str) -> str:
@@ -167,14 +167,14 @@ def _sign(key: str, media_id: str, expires: str) -> str:
 @pytest.mark.databases("one")
 def test_no_log_line_has_a_signature(appliance: Appliance, link: str) -> None:
     signature = parts(link)[2]
-    desk.fetch(appliance, link.replace("download", "nothing"))
+    client.fetch(appliance, link.replace("download", "nothing"))
     assert signature not in appliance.log
 
 
 def test_a_link_made_by_the_command_line_works(appliance: Appliance, link: str) -> None:
     media_id = parts(link)[0]
     fresh = appliance.cli("media", "link", media_id)["link"]
-    assert desk.fetch(appliance, fresh).status_code == 200
+    assert client.fetch(appliance, fresh).status_code == 200
     assert "no recording" in appliance.cli("media", "link", str(uuid.uuid4()), status=1)
 
 
@@ -185,5 +185,5 @@ def test_a_link_to_what_is_gone_is_404(appliance: Appliance, link: str, place: t
     )
     counts = eventually(lambda: appliance.cli("erase", "--thread", found.thread_key, "--yes"))
     assert counts == {"events": 1, "deliveries": 1, "attempts": 1, "media": 1}
-    assert desk.fetch(appliance, link).status_code == 404
-    assert not any(media_id in name for name in desk.files(appliance))
+    assert client.fetch(appliance, link).status_code == 404
+    assert not any(media_id in name for name in client.files(appliance))

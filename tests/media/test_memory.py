@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import psutil
 import pytest
 import requests
-from machine import Appliance
+from appliance import Appliance
 from media import sounds
 from receiver import Receiver
 

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from machine import Appliance
-from media import desk, sounds
+from appliance import Appliance
+from media import client, sounds
 from receiver import Answer, Receiver
 
 pytestmark = pytest.mark.databases("one")
@@ -35,12 +35,12 @@ def test_a_file_in_a_spool_folder_is_taken_and_one_outside_is_not(
     (spool / "link.wav").symlink_to(inside)
     good = (inside, spool / "link.wav", spool / "deep" / ".." / "deep" / inside.name)
     for count, path in enumerate(good, 1):
-        answer = desk.refer(one, token, media_path=str(path), note="kept")
+        answer = client.refer(one, token, media_path=str(path), note="kept")
         assert answer.status_code == 202, answer.text
-        payload = desk.arrived(receiver, "/media", count).json
+        payload = client.arrived(receiver, "/media", count).json
         assert payload["filename"] == f"{path.stem}.mp3" and payload["note"] == "kept"
         assert "media_path" not in payload and "media_url" not in payload
-        assert desk.fetch(one, payload["attachments"]).status_code == 200
+        assert client.fetch(one, payload["attachments"]).status_code == 200
     assert inside.read_bytes() == voice
     outside = tmp_path / "outside.wav"
     outside.write_bytes(voice)
@@ -49,21 +49,21 @@ def test_a_file_in_a_spool_folder_is_taken_and_one_outside_is_not(
     os.mkfifo(spool / "pipe")
     (tmp_path / "spool2").mkdir()
     (tmp_path / "spool2" / "a.wav").write_bytes(voice)
-    before = desk.files(one)
+    before = client.files(one)
     bad = [
         outside, spool / "out.wav", spool / "up" / "outside.wav", spool / ".." / "outside.wav",
         spool / "pipe", spool / "deep", spool / "none.wav", tmp_path / "spool2" / "a.wav",
         "deep/msg0001.wav", "/dev/zero", "/etc/passwd", f"{spool}/a\0b", "", "/" * 5000,
     ]  # fmt: skip
     for path in bad:
-        answer = desk.refer(one, token, media_path=str(path))
+        answer = client.refer(one, token, media_path=str(path))
         assert answer.status_code == 422, (path, answer.text)
-    assert desk.files(one) == before
+    assert client.files(one) == before
     assert len(receiver.at("/media")) == 3
 
 
 def test_without_spool_folders_no_path_is_taken(appliance: Appliance, place: tuple[str, str]) -> None:
-    answer = desk.refer(appliance, place[1], media_path="/etc/passwd")
+    answer = client.refer(appliance, place[1], media_path="/etc/passwd")
     assert answer.status_code == 422 and "SPOKE_SPOOL_DIRS" in answer.json()["detail"]
     assert answer.json()["errors"][0]["pointer"] == "/media_path"
 
@@ -78,11 +78,11 @@ def test_an_address_is_fetched(
     for count, (address, name) in enumerate(
         [("/rec/a.wav?x=1", "a.mp3"), ("/rec/msg%201%2F%C3%A4.wav#part.2", "ä.mp3")], 1
     ):
-        answer = desk.refer(appliance, place[1], media_url=receiver.url(address))
+        answer = client.refer(appliance, place[1], media_url=receiver.url(address))
         assert answer.status_code == 202, answer.text
-        payload = desk.arrived(receiver, "/media", count).json
+        payload = client.arrived(receiver, "/media", count).json
         assert payload["filename"] == name and "media_url" not in payload
-        assert desk.fetch(appliance, payload["attachments"]).status_code == 200
+        assert client.fetch(appliance, payload["attachments"]).status_code == 200
     assert receiver.at("/rec/a.wav?x=1")[0].headers["user-agent"].startswith("Spoke-Webhooks/")
 
 
@@ -101,16 +101,16 @@ def test_an_address_is_fetched(
 def test_an_address_that_may_not_be_called_or_gives_nothing(
     appliance: Appliance, place: tuple[str, str], url: str, status: int, word: str
 ) -> None:
-    before = desk.files(appliance)
-    answer = desk.refer(appliance, place[1], media_url=url)
+    before = client.files(appliance)
+    answer = client.refer(appliance, place[1], media_url=url)
     assert answer.status_code == status and word in answer.json()["detail"], answer.text
-    assert desk.files(appliance) == before
+    assert client.files(appliance) == before
 
 
 def test_what_an_address_answers_is_judged(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes
 ) -> None:
-    before = desk.files(appliance)
+    before = client.files(appliance)
     receiver.answers["/404"] = [404]
     receiver.answers["/moved"] = [Answer(302, {"Location": receiver.url("/a.wav")})]
     receiver.answers["/text"] = [Answer(body=b"hello")]
@@ -122,6 +122,6 @@ def test_what_an_address_answers_is_judged(
 
     receiver.answers["/short"] = [Answer(raw=short)]
     for path, status in (("/404", 502), ("/moved", 502), ("/text", 422), ("/short", 502)):
-        answer = desk.refer(appliance, place[1], media_url=receiver.url(path))
+        answer = client.refer(appliance, place[1], media_url=receiver.url(path))
         assert answer.status_code == status, answer.text
-    assert desk.files(appliance) == before and not receiver.at("/a.wav")
+    assert client.files(appliance) == before and not receiver.at("/a.wav")

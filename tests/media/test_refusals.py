@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import Appliance, Visitor, eventually
-from media import desk, mutants, sounds
+from appliance import Appliance, Visitor, eventually
+from media import client, mutants, sounds
 from receiver import Receiver
 
 pytestmark = pytest.mark.databases("one")
@@ -62,11 +62,11 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 @pytest.mark.parametrize("name", BAD)
 def test_what_is_no_audio_is_refused_at_once(appliance: Appliance, place: tuple[str, str], name: str) -> None:
     make, word = BAD[name]
-    before = desk.files(appliance), appliance.rows("SELECT count(*) AS n FROM event")[0].n
-    answer = desk.send(appliance, place[1], make())
+    before = client.files(appliance), appliance.rows("SELECT count(*) AS n FROM event")[0].n
+    answer = client.send(appliance, place[1], make())
     assert answer.status_code == 422 and word in answer.json()["detail"], answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
-    assert (desk.files(appliance), appliance.rows("SELECT count(*) AS n FROM event")[0].n) == before
+    assert (client.files(appliance), appliance.rows("SELECT count(*) AS n FROM event")[0].n) == before
 
 
 @pytest.mark.parametrize("kind", ["mp3", "ogg", "mp3 cut off"])
@@ -85,16 +85,18 @@ def test_what_breaks_later_is_sent_as_far_as_it_is_there_and_says_so(
     event = '{"type": "voicemail", "\\u0065rror": "mine", "x" : 1.50 , "y": {"error": 1}}'
     answer = form(appliance, place[1], [("event", (None, event)), ("file", ("a.wav", bytes(made)))])
     assert answer.status_code == 202, answer.text
-    payload = desk.arrived(receiver, "/media").json
+    payload = client.arrived(receiver, "/media").json
     assert "breaks off after" in payload["error"] and payload["filename"] == "a.mp3"
     body = receiver.at("/media")[0].body
     assert b'"x":1.50' in body and payload["y"] == {"error": 1}
     assert [key for key, _ in json.loads(body, object_pairs_hook=list)].count("error") == 1
     media_id = answer.json()["media_id"]
     eventually(
-        lambda: [n for n in desk.files(appliance) if media_id in n] == [f"mp3/{media_id[:2]}/{media_id}.mp3"]
+        lambda: (
+            [n for n in client.files(appliance) if media_id in n] == [f"mp3/{media_id[:2]}/{media_id}.mp3"]
+        )
     )
-    heard_rate, (heard,) = sounds.decoded(desk.fetch(appliance, payload["attachments"]).content, "mp3")
+    heard_rate, (heard,) = sounds.decoded(client.fetch(appliance, payload["attachments"]).content, "mp3")
     assert 2.8 <= len(heard) / heard_rate <= (3.2 if kind == "mp3 cut off" else 6.1)
     (shown,) = [one for one in appliance.cli("media", "list", "--limit", 1000) if one["id"] == media_id]
     assert shown["reason"] == payload["error"] and shown["state"] == "ready"
@@ -132,14 +134,14 @@ EVENT = json.dumps({"type": "voicemail"})
 def test_a_form_that_is_not_right_is_refused(
     appliance: Appliance, place: tuple[str, str], files: Any, status: int, word: str
 ) -> None:
-    before = desk.files(appliance)
+    before = client.files(appliance)
     answer = form(appliance, place[1], files)
     assert answer.status_code == status and word in answer.text, answer.text
-    assert desk.files(appliance) == before
+    assert client.files(appliance) == before
 
 
 def test_who_has_no_token_or_sends_something_else(appliance: Appliance, place: tuple[str, str]) -> None:
-    assert desk.send(appliance, "wrong", good()).status_code == 401
+    assert client.send(appliance, "wrong", good()).status_code == 401
     for kind in ("text/plain", "multipart/form-data"):
         headers = {"Authorization": f"Bearer {place[1]}", "Content-Type": kind}
         assert appliance.post("/api/media", data=b"x", headers=headers).status_code == 415
@@ -149,7 +151,7 @@ def test_who_has_no_token_or_sends_something_else(appliance: Appliance, place: t
         files = {"event": (None, EVENT), "file": ("a.wav", good())}
         assert appliance.post(address, files=files).status_code == 202
     appliance.cli("location", "pause", place[0])
-    assert desk.send(appliance, place[1], good()).status_code == 403
+    assert client.send(appliance, place[1], good()).status_code == 403
 
 
 def test_the_event_may_come_behind_its_file(appliance: Appliance, place: tuple[str, str]) -> None:
@@ -165,15 +167,15 @@ def test_a_duplicate_is_told_and_its_file_not_kept(
 ) -> None:
     appliance.webhook(place[0], receiver.url("/media"), "media")
     event_id = str(uuid.uuid4())
-    first = desk.send(appliance, place[1], good(), id=event_id)
+    first = client.send(appliance, place[1], good(), id=event_id)
     assert first.status_code == 202
-    desk.arrived(receiver, "/media")
-    eventually(lambda: not any("waiting" in name for name in desk.files(appliance)))
-    before = desk.files(appliance)
-    again = desk.send(appliance, place[1], good(2), id=event_id)
+    client.arrived(receiver, "/media")
+    eventually(lambda: not any("waiting" in name for name in client.files(appliance)))
+    before = client.files(appliance)
+    again = client.send(appliance, place[1], good(2), id=event_id)
     assert again.status_code == 200
     assert again.json() == {"id": event_id, "deliveries": 1, "duplicate": True}
-    assert desk.files(appliance) == before and len(receiver.at("/media")) == 1
+    assert client.files(appliance) == before and len(receiver.at("/media")) == 1
 
 
 def test_too_large_a_file_is_refused_announced_or_not(
@@ -181,8 +183,8 @@ def test_too_large_a_file_is_refused_announced_or_not(
 ) -> None:
     one = start_appliance(SPOKE_MAX_MEDIA="100000")
     token = one.location("Office")
-    assert desk.send(one, token, good(60)).status_code == 413
-    assert desk.send(one, token, good(6.6)).status_code == 413  # the form as a whole would be allowed
+    assert client.send(one, token, good(60)).status_code == 413
+    assert client.send(one, token, good(6.6)).status_code == 413  # the form as a whole would be allowed
     boundary = b"abc"
     body = (
         b'--abc\r\nContent-Disposition: form-data; name="event"\r\n\r\n' + EVENT.encode() + b"\r\n--abc\r\n"
@@ -194,8 +196,8 @@ def test_too_large_a_file_is_refused_announced_or_not(
         "/api/media", data=(body[n : n + 9000] for n in range(0, len(body), 9000)), headers=headers
     )
     assert chunked.status_code == 413 and "SPOKE_MAX_MEDIA" in chunked.json()["detail"]
-    assert desk.files(one) == []
-    assert desk.send(one, token, good(5)).status_code == 202
+    assert client.files(one) == []
+    assert client.send(one, token, good(5)).status_code == 202
 
 
 def test_with_little_disk_media_are_refused_and_events_taken(
@@ -210,10 +212,10 @@ def test_with_little_disk_media_are_refused_and_events_taken(
     )
     one = start_appliance(PYTHONPATH=str(site))
     token = one.location("Office")
-    answer = desk.send(one, token, good())
+    answer = client.send(one, token, good())
     assert answer.status_code == 507 and "200 MB" in answer.json()["detail"]
     assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
-    assert desk.files(one) == []
+    assert client.files(one) == []
 
 
 def test_mutated_recordings_stop_nothing(
@@ -224,9 +226,9 @@ def test_mutated_recordings_stop_nothing(
     print(f"SEED={seed}")
     appliance.webhook(place[0], receiver.url("/media"), "media")
     before = {process.pid for process in appliance.family()}
-    statuses = [desk.send(appliance, place[1], data).status_code for data in mutants.mutants(seed, 30)]
+    statuses = [client.send(appliance, place[1], data).status_code for data in mutants.mutants(seed, 30)]
     assert set(statuses) <= {202, 422}, statuses
-    desk.send(appliance, place[1], good(), thread_id="good")
+    client.send(appliance, place[1], good(), thread_id="good")
     got = receiver.wait("/media", statuses.count(202) + 1, seconds=60)
     assert next(one for one in got if one.json["thread_id"] == "good").json["attachments"]
     assert before <= {process.pid for process in appliance.family()}

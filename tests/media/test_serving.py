@@ -12,9 +12,9 @@ from urllib.parse import unquote
 
 import pytest
 import requests
+from appliance import PASSWORD, ROOT, Appliance, free_port
 from conftest import need
-from machine import PASSWORD, ROOT, Appliance, free_port
-from media import desk, sounds
+from media import client, sounds
 from nginx import Nginx
 from receiver import Receiver
 
@@ -29,19 +29,19 @@ def voice() -> bytes:
 @pytest.fixture
 def link(appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes) -> str:
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    assert desk.send(appliance, place[1], voice).status_code == 202
-    return str(desk.arrived(receiver, "/media").json["attachments"])
+    assert client.send(appliance, place[1], voice).status_code == 202
+    return str(client.arrived(receiver, "/media").json["attachments"])
 
 
 def test_ranges_and_conditions(appliance: Appliance, link: str) -> None:
-    whole = desk.fetch(appliance, link)
+    whole = client.fetch(appliance, link)
     size, etag = len(whole.content), whole.headers["ETag"]
     assert whole.headers["Accept-Ranges"] == "bytes" and int(whole.headers["Content-Length"]) == size
     assert whole.headers["Cache-Control"] == "private"
     assert whole.headers["X-Content-Type-Options"] == "nosniff"
 
     def get(**headers: str) -> Any:
-        return desk.fetch(appliance, link, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return client.fetch(appliance, link, headers={k.replace("_", "-"): v for k, v in headers.items()})
 
     for value, begin, end in [
         ("bytes=0-99", 0, 100), ("bytes=100-", 100, size), ("bytes=-50", size - 50, size),
@@ -68,7 +68,7 @@ def test_ranges_and_conditions(appliance: Appliance, link: str) -> None:
 
 def test_curl_goes_on_where_it_was_cut_off(appliance: Appliance, link: str, tmp_path: Path) -> None:
     need(shutil.which("curl"), "curl is missing: apt install curl")
-    whole = desk.fetch(appliance, link).content
+    whole = client.fetch(appliance, link).content
     file = tmp_path / "a.mp3"
     file.write_bytes(whole[:10_000])
     subprocess.run(["curl", "-sSf", "-C", "-", "-o", file, link], check=True, timeout=30)
@@ -79,7 +79,7 @@ def test_curl_goes_on_where_it_was_cut_off(appliance: Appliance, link: str, tmp_
         ["curl", "-sSfOJ", link], check=True, timeout=30, capture_output=True, cwd=tmp_path
     )
     assert named.returncode == 0
-    assert (tmp_path / (desk.NAME.removesuffix(".wav") + ".mp3")).read_bytes() == whole
+    assert (tmp_path / (client.NAME.removesuffix(".wav") + ".mp3")).read_bytes() == whole
 
 
 NAMES = {
@@ -104,17 +104,19 @@ def test_a_name_is_told_and_never_a_path(
     appliance: Appliance, place: tuple[str, str], receiver: Receiver, given: str
 ) -> None:
     appliance.webhook(place[0], receiver.url("/media"), "media")
-    desk.send(appliance, place[1], sounds.wav(8000, [sounds.speech(8000, 1)]), "part", filename=given or None)
-    payload = desk.arrived(receiver, "/media").json
+    client.send(
+        appliance, place[1], sounds.wav(8000, [sounds.speech(8000, 1)]), "part", filename=given or None
+    )
+    payload = client.arrived(receiver, "/media").json
     wanted = NAMES[given] if given else "part.mp3"
     assert payload["filename"] == wanted
-    header = desk.fetch(appliance, payload["attachments"]).headers["Content-Disposition"]
+    header = client.fetch(appliance, payload["attachments"]).headers["Content-Disposition"]
     assert "\n" not in header and header.startswith('attachment; filename="')
     plain = re.search(r'filename="([^"]*)"', header)
     extended = re.search(r"filename\*=UTF-8''(\S+)", header)
     assert plain and (unquote(extended[1]) if extended else plain[1]) == wanted
     assert all(
-        re.fullmatch(r"(mp3/../|waiting/)[0-9a-f-]{36}(\.mp3)?", name) for name in desk.files(appliance)
+        re.fullmatch(r"(mp3/../|waiting/)[0-9a-f-]{36}(\.mp3)?", name) for name in client.files(appliance)
     )
 
 
@@ -124,8 +126,8 @@ def test_nginx_may_do_the_sending(
     one = start_appliance(SPOKE_X_ACCEL_PREFIX="/protected-media/")
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    media_id = desk.send(one, token, voice).json()["media_id"]
-    got = desk.fetch(one, desk.arrived(receiver, "/media").json["attachments"])
+    media_id = client.send(one, token, voice).json()["media_id"]
+    got = client.fetch(one, client.arrived(receiver, "/media").json["attachments"])
     assert got.status_code == 200 and got.content == b""
     where = got.headers["X-Accel-Redirect"]
     assert where == f"/protected-media/{media_id[:2]}/{media_id}.mp3"
@@ -167,7 +169,7 @@ def test_a_real_nginx_sends_what_the_links_allow(
             f"{site}/api/media", files=file, headers={"Authorization": f"Bearer {token}"}, timeout=10
         )
         assert posted.status_code == 202
-        link = desk.arrived(receiver, "/media").json["attachments"]
+        link = client.arrived(receiver, "/media").json["attachments"]
         assert link.startswith(f"{site}/api/media/download/")
         whole = visitor.get(link, timeout=10)
         assert whole.status_code == 200 and len(whole.content) > 1000
@@ -177,7 +179,7 @@ def test_a_real_nginx_sends_what_the_links_allow(
         assert part.status_code == 206 and part.content == whole.content[100:200]
         assert visitor.head(link, timeout=10).headers["Content-Length"] == str(len(whole.content))
         assert visitor.get(link.replace("signature=", "signature=x"), timeout=10).status_code == 403
-        (kept,) = [name for name in desk.files(one) if name.endswith(".mp3")]
+        (kept,) = [name for name in client.files(one) if name.endswith(".mp3")]
         hidden = f"{site}/protected-media/{kept.removeprefix('mp3/')}"
         assert visitor.get(hidden, timeout=10).status_code == 404, "reached without a link"
         # A visitor may claim a prefix, another address and another host of its own: nobody believes it.
@@ -208,8 +210,8 @@ def test_downloads_that_stand_still_leave_the_hook_its_threads(
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
     big = sounds.long_wav(600, 48000)
-    assert desk.send(one, token, big).status_code == 202
-    link = desk.arrived(receiver, "/media").json["attachments"]
+    assert client.send(one, token, big).status_code == 202
+    link = client.arrived(receiver, "/media").json["attachments"]
     path = link.removeprefix(one.url)
     callers = []
     for _ in range(16):
@@ -229,7 +231,7 @@ def test_downloads_that_stand_still_leave_the_hook_its_threads(
         heads.append(caller.recv(4000))
         caller.close()
     assert all(b" 200 " in head for head in heads), "a download that crawls needs no thread"
-    assert desk.fetch(one, link).status_code == 200
+    assert client.fetch(one, link).status_code == 200
 
 
 def test_uploads_that_stand_still_leave_the_hook_its_threads(
@@ -259,7 +261,7 @@ def test_uploads_that_stand_still_leave_the_hook_its_threads(
     for caller in callers:
         caller.close()
     deadline = time.monotonic() + 10
-    while desk.send(one, token, sounds.long_wav(1)).status_code != 202:  # the places are given back
+    while client.send(one, token, sounds.long_wav(1)).status_code != 202:  # the places are given back
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert not [name for name in desk.files(one) if name.startswith("incoming/")]
+    assert not [name for name in client.files(one) if name.startswith("incoming/")]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import psutil
 import pytest
-from machine import Appliance, eventually
-from media import desk, sounds
+from appliance import Appliance, eventually
+from media import client, sounds
 from receiver import Receiver
 
 
@@ -58,7 +58,7 @@ def pending(appliance: Appliance) -> list[tuple[str, int]]:
 def test_pause_resume_and_a_restart_do_not_let_it_go_early(stopped: Stopped, receiver: Receiver) -> None:
     one, token, process = stopped
     webhook = one.webhook("Office", receiver.url("/media"), "media")
-    desk.send(one, token, sounds.long_wav(1))
+    client.send(one, token, sounds.long_wav(1))
     time.sleep(1)
     assert pending(one) == [("pending", 0)]
     one.cli("webhook", "pause", webhook["id"])
@@ -69,8 +69,8 @@ def test_pause_resume_and_a_restart_do_not_let_it_go_early(stopped: Stopped, rec
     time.sleep(2)
     assert pending(one) == [("pending", 0)] and not receiver.at("/media")
     process.resume()
-    payload = desk.arrived(receiver, "/media").json
-    assert desk.fetch(one, payload["attachments"]).status_code == 200
+    payload = client.arrived(receiver, "/media").json
+    assert client.fetch(one, payload["attachments"]).status_code == 200
     eventually(lambda: pending(one) == [("delivered", 1)])
     assert one.rows("SELECT claims - tries AS n FROM delivery")[0].n == 0
 
@@ -79,21 +79,21 @@ def test_a_resend_of_what_was_dropped_waits_too(stopped: Stopped, receiver: Rece
     one, token, process = stopped
     webhook = one.webhook("Office", receiver.url("/media"), "media")
     one.cli("webhook", "pause", webhook["id"])
-    desk.send(one, token, sounds.long_wav(1))
+    client.send(one, token, sounds.long_wav(1))
     one.cli("webhook", "resume", webhook["id"], "--drop-held")
     (delivery,) = one.cli("delivery", "list")
     one.cli("delivery", "resend", delivery["id"])
     time.sleep(2)
     assert pending(one) == [("pending", 0)] and not receiver.at("/media")
     process.resume()
-    assert desk.arrived(receiver, "/media").json["attachments"]
+    assert client.arrived(receiver, "/media").json["attachments"]
 
 
 def test_a_call_keeps_its_order_and_others_do_not_wait(stopped: Stopped, receiver: Receiver) -> None:
     one, token, process = stopped
     one.webhook("Office", receiver.url("/media"), "media")
     one.webhook("Office", receiver.url("/calls"))
-    desk.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
+    client.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
     headers = {"Authorization": f"Bearer {token}"}
     # A media event without a file of ours, for the same call and for another.
     for thread, n in (("A", 2), ("B", 3)):
@@ -114,7 +114,7 @@ def test_after_thirty_seconds_a_call_goes_on_without_it(stopped: Stopped, receiv
     one, token, process = stopped
     one.webhook("Office", receiver.url("/media"), "media")
     began = time.monotonic()
-    desk.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
+    client.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
     event = {"type": "voicemail", "thread_id": "A", "n": 2}
     one.post("/api/events", json=event, headers={"Authorization": f"Bearer {token}"})
     assert receiver.wait("/media", seconds=40)[0].json["n"] == 2
@@ -130,9 +130,9 @@ def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    answer = desk.send(one, token, sounds.long_wav(1800))
+    answer = client.send(one, token, sounds.long_wav(1800))
     assert answer.status_code == 202
-    eventually(lambda: any(name.endswith(".part") for name in desk.files(one)))
+    eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     began = time.monotonic()
     assert one.stop() == 0
     assert time.monotonic() - began < 5
@@ -149,9 +149,9 @@ def test_a_long_conversion_holds_up_no_short_one(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    assert desk.send(one, token, sounds.long_wav(7200), n=1).status_code == 202
-    eventually(lambda: any(name.endswith(".part") for name in desk.files(one)))
+    assert client.send(one, token, sounds.long_wav(7200), n=1).status_code == 202
+    eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     for n in range(2, 5):
-        assert desk.send(one, token, sounds.long_wav(1), n=n).status_code == 202
+        assert client.send(one, token, sounds.long_wav(1), n=n).status_code == 202
     assert [got.json["n"] for got in receiver.wait("/media", 3, seconds=30)] == [2, 3, 4]
     assert one.rows("SELECT state FROM media ORDER BY event_id LIMIT 1")[0].state == "waiting"

@@ -27,7 +27,7 @@ sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-soak-")
 
 import requests
-from machine import Appliance
+from appliance import Appliance
 
 GET = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 CALL = {"type": "incoming_call", "subtype": "ringing"}

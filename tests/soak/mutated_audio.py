@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
-from machine import Appliance
-from media import desk, mutants, sounds
+from appliance import Appliance
+from media import client, mutants, sounds
 from receiver import Receiver
 
 
@@ -45,12 +45,12 @@ def _attack(machine: Appliance, receiver: Receiver, seed: int, count: int) -> in
     before = {process.pid for process in machine.family()}
     answers: Counter[int] = Counter()
     for number, data in enumerate(mutants.mutants(seed, count)):
-        status = desk.send(machine, token, data).status_code
+        status = client.send(machine, token, data).status_code
         answers[status] += 1
         if status not in (202, 422):
             print(f"file {number}: {status}")
     began = time.monotonic()
-    good = desk.send(machine, token, sounds.long_wav(5), thread_id="good")
+    good = client.send(machine, token, sounds.long_wav(5), thread_id="good")
     while not any(got.json["thread_id"] == "good" for got in receiver.at("/media")):
         if time.monotonic() - began > 60:
             break

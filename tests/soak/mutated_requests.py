@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from machine import Appliance
+from appliance import Appliance
 from mutated import attack
 from receiver import Receiver
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
 Place = tuple[str, str]

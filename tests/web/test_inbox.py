@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
-from filled import call, states
-from machine import Appliance, Visitor, eventually
+from appliance import Appliance, Visitor, eventually
+from sample_data import call, states
 from standardwebhooks import Webhook as Signer
 
 from webhooks.runtime.logs import redact

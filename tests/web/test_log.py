@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from filled import HOSTILE, call, states
-from machine import Appliance, Visitor, eventually
+from appliance import Appliance, Visitor, eventually
 from receiver import Receiver
+from sample_data import HOSTILE, call, states
 
 from webhooks.events import indexer
 from webhooks.events.phone_numbers import number_key, numbers_in, numbers_of

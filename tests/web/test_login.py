@@ -14,8 +14,8 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 import requests
 import sqlalchemy as sa
+from appliance import PASSWORD, Appliance, eventually
 from flask.sessions import SecureCookieSessionInterface
-from machine import PASSWORD, Appliance, eventually
 
 from app import create_app
 from webhooks.settings import Settings

@@ -3,7 +3,7 @@
 import os
 import random
 
-from machine import Appliance
+from appliance import Appliance
 from mutated import attack
 from receiver import Receiver
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
-from filled import HOSTILE, Filled, call, number, states
-from machine import Appliance, Visitor, eventually
-from media import desk, sounds
+from appliance import Appliance, Visitor, eventually
+from media import client, sounds
 from receiver import Answer, Receiver
+from sample_data import HOSTILE, Filled, call, number, states
 
 from webhooks.settings import Settings, variable
 from webhooks.web.ui import settings as settings_page
@@ -374,7 +374,7 @@ def test_a_recording_can_be_heard_and_its_state_is_told(
 ) -> None:
     path = f"/{uuid.uuid4().hex}"
     webhook = appliance.webhook(place[0], receiver.url(path), "media")["id"]
-    desk.send(appliance, place[1], sounds.long_wav(2), type="voicemail")
+    client.send(appliance, place[1], sounds.long_wav(2), type="voicemail")
     receiver.wait(path)
     delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
     page = visitor.get(f"/deliveries/{delivery}").text

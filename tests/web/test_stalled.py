@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import requests
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
 pytestmark = pytest.mark.databases("one")

@@ -8,7 +8,7 @@ from webhooks.audit import record
 from webhooks.cli import common
 from webhooks.db.store import Store
 from webhooks.errors import Conflict, Invalid
-from webhooks.runtime.startup import set_password
+from webhooks.services.password import set_password
 from webhooks.settings import Settings
 
 

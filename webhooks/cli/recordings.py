@@ -9,8 +9,8 @@ from flask.cli import AppGroup
 from webhooks.cli.common import command, iso, new_group, show, table
 from webhooks.db.store import Store
 from webhooks.retention import media_cleanup
-from webhooks.runtime.startup import rotate_secret_key
 from webhooks.services.recordings import Library, Shown
+from webhooks.services.secret_key import rotate_secret_key
 from webhooks.settings import Settings
 
 

@@ -1,13 +1,9 @@
 """The way to the database: engine, pragmas, the kernel lock in front of every write, the schema's version."""
 
 import contextlib
-import fcntl
-import os
-import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -16,13 +12,13 @@ from sqlalchemy import event, orm
 
 from webhooks.db.raw import Direct
 from webhooks.db.row_errors import of_one_row
+from webhooks.db.write_lock import WRITE_WAIT, KernelLock
 from webhooks.errors import Busy
 from webhooks.keyring import Keyring
 from webhooks.settings import Settings
 from webhooks.vault import Vault, use
 
 SCHEMA_HEAD: Final = "0006"  # the newest file of migrations/versions; a test compares
-WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
 _NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -59,65 +55,6 @@ class Moment(sa.TypeDecorator[datetime]):
 
     def process_result_value(self, value: int | None, dialect: sa.Dialect) -> datetime | None:
         return None if value is None else datetime.fromtimestamp(value / 1000, UTC)
-
-
-class KernelLock:
-    """One writer at a time over all processes, woken by the kernel in turn.
-
-    SQLite's own waiting sleeps and is unfair: p99 284 ms where this gives 8. An flock belongs to the open
-    file, so each thread opens its own, after any fork. Not re-entrant.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._own = threading.local()
-
-    @contextlib.contextmanager
-    def held(self, wait: float | None = WRITE_WAIT) -> Iterator[None]:
-        """Hold the lock. ``wait`` in seconds, ``None`` for ever.
-
-        Raises:
-            Busy: not to be had in time.
-        """
-        if getattr(self._own, "holding", False):
-            raise RuntimeError("a write transaction was opened inside another of the same thread")
-        fd = self._descriptor()
-        self._acquire(fd, wait)
-        self._own.holding = True
-        try:
-            yield
-        finally:
-            self._own.holding = False
-            with contextlib.suppress(OSError):  # only a descriptor already closed by an abandoned wait
-                fcntl.flock(fd, fcntl.LOCK_UN)
-
-    def _descriptor(self) -> int:
-        if getattr(self._own, "pid", None) != os.getpid():
-            self._own.fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            self._own.pid = os.getpid()
-        fd: int = self._own.fd
-        return fd
-
-    def _acquire(self, fd: int, wait: float | None) -> None:
-        if wait is None:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            return
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        # flock has no time limit of its own: a helper thread takes the place in the kernel's queue.
-        helper = threading.Thread(target=fcntl.flock, args=(fd, fcntl.LOCK_EX), daemon=True)
-        helper.start()
-        helper.join(wait)
-        if helper.is_alive():
-            self._own.pid = None  # the helper may still get this descriptor's lock: give it up with it
-            threading.Thread(target=_close_after, args=(helper, fd), daemon=True).start()
-            raise Busy("The database is busy with another write; nothing was written. Try again.")
-
-
-def _close_after(helper: threading.Thread, fd: int) -> None:
-    helper.join()
-    os.close(fd)
 
 
 class Store:

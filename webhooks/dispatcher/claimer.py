@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from webhooks.db.raw import Direct
 from webhooks.db.row_errors import leave
+from webhooks.dispatcher.capacity import Places, tasks_for
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.lane_leases import Possession
-from webhooks.dispatcher.worker_pool import FAST_QUEUE, POOL_THREADS, SHORT_QUEUE, Places, Task, tasks_for
+from webhooks.dispatcher.worker_pool import FAST_QUEUE, POOL_THREADS, SHORT_QUEUE, Task
 from webhooks.outbox import claim as outbox
 from webhooks.outbox.claim import LEASE, Claim, Wish
 

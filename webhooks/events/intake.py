@@ -19,7 +19,8 @@ from typing import Final
 
 from webhooks.db import row_errors
 from webhooks.db.raw import Direct
-from webhooks.db.store import WRITE_WAIT, Store, config_version, now_ms
+from webhooks.db.store import Store, config_version, now_ms
+from webhooks.db.write_lock import WRITE_WAIT
 from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
 from webhooks.events.routing import Directory
 from webhooks.events.schema import IncomingEvent

@@ -3,9 +3,25 @@
 import uuid
 from dataclasses import dataclass
 
+from webhooks.catalogue import CALL_TYPES
 from webhooks.db.raw import Direct
 from webhooks.errors import LocationPaused, Unauthorised
-from webhooks.events.matching import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A webhook's choice. ``type`` or ``status`` of None means any; ``kind`` is "call" or "media"."""
+
+    kind: str
+    type: str | None
+    status: str | None
+
+    def matches(self, type_: str, subtype: str) -> bool:
+        """Whether an event of this type and subtype ("" for media) is for the webhook."""
+        if self.kind != ("call" if type_ in CALL_TYPES else "media"):
+            return False
+        return self.type in (None, type_) and (self.kind == "media" or self.status in (None, subtype))
+
 
 _LOCATIONS = "SELECT id, token_hash, state, created_at FROM location WHERE deleted_at IS NULL"
 _WEBHOOKS = """

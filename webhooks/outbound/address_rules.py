@@ -1,6 +1,5 @@
 """May this address be called? (Contract, section 5.) Pure, but for the look-up of names."""
 
-import concurrent.futures
 import ipaddress
 import re
 import socket
@@ -9,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from webhooks.cleaning import fit
-from webhooks.errors import ConnectionFailed, Invalid, TargetRefused
+from webhooks.errors import Invalid, TargetRefused
 from webhooks.settings import Network, Settings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -30,7 +29,6 @@ _EMBEDDING: Final = tuple(
 _LOCAL_NAT64: Final = ipaddress.IPv6Network("64:ff9b:1::/48")
 _ISATAP: Final = 0x00005EFE  # the interface identifier's upper half (RFC 5214, section 6.1) …
 _ISATAP_MASK: Final = 0xFCFFFFFF  # … whatever its universal and group bits are
-_LOOKUP_THREADS: Final = 256  # more than attempts can be under way: a dead resolver keeps nobody waiting
 
 
 def literal(host: str) -> Address | None:
@@ -129,43 +127,3 @@ def embedded(address: Address) -> list[ipaddress.IPv4Address]:
         found = [part for part in found if int(part) or not shorter]
         found += map(ipaddress.IPv4Address, shorter)
     return found
-
-
-class Resolver:
-    """Looks names up in a pool of its own: getaddrinfo cannot be interrupted, so nobody else waits on it.
-
-    A name that is being looked up is not looked up again beside: a dead resolver costs one thread a name.
-    """
-
-    def __init__(self) -> None:
-        self._pool = concurrent.futures.ThreadPoolExecutor(_LOOKUP_THREADS, "lookup")
-        self._running: dict[str, concurrent.futures.Future[list[Address]]] = {}
-
-    def addresses(self, host: str, wait: float) -> list[Address]:
-        """All addresses of a name, in the system's order. ``wait`` in seconds.
-
-        Raises:
-            ConnectionFailed: no such name, or no answer in time.
-        """
-        known = literal(host)
-        if known is not None:
-            return [known]
-        future = self._running.get(host)
-        if future is None or future.done():
-            future = self._running[host] = self._pool.submit(_look_up, host)
-        try:
-            return future.result(timeout=max(wait, 0))
-        except TimeoutError:
-            raise ConnectionFailed(f"Could not resolve host {host} in time.") from None
-        finally:
-            if future.done():
-                self._running.pop(host, None)
-
-
-def _look_up(host: str) -> list[Address]:
-    try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        raise ConnectionFailed(f"Could not resolve host {host}.") from None
-    # A zone ("fe80::1%2") is dropped: such addresses are refused with or without it.
-    return [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]

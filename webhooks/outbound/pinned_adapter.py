@@ -19,9 +19,10 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from webhooks.errors import ConnectionFailed, TargetRefused
-from webhooks.outbound.address_rules import Address, AddressRules, Resolver
+from webhooks.outbound.address_rules import Address, AddressRules
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.forward_proxy import Proxy, authority
+from webhooks.outbound.resolver import Resolver
 
 KEPT_SECONDS: Final = 60.0  # a kept connection's address counts as checked this long
 

@@ -1,12 +1,13 @@
 """Locations, webhooks and API keys: add, change, pause, delete. Pages, API and commands call here."""
 
 from webhooks.db.store import Store
-from webhooks.outbound.address_rules import AddressRules, Resolver
+from webhooks.outbound.address_rules import AddressRules
+from webhooks.outbound.resolver import Resolver
 from webhooks.services.api_keys import Keys
 from webhooks.services.locations import Locations
-from webhooks.services.lookup import token_hash
 from webhooks.services.webhooks import Webhooks
 from webhooks.settings import Settings
+from webhooks.tokens import token_hash
 
 __all__ = ["Registry", "token_hash"]
 

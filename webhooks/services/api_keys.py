@@ -9,7 +9,8 @@ from webhooks.audit import record
 from webhooks.db.models import ApiKey
 from webhooks.db.store import Store, config_changed
 from webhooks.errors import Conflict, NotFound
-from webhooks.services.lookup import checked_name, now, token_hash
+from webhooks.services.lookup import checked_name, now
+from webhooks.tokens import token_hash
 
 
 class Keys:

@@ -10,7 +10,8 @@ from webhooks.db.models import Location, Webhook
 from webhooks.db.store import Store, config_changed
 from webhooks.errors import Conflict, NotFound
 from webhooks.outbox.hold import settle_webhook
-from webhooks.services.lookup import checked_name, live_location, note, now, token_hash
+from webhooks.services.lookup import checked_name, live_location, note, now
+from webhooks.tokens import token_hash
 
 
 class Locations:

@@ -1,6 +1,5 @@
 """What locations, webhooks and keys share: names, tokens, rows that have to be there, notes of a change."""
 
-import hashlib
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -9,11 +8,6 @@ from sqlalchemy import orm
 from webhooks.audit import record
 from webhooks.db.models import Location, Webhook
 from webhooks.errors import Invalid, NotFound
-
-
-def token_hash(token: str) -> bytes:
-    """What is kept of a token or key. They are 256 random bits: no slow hash is needed."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
 def now() -> datetime:

@@ -11,9 +11,10 @@ from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_la
 from webhooks.db.models import Delivery, Lane, Webhook
 from webhooks.db.store import Store, config_changed
 from webhooks.errors import AttemptError, Conflict, Invalid, NotFound, Stale, TargetRefused
-from webhooks.outbound.address_rules import AddressRules, Resolver, check_url, own_inbox
+from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.options import Options, parse_options
+from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import settle_webhook
 from webhooks.services.lookup import live_location, note, now

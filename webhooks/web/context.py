@@ -1,6 +1,5 @@
 """What the doors call: one set for each app."""
 
-from dataclasses import dataclass
 from typing import cast
 
 from flask import Flask, current_app
@@ -10,6 +9,7 @@ from webhooks.events.intake import Intake
 from webhooks.events.recording_intake import Recordings
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import Registry
+from webhooks.services.container import Services
 from webhooks.services.deliveries import History
 from webhooks.services.delivery_log import Search
 from webhooks.services.erasures import Erasures
@@ -18,23 +18,6 @@ from webhooks.services.recordings import Library
 from webhooks.services.sessions import Sessions
 from webhooks.services.stats import Pulses
 from webhooks.settings import Settings
-
-
-@dataclass(frozen=True)
-class Services:
-    settings: Settings
-    store: Store
-    intake: Intake
-    registry: Registry
-    history: History
-    search: Search
-    pulses: Pulses
-    sessions: Sessions
-    inboxes: Inboxes
-    waker: Waker
-    recordings: Recordings
-    media: Library
-    erasures: Erasures
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from machine import free_port
+from appliance import free_port
 
 from bench.session import Session, accepts, eventually, running
 from webhooks.runtime.redis_server import find_server

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from machine import Appliance
+from appliance import Appliance
 
 from bench import bulk
 from bench.figures import Latency, times

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from machine import free_port
+from appliance import free_port
 
 from bench import appliance, wrk
 from bench.figures import rate, times

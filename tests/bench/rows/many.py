@@ -3,7 +3,7 @@
 import statistics
 import time
 
-from machine import Appliance
+from appliance import Appliance
 
 from bench import appliance
 from bench.events import KINDS, call

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import requests
-from machine import Appliance
-from media import desk, sounds
+from appliance import Appliance
+from media import client, sounds
 from nginx import Nginx
 from receiver import Receiver
 
@@ -49,7 +49,7 @@ def measure(session: Session) -> list[Line]:
         session.say(f"50 MB to {_CLIENTS} clients at a time: {rate:.0f} MB/s, nginx {limit:.0f} MB/s")
         seconds = 600
         began = time.monotonic()
-        desk.send(machine, token, sounds.long_wav(seconds))
+        client.send(machine, token, sounds.long_wav(seconds))
         receiver.wait("/media", 2, seconds=120)
         took = time.monotonic() - began
         receiver.close()
@@ -83,7 +83,7 @@ def _big_file(machine: Appliance, token: str, receiver: Receiver) -> str:
     second = sounds.coded("libmp3lame", "mp3", 48000, [sounds.speech(48000, 1)] * 2, 320_000)
     begin = second.index(b"\xff\xfb") + 960
     frames = second[begin : begin + 960 * 30]
-    desk.send(machine, token, frames * (50_000_000 // len(frames)), "big.mp3")
+    client.send(machine, token, frames * (50_000_000 // len(frames)), "big.mp3")
     return str(receiver.wait("/media", seconds=60)[0].json["attachments"])
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import requests
 import sqlalchemy as sa
-from machine import PASSWORD, Appliance
+from appliance import PASSWORD, Appliance
 
 from bench import bulk
 from bench.figures import Latency, times

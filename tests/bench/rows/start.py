@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from machine import Appliance
+from appliance import Appliance
 
 from bench.figures import times
 from bench.report import Line

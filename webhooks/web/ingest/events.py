@@ -1,17 +1,15 @@
 """``POST /api/events``: where PBXs post what happens (contract, section 2)."""
 
-import contextlib
 import uuid
 
 from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
-from webhooks.errors import Unauthorised
 from webhooks.events.schema import IncomingEvent, parse_form, parse_json
 from webhooks.events.storage import Accepted
 from webhooks.outbound.attempt import USER_AGENT
-from webhooks.services import token_hash
 from webhooks.web.context import services
+from webhooks.web.ingest.tokens import sender
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded
 
@@ -30,34 +28,6 @@ def take(token: str | None = None) -> tuple[Response, int]:
     accepted = services().intake.submit(location, events)
     status = 200 if all(one.duplicate for one in accepted) else 202
     return jsonify(_batch_answer(accepted) if batch else _answer(accepted[0])), status
-
-
-def sender(path_token: str | None) -> tuple[bytes, uuid.UUID]:
-    """The hash of whichever token was given that a location has, and the namespace of its ids.
-
-    Raises:
-        Unauthorised: none, or none that is known. LocationPaused: it takes no events now.
-    """
-    given = _tokens(path_token)
-    for token in given:
-        with contextlib.suppress(Unauthorised):
-            return token_hash(token), services().intake.namespace(token_hash(token))
-    raise Unauthorised(
-        "No location has this token; look whether it was rotated."
-        if given
-        else "Give the location's token: Authorization: Bearer TOKEN, or as the password of HTTP Basic, "
-        "or ?token=TOKEN, or POST /api/events/t/TOKEN."
-    )
-
-
-def _tokens(path_token: str | None) -> list[str]:
-    authorization = request.authorization
-    header = None
-    if authorization is not None:
-        header = authorization.token if authorization.type == "bearer" else authorization.password
-    # A PBX may append "?uuid=…" to an address that has a query already.
-    query = request.args.get("token", "").partition("?")[0]
-    return [token for token in (header, path_token, query) if token]
 
 
 def _read(namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:

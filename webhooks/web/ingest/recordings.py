@@ -12,7 +12,7 @@ from webhooks.events.recording_intake import AcceptedMedia
 from webhooks.events.schema import MediaEvent, parse_media
 from webhooks.media.storage import Upload
 from webhooks.web.context import services
-from webhooks.web.ingest.events import sender
+from webhooks.web.ingest.tokens import sender
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded

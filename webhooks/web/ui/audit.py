@@ -18,4 +18,4 @@ def show() -> Any:
     before = row_number(request.args.get("before", ""))
     found = services().history.changes(_PAGE + 1, before)
     older = found[_PAGE - 1].id if len(found) > _PAGE else None
-    return render_template("changes/show.html", changes=found[:_PAGE], older=older, before=before)
+    return render_template("audit/show.html", changes=found[:_PAGE], older=older, before=before)

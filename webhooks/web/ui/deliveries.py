@@ -15,7 +15,8 @@ from webhooks.errors import Invalid, NotFound
 from webhooks.services.delivery_log import Wanted
 from webhooks.web.context import services
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import notice, parse_local, plain, row_number, wants_fragment
+from webhooks.web.ui.filters import parse_local
+from webhooks.web.ui.page import notice, plain, row_number, wants_fragment
 
 blueprint = Blueprint("deliveries", __name__)
 _SHORT: Final = 10

@@ -14,7 +14,7 @@ from webhooks.services.delivery_log import Wanted
 from webhooks.web.context import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.deliveries import wanted_from_address
-from webhooks.web.ui.page import fields, in_zone
+from webhooks.web.ui.filters import fields, in_zone
 
 blueprint = Blueprint("export", __name__)
 MOST: Final = 5_000  # rows

@@ -8,7 +8,8 @@ from webhooks.errors import Invalid, SpokeError
 from webhooks.services.stats import Pulse
 from webhooks.web.context import services
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import midnight, notice, paged, reveal, revealed, row_number
+from webhooks.web.ui.filters import midnight
+from webhooks.web.ui.page import notice, paged, reveal, revealed, row_number
 
 blueprint = Blueprint("cards", __name__)
 
@@ -20,7 +21,7 @@ def show() -> Any:
     active = [one for one in locations if one.connected_at is not None]
     pulses = services().pulses.of_locations(midnight())
     return render_template(
-        "cards/main.html",
+        "integrations/main.html",
         active=paged([(one, pulses.get(one.id, Pulse())) for one in active], 30),
         connectable=len(active) < len(locations) or not locations,
         revealed=revealed("main"),
@@ -58,7 +59,7 @@ def connect_submit() -> Any:
 def disconnect(location_id: int) -> Any:
     location = services().registry.location(location_id)
     return render_template(
-        "cards/disconnect.html", location=location, webhooks=services().registry.webhooks(location_id)
+        "integrations/disconnect.html", location=location, webhooks=services().registry.webhooks(location_id)
     )
 
 
@@ -73,4 +74,4 @@ def disconnect_submit(location_id: int) -> Any:
 
 def _connect_page(error: str | None = None, new: str = "") -> str:
     waiting = [one for one in services().registry.locations() if one.connected_at is None]
-    return render_template("cards/connect.html", waiting=waiting, error=error, new=new)
+    return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

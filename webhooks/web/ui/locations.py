@@ -8,7 +8,8 @@ from webhooks.errors import SpokeError
 from webhooks.services.stats import Pulse
 from webhooks.web.context import services
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import midnight, notice, paged, reveal, revealed
+from webhooks.web.ui.filters import midnight
+from webhooks.web.ui.page import notice, paged, reveal, revealed
 
 blueprint = Blueprint("locations", __name__)
 

@@ -1,20 +1,30 @@
 """What all pages share: how times, words and numbers are written, fragments, notices, the theme."""
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, session, url_for
 
 from webhooks import catalogue
 from webhooks.settings import VERSION
-from webhooks.vault import is_sealed
 from webhooks.web.context import services
 from webhooks.web.shared.access import public
+from webhooks.web.ui.filters import (
+    _zone,
+    capped,
+    fields,
+    header_lines,
+    local,
+    party,
+    pretty,
+    size,
+    span,
+    when,
+    word,
+)
 
 blueprint = Blueprint("pages", __name__)
 _THEMES: Final = ("system", "light", "dark")
@@ -120,102 +130,3 @@ def revealed(about: str) -> dict[str, str] | None:
 
 
 # --- filters ---
-
-
-def _zone() -> ZoneInfo | None:
-    zone = services().settings.tz
-    return ZoneInfo(zone) if zone else None
-
-
-def in_zone(moment: datetime) -> datetime:
-    """The same moment in SPOKE_TZ, or in the machine's zone."""
-    return moment.astimezone(_zone())
-
-
-def midnight() -> datetime:
-    """When today began, in SPOKE_TZ."""
-    return in_zone(datetime.now().astimezone()).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def parse_local(text: str) -> datetime | None:
-    """What a ``datetime-local`` input sends, or any ISO 8601 time; without a zone it is meant in SPOKE_TZ.
-
-    Raises:
-        ValueError: it is no time.
-    """
-    if not text.strip():
-        return None
-    moment = datetime.fromisoformat(text.strip())
-    if moment.tzinfo is None:
-        zone = _zone()
-        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
-    return moment
-
-
-def local(moment: datetime) -> str:
-    """Date and time to the second."""
-    return in_zone(moment).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def when(moment: datetime) -> str:
-    """The time alone if it is today's."""
-    here = in_zone(moment)
-    return here.strftime("%H:%M:%S" if here >= midnight() else "%Y-%m-%d %H:%M")
-
-
-def span(milliseconds: float) -> str:
-    """A duration as people say it."""
-    if milliseconds < 1000:
-        return f"{milliseconds:.0f} ms"
-    if milliseconds < 60_000:
-        return f"{milliseconds / 1000:.1f} s"
-    whole = timedelta(seconds=round(milliseconds / 1000))
-    return f"{whole.days} d {whole.seconds // 3600} h" if whole.days else f"{whole}"
-
-
-def size(count: float) -> str:
-    """Bytes as people say them."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count /= 1024
-    raise AssertionError("not reached")
-
-
-def capped(count: int, most: int = 10_000) -> str:
-    """A count that was not taken further than ``most``."""
-    return f"{most:,}+" if count > most else f"{count:,}"
-
-
-def word(value: str | None) -> str:
-    return catalogue.label(value)
-
-
-def header_lines(text: str | None) -> str:
-    """Kept headers, a line each, as they went over the wire."""
-    if text and is_sealed(text):
-        return "They cannot be read: another secret key has sealed them."
-    kept = json.loads(text or "{}")
-    pairs = kept.items() if isinstance(kept, dict) else kept
-    return "\n".join(f"{name}: {value}" for name, value in pairs)
-
-
-def pretty(text: str) -> str:
-    """JSON with line breaks; what is none stays as it is. For reading only: the order is the wire's."""
-    try:
-        return json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    except (ValueError, RecursionError):
-        return text
-
-
-def fields(body: str) -> dict[str, Any]:
-    """An event's fields."""
-    found: dict[str, Any] = json.loads(body)
-    return found
-
-
-def party(event: dict[str, Any], side: str) -> str:
-    """One side of a call: number and name, cut to what a line holds."""
-    parts = [str(event.get(side) or ""), str(event.get(f"{side}_name") or "")]
-    shown = " · ".join(part for part in parts if part)
-    return shown if len(shown) <= 80 else f"{shown[:79]}…"

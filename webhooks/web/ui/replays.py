@@ -9,7 +9,8 @@ from webhooks.errors import Invalid
 from webhooks.outbox.replay import RESENDABLE
 from webhooks.web.context import services
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import midnight, parse_local, wants_fragment
+from webhooks.web.ui.filters import midnight, parse_local
+from webhooks.web.ui.page import wants_fragment
 
 blueprint = Blueprint("replays", __name__)
 _DAY: Final = timedelta(days=1)

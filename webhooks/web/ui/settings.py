@@ -14,8 +14,8 @@ from webhooks.audit import record
 from webhooks.db.models import Media
 from webhooks.dispatcher.liveness import Ownership
 from webhooks.errors import Conflict, Invalid
-from webhooks.runtime.startup import set_password
 from webhooks.services import token_hash
+from webhooks.services.password import set_password
 from webhooks.settings import Settings, variable
 from webhooks.web.context import services
 from webhooks.web.shared.access import admin, session_epoch

@@ -4,8 +4,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from machine import Appliance, Visitor, eventually
-from media import desk, sounds
+from appliance import Appliance, Visitor, eventually
+from media import client, sounds
 from receiver import Answer, Receiver
 
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u202c 😀 " + "x" * 900
@@ -76,7 +76,9 @@ def fill(
             to_name=HOSTILE,
         )
     appliance.event(token, type="call_recording", filename="recording_5012.mp3")
-    desk.send(appliance, token, sounds.long_wav(2), type="voicemail", from_name=HOSTILE if hostile else "Ada")
+    client.send(
+        appliance, token, sounds.long_wav(2), type="voicemail", from_name=HOSTILE if hostile else "Ada"
+    )
     receiver.wait("/voice", seconds=20)
     appliance.cli("webhook", "test", working)
     eventually(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Answer, Receiver
 
 

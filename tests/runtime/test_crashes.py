@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 import requests
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Answer, Received, Receiver
 
 BACK_SECONDS = 5.0

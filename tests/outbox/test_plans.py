@@ -6,7 +6,7 @@ SQLite chooses without statistics, and a wrong choice is no fault that anything 
 
 import pytest
 import sqlalchemy as sa
-from machine import Appliance
+from appliance import Appliance
 
 from webhooks.db import raw
 from webhooks.media import rows

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 import requests
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 from standardwebhooks import Webhook
 

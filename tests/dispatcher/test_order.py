@@ -5,7 +5,7 @@ import time
 import uuid
 from pathlib import Path
 
-from machine import Appliance
+from appliance import Appliance
 from receiver import Answer, Receiver
 
 Place = tuple[str, str]

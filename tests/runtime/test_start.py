@@ -18,7 +18,7 @@ import psutil
 import pytest
 import redis
 import requests
-from machine import ROOT, Appliance, eventually, free_port
+from appliance import ROOT, Appliance, eventually, free_port
 from receiver import Receiver
 
 OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (appliance|web|worker-\d+|housekeeping) \S.*")

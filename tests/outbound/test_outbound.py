@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 
 import pytest
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
 from webhooks.errors import Invalid, SpokeError, TargetRefused
@@ -139,9 +139,10 @@ def test_what_is_refused_never_sees_a_connection(guarded: Appliance, receiver: R
 
 def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_that_is_called() -> None:
     """DNS rebinding: whatever a first look says, the address connected to is the one that was judged."""
-    from webhooks.outbound.address_rules import Address, Resolver
+    from webhooks.outbound.address_rules import Address
     from webhooks.outbound.deadline import Deadline
     from webhooks.outbound.pinned_adapter import Gate, under
+    from webhooks.outbound.resolver import Resolver
 
     class Changing(Resolver):
         looks = 0

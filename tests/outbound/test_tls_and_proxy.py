@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from appliance import Appliance, eventually
 from conftest import need
-from machine import Appliance, eventually
 from receiver import Receiver
 
 from webhooks.db.store import db

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from machine import Appliance, Visitor, eventually
+from appliance import Appliance, Visitor, eventually
 from receiver import Receiver
 
 Place = tuple[str, str]

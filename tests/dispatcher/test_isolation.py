@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Answer, Receiver
 
 Place = tuple[str, str]
@@ -105,7 +105,7 @@ def test_of_many_headers_8_kib_are_kept(appliance: Appliance, receiver: Receiver
 
 @pytest.mark.databases("one")
 def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: Place) -> None:
-    from machine import free_port
+    from appliance import free_port
 
     refused = appliance.webhook(place[0], f"http://127.0.0.1:{free_port()}/")
     unknown = appliance.webhook(place[0], "http://no-such-host.invalid/")
@@ -157,7 +157,7 @@ def test_a_circuit_opens_after_five_breaks_and_probes_with_one(
     """Nothing listens; with 20 calls waiting, after the fifth break one delivery at a time goes out."""
     appliance = start_appliance(SPOKE_RETRY_SCHEDULE="3600")
     token = appliance.location("Office")
-    from machine import free_port
+    from appliance import free_port
 
     port = free_port()
     webhook = appliance.webhook("Office", f"http://127.0.0.1:{port}/hook")

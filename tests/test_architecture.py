@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine import ROOT
+from appliance import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Answer, Receiver
 
 Place = tuple[str, str]

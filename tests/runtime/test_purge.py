@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
 DAY = 86_400

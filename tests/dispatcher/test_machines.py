@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from appliance import Appliance, PostgreSQL, eventually
 from conftest import need
-from machine import Appliance, PostgreSQL, eventually
 from receiver import Answer, Receiver
 
 pytestmark = pytest.mark.postgresql

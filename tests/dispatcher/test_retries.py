@@ -9,7 +9,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Answer, Receiver
 
 Place = tuple[str, str]

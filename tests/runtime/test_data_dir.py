@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from appliance import ROOT, Appliance, eventually
 from conftest import need
-from machine import ROOT, Appliance, eventually
 from receiver import Receiver
 
-from webhooks import data_dir
+from webhooks import data_dir, keyring
 from webhooks.db.store import Store
 from webhooks.errors import Busy, StartError
 from webhooks.retention import media_cleanup
@@ -61,7 +61,7 @@ def test_nothing_in_a_data_dir_that_was_made_beforehand_is_anybody_elses_to_read
 def test_what_a_former_version_left_open_is_set_right(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data", admin_password="unused here")
     store = Store(settings)
-    startup.secret_key(settings)
+    keyring.secret_key(settings)
     startup.prepare(settings, store)
     for folder in ("media/incoming", "media/waiting", "media/mp3/ab", "workers", "redis"):
         (settings.data / folder).mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def test_what_is_no_recording_in_the_media_folder_is_left_alone_and_told_once(
 ) -> None:
     settings = Settings(data_dir=tmp_path, admin_password="unused here")
     store = Store(settings)
-    startup.secret_key(settings)
+    keyring.secret_key(settings)
     startup.prepare(settings, store)
     for folder in ("incoming", "waiting", "mp3/ab"):
         (tmp_path / "media" / folder).mkdir(parents=True)
@@ -152,7 +152,7 @@ def test_a_new_key_is_there_after_a_power_cut_too(tmp_path: Path, monkeypatch: p
         sync(fd)
 
     monkeypatch.setattr(os, "fsync", synced)
-    startup.secret_key(Settings(data_dir=tmp_path, admin_password="unused here"))
+    keyring.secret_key(Settings(data_dir=tmp_path, admin_password="unused here"))
     assert done == ["file", "not named", "folder", "named"]
 
 

@@ -9,14 +9,15 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from machine import ROOT, Appliance, Visitor, eventually
+from appliance import ROOT, Appliance, Visitor, eventually
 from receiver import Receiver
 from standardwebhooks import Webhook as Verifier
 
 from webhooks.db.store import Store, db
 from webhooks.errors import SecretLost
-from webhooks.keyring import Key
-from webhooks.runtime.startup import prepare, rotate_secret_key, secret_key
+from webhooks.keyring import Key, secret_key
+from webhooks.runtime.startup import prepare
+from webhooks.services.secret_key import rotate_secret_key
 from webhooks.settings import Settings
 from webhooks.vault import Vault, is_sealed
 

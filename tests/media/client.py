@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import requests
-from machine import Appliance
+from appliance import Appliance
 from receiver import Received, Receiver
 
 NAME = "recording_2024-07-19 00:00:00 -0500_from:15053430650_to:5012-508_116612489.wav"

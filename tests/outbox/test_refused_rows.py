@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from machine import Appliance, eventually
+from appliance import Appliance, eventually
 from receiver import Receiver
 
 from webhooks.db import row_errors
