@@ -263,7 +263,7 @@ def test_replay_counts_first_then_sends_what_failed_in_the_span(
 def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
-    from webhooks.services.deliveries import History
+    from webhooks.services.deliveries import Deliveries
 
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [500]
@@ -272,7 +272,7 @@ def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
         ring(appliance, place[1])
     settled(appliance, webhook, "failed", 3, 15)
     receiver.answers["/hook"] = [200]
-    history: History = appliance.app.extensions["spoke"].history
+    history: Deliveries = appliance.app.extensions["spoke"].deliveries
     begun = history.begin_replay(webhook["id"], since, None, ["failed"])
     assert (begun.state, begun.total) == ("running", 3)
     settled(appliance, webhook, "delivered", 3)

@@ -140,7 +140,7 @@ def test_a_search_that_finds_little_stops_and_goes_on(
     call(appliance, place[1], "ringing", type="outgoing_call")
     call(appliance, place[1], *["ringing"] * 45)
     eventually(lambda: len(ids(appliance, webhook)) == 46)
-    service = appliance.app.extensions["spoke"].search
+    service = appliance.app.extensions["spoke"].delivery_log
     wanted = delivery_log.Wanted(webhook=webhook, type="outgoing_call")
     found: list[int] = []
     cursor: int | None = None
@@ -172,7 +172,7 @@ def test_streams_are_merged_in_order(
     for _ in range(each):
         for token in tokens:
             call(appliance, token, "ringing")
-    service = appliance.app.extensions["spoke"].search
+    service = appliance.app.extensions["spoke"].delivery_log
     page = service.page(delivery_log.Wanted(state="held"), count=1000)
     found = [row.id for row in page.rows if row.webhook_id in made]
     assert len(found) == webhooks * each and found == sorted(found, reverse=True)

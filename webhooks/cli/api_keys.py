@@ -14,20 +14,20 @@ def group(registry: Registry) -> AppGroup:
     @click.argument("name")
     def add(name: str, as_json: bool) -> None:
         """Add a key and print it; it is shown only now."""
-        row, key = registry.add_key(name)
+        row, key = services().api_keys.add(name)
         show(as_json, {"name": row.name, "key": key}, f"The key {row.name!r}, shown only now:", f"  {key}")
 
     @command(group, "list", "flask --app app key list")
     def list_(as_json: bool) -> None:
         """List all keys."""
-        rows = [{"name": row.name, "created_at": iso(row.created_at)} for row in registry.api_keys()]
+        rows = [{"name": row.name, "created_at": iso(row.created_at)} for row in services().api_keys.all()]
         table(as_json, rows, "No key yet; add one: flask --app app key add NAME")
 
     @command(group, "revoke", "flask --app app key revoke zapier")
     @click.argument("name")
     def revoke(name: str, as_json: bool) -> None:
         """Revoke a key; it is refused from now on."""
-        registry.revoke_key(name)
+        services().api_keys.revoke(name)
         show(as_json, {"name": name}, f"The key {name!r} is revoked.")
 
     return group

@@ -11,11 +11,11 @@ from webhooks.catalogue import STATES
 from webhooks.cli.common import ID, command, iso, new_group, show, table
 from webhooks.db.models import Delivery, Replay
 from webhooks.outbox.wakeup import Waker
-from webhooks.services.deliveries import History
+from webhooks.services.deliveries import Deliveries
 from webhooks.settings import Settings
 
 
-def group(history: History, settings: Settings) -> AppGroup:
+def group(history: Deliveries, settings: Settings) -> AppGroup:
     group = new_group(
         "delivery", "What was sent, and what came of it.", "flask --app app delivery list --state failed"
     )
@@ -57,7 +57,7 @@ def group(history: History, settings: Settings) -> AppGroup:
     return group
 
 
-def replays(history: History, settings: Settings) -> AppGroup:
+def replays(history: Deliveries, settings: Settings) -> AppGroup:
     group = new_group(
         "replay", "Replays that were begun: progress, pause, cancel.", "flask --app app replay list"
     )
@@ -90,7 +90,7 @@ def replays(history: History, settings: Settings) -> AppGroup:
     return group
 
 
-def run_replay(history: History, settings: Settings, begun: Replay) -> Replay:
+def run_replay(history: Deliveries, settings: Settings, begun: Replay) -> Replay:
     """Do a replay, showing its progress; if this process ends, housekeeping goes on with it."""
     waker = Waker(settings)
     done = begun

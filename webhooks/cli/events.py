@@ -36,7 +36,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
             fields["subtype"] = status
         if thread:
             fields["thread_id"] = thread
-        found = next((one for one in registry.locations() if one.name == location), None)
+        found = next((one for one in services().locations.all() if one.name == location), None)
         if found is None:
             raise NotFound(f"There is no location {location!r}.")
         show_sent(as_json, send_event(store, settings, found.id, fields, "cli", None))

@@ -9,12 +9,12 @@ from flask.cli import AppGroup
 from webhooks.cli.common import command, iso, new_group, show, table
 from webhooks.db.store import Store
 from webhooks.retention import media_cleanup
-from webhooks.services.recordings import Library, Shown
+from webhooks.services.recordings import Recordings, Shown
 from webhooks.services.secret_key import rotate_secret_key
 from webhooks.settings import Settings
 
 
-def group(library: Library, settings: Settings, store: Store) -> AppGroup:
+def group(library: Recordings, settings: Settings, store: Store) -> AppGroup:
     group = new_group("media", "Recordings that are kept.", "flask --app app media list")
 
     @command(group, "list", "flask --app app media list --state failed")

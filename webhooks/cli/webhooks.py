@@ -16,14 +16,14 @@ from webhooks.outbound.options import Options
 from webhooks.outbox.replay import RESENDABLE
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import Registry
-from webhooks.services.deliveries import History
+from webhooks.services.deliveries import Deliveries
 from webhooks.settings import Settings
 
 _COLUMNS: Final = ("id", "location", "kind", "type", "status", "url", "state", "reason")
 
 
 def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
-    history = History(store)
+    history = Deliveries(store)
     group = new_group("webhook", "What is sent where.", "flask --app app webhook list")
     type_help = f"{', '.join(EVENT_TYPES)}; left out: any."
     status_help = f"{', '.join(CALL_STATUSES)}; left out: any."
@@ -48,7 +48,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
         **options: Any,
     ) -> None:
         """Add a webhook and print its secret, which is shown only now."""
-        webhook = registry.add_webhook(
+        webhook = services().webhooks.add(
             location, kind, type_, status, url, description, given_options(options)
         )
         shown = {"id": webhook.id, "kind": kind, "type": type_, "status": status, "url": url,
@@ -60,7 +60,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
     @command(group, "list", "flask --app app webhook list --json")
     def list_(as_json: bool) -> None:
         """List all webhooks."""
-        rows = [_webhook(one) for one in registry.webhooks()]
+        rows = [_webhook(one) for one in services().webhooks.all()]
         if not as_json:
             rows = [{name: row[name] for name in _COLUMNS} for row in rows]
         table(as_json, rows, "No webhook yet; add one: flask --app app webhook add --help")
@@ -92,13 +92,13 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
             if value is not None
         }
         wanted["options"] = {**dict.fromkeys(reset), **given_options(options)}
-        show(as_json, _webhook(registry.edit_webhook(id_, wanted)), f"Webhook {id_} changed.")
+        show(as_json, _webhook(services().webhooks.edit(id_, wanted)), f"Webhook {id_} changed.")
 
     @command(group, "pause", "flask --app app webhook pause 3")
     @click.argument("id_", metavar="ID", type=ID)
     def pause(id_: int, as_json: bool) -> None:
         """Hold a webhook's deliveries until it is resumed."""
-        held = registry.pause_webhook(id_)
+        held = services().webhooks.pause(id_)
         show(as_json, {"id": id_, "state": "paused", "held": held}, f"Webhook {id_} is paused; {held} held.")
 
     @command(group, "resume", "flask --app app webhook resume 3 --drop-held")
@@ -106,7 +106,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
     @click.option("--drop-held", is_flag=True, help="Drop what was held instead of sending it.")
     def resume(id_: int, drop_held: bool, as_json: bool) -> None:
         """Send what was held, and go on."""
-        moved = registry.resume_webhook(id_, drop_held=drop_held)
+        moved = services().webhooks.resume(id_, drop_held=drop_held)
         Waker(settings).wake_now()
         done = "dropped" if drop_held else "sent"
         show(
@@ -119,7 +119,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
     @click.argument("id_", metavar="ID", type=ID)
     def delete(id_: int, as_json: bool) -> None:
         """Delete a webhook; what is unsent is dropped, the history stays."""
-        dropped = registry.delete_webhook(id_)
+        dropped = services().webhooks.delete(id_)
         show(
             as_json,
             {"id": id_, "dropped": dropped},
@@ -130,7 +130,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
     @click.argument("id_", metavar="ID", type=ID)
     def rotate(id_: int, as_json: bool) -> None:
         """Make a new secret; the former one signs as well for 24 hours."""
-        secret = registry.rotate_webhook(id_).secret
+        secret = services().webhooks.rotate_secret(id_).secret
         show(
             as_json,
             {"id": id_, "secret": secret},
@@ -142,7 +142,7 @@ def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
     @click.argument("id_", metavar="ID", type=ID)
     def test(id_: int, as_json: bool) -> None:
         """Send a test event to one webhook, and to no other."""
-        webhook = registry.webhook(id_)
+        webhook = services().webhooks.get(id_)
         fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
         show_sent(as_json, send_event(store, settings, webhook.location_id, fields, "test", id_))
 

@@ -29,7 +29,7 @@ class AcceptedMedia:
     media_id: str | None
 
 
-class Recordings:
+class RecordingIntake:
     """One for each process that takes recordings. Its threads start with the first one, after any fork."""
 
     def __init__(self, settings: Settings, intake: Intake) -> None:

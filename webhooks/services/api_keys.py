@@ -13,16 +13,16 @@ from webhooks.services.lookup import checked_name, now
 from webhooks.tokens import token_hash
 
 
-class Keys:
+class ApiKeys:
     """The part of the Registry that is about API keys."""
 
     _store: Store
 
-    def api_keys(self) -> Sequence[ApiKey]:
+    def all(self) -> Sequence[ApiKey]:
         with self._store.read() as session:
             return session.scalars(sa.select(ApiKey).order_by(ApiKey.name)).all()
 
-    def add_key(self, name: str) -> tuple[ApiKey, str]:
+    def add(self, name: str) -> tuple[ApiKey, str]:
         """A new API key, which is not kept."""
         name, key = checked_name(name), f"spoke_{secrets.token_urlsafe(32)}"
         with self._store.write() as session:
@@ -35,7 +35,7 @@ class Keys:
             session.flush()
             return row, key
 
-    def revoke_key(self, name: str) -> None:
+    def revoke(self, name: str) -> None:
         with self._store.write() as session:
             row = session.scalar(sa.select(ApiKey).where(ApiKey.name == name))
             if row is None:

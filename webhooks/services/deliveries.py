@@ -19,7 +19,7 @@ _Row = TypeVar("_Row")
 _REPLAY_MOVES = {"pause": ("running", "paused"), "resume": ("paused", "running")}
 
 
-class History:
+class Deliveries:
     """Raises NotFound for an unknown id, Conflict where the state forbids it, Busy as the Store does."""
 
     def __init__(self, store: Store) -> None:

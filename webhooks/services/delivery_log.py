@@ -63,7 +63,7 @@ class Page:
     looked_to: datetime | None
 
 
-class Search:
+class DeliveryLog:
     """Raises Busy where the database cannot be read."""
 
     def __init__(self, store: Store) -> None:

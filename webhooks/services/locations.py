@@ -19,20 +19,20 @@ class Locations:
 
     _store: Store
 
-    def locations(self) -> Sequence[Location]:
+    def all(self) -> Sequence[Location]:
         """All locations, by name."""
         with self._store.read() as session:
             query = sa.select(Location).where(Location.deleted_at.is_(None)).order_by(Location.name)
             return session.scalars(query).all()
 
-    def location(self, location_id: int) -> Location:
+    def get(self, location_id: int) -> Location:
         with self._store.read() as session:
             found = session.get(Location, location_id)
             if found is None or found.deleted_at is not None:
                 raise NotFound(f"There is no location {location_id}.")
             return found
 
-    def connect_location(self, name: str) -> Location:
+    def connect(self, name: str) -> Location:
         """Make the location one of the active integrations: the seed's "Authorize"."""
         with self._store.write() as session:
             location = live_location(session, name)
@@ -41,7 +41,7 @@ class Locations:
                 note(session, location, "connected to Webhooks")
             return location
 
-    def disconnect_location(self, name: str) -> int:
+    def disconnect(self, name: str) -> int:
         """Take it from the active integrations: its webhooks are deleted, their open deliveries dropped.
 
         The answer is how many webhooks those were. Its events are still taken, for nobody.
@@ -56,7 +56,7 @@ class Locations:
             settle_webhook(self._store, webhook.id)
         return len(webhooks)
 
-    def add_location(self, name: str) -> tuple[Location, str]:
+    def add(self, name: str) -> tuple[Location, str]:
         """A new location and its token, which is not kept."""
         name, token = checked_name(name), secrets.token_urlsafe(32)
         with self._store.write() as session:
@@ -68,7 +68,7 @@ class Locations:
             note(session, location, "added")
             return location, token
 
-    def rename_location(self, name: str, new: str) -> Location:
+    def rename(self, name: str, new: str) -> Location:
         new = checked_name(new)
         with self._store.write() as session:
             location = live_location(session, name)
@@ -78,7 +78,7 @@ class Locations:
             location.name = new
             return location
 
-    def rotate_location(self, name: str) -> tuple[Location, str]:
+    def rotate_token(self, name: str) -> tuple[Location, str]:
         """A new token; the old one is refused from now on."""
         token = secrets.token_urlsafe(32)
         with self._store.write() as session:
@@ -88,7 +88,7 @@ class Locations:
             note(session, location, "token rotated: the old one is refused")
             return location, token
 
-    def set_location_state(self, name: str, state: str) -> Location:
+    def set_state(self, name: str, state: str) -> Location:
         """Pause (its events are refused with 403) or resume."""
         with self._store.write() as session:
             location = live_location(session, name)
@@ -97,7 +97,7 @@ class Locations:
             note(session, location, "paused" if state == "paused" else "resumed")
             return location
 
-    def delete_location(self, name: str) -> Location:
+    def delete(self, name: str) -> Location:
         """Delete a location and its webhooks; their open deliveries are dropped, the history stays."""
         with self._store.write() as session:
             location = live_location(session, name)

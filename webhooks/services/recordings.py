@@ -52,7 +52,7 @@ class Download:
     made_at: datetime
 
 
-class Library:
+class Recordings:
     """Raises NotFound for an unknown id, Busy as the Store does."""
 
     def __init__(self, settings: Settings, store: Store) -> None:

@@ -55,7 +55,7 @@ def _frame() -> list[datetime]:
     return [present - timedelta(hours=ago) for ago in reversed(range(HOURS))]
 
 
-class Pulses:
+class Stats:
     """Raises Busy where the database cannot be read."""
 
     def __init__(self, store: Store) -> None:

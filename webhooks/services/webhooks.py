@@ -32,7 +32,7 @@ class Webhooks:
     _rules: AddressRules
     _resolver: Resolver
 
-    def webhooks(self, location_id: int | None = None) -> Sequence[Webhook]:
+    def all(self, location_id: int | None = None) -> Sequence[Webhook]:
         """All webhooks, or a location's, with their locations and lanes, oldest first."""
         query = (
             sa.select(Webhook)
@@ -45,7 +45,7 @@ class Webhooks:
         with self._store.read() as session:
             return session.scalars(query).all()
 
-    def add_webhook(
+    def add(
         self,
         location: str,
         kind: str,
@@ -74,7 +74,7 @@ class Webhooks:
             note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {_shown(url)}")
             return webhook
 
-    def edit_webhook(self, webhook_id: int, changes: dict[str, Any], version: int | None = None) -> Webhook:
+    def edit(self, webhook_id: int, changes: dict[str, Any], version: int | None = None) -> Webhook:
         """Change ``type``, ``status``, ``url``, ``description``, ``options`` (None resets an option).
 
         ``version`` is the one that the changes were made from; None takes whichever is there.
@@ -109,7 +109,7 @@ class Webhooks:
             note(session, webhook, f"changed: {'; '.join(told) or 'nothing'}")
             return webhook
 
-    def pause_webhook(self, webhook_id: int) -> int:
+    def pause(self, webhook_id: int) -> int:
         """Hold its deliveries from now on; the answer is how many are held."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
@@ -126,7 +126,7 @@ class Webhooks:
             )
             return session.scalar(held) or 0
 
-    def resume_webhook(self, webhook_id: int, *, drop_held: bool = False) -> int:
+    def resume(self, webhook_id: int, *, drop_held: bool = False) -> int:
         """Send what was held, or drop it; the answer is how many that were."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
@@ -138,7 +138,7 @@ class Webhooks:
             note(session, webhook, f"resumed: what was held is {'dropped' if drop_held else 'sent'}")
         return settle_webhook(self._store, webhook_id)
 
-    def delete_webhook(self, webhook_id: int) -> int:
+    def delete(self, webhook_id: int) -> int:
         """Delete; open deliveries are dropped, the history stays. The answer is how many were dropped."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
@@ -147,7 +147,7 @@ class Webhooks:
             note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
         return settle_webhook(self._store, webhook_id)
 
-    def rotate_webhook(self, webhook_id: int) -> Webhook:
+    def rotate_secret(self, webhook_id: int) -> Webhook:
         """A new secret; for 24 hours the former one signs as well."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
@@ -157,7 +157,7 @@ class Webhooks:
             note(session, webhook, "secret rotated: the former one signs as well for 24 hours")
             return webhook
 
-    def webhook(self, webhook_id: int, *, deleted: bool = False) -> Webhook:
+    def get(self, webhook_id: int, *, deleted: bool = False) -> Webhook:
         """One webhook with its location and lane; ``deleted`` finds it even if it is."""
         with self._store.read() as session:
             return _webhook(session, webhook_id, deleted=deleted)
@@ -171,7 +171,7 @@ class Webhooks:
         except (Invalid, TargetRefused) as error:
             raise Invalid(str(error), "url") from None
 
-    def doubt(self, url: str) -> str | None:
+    def dns_warning(self, url: str) -> str | None:
         """A warning about a URL that was taken: its name leads nowhere now, or to a refused address."""
         if own_inbox(self._settings, url):
             return None

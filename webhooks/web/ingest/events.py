@@ -8,7 +8,7 @@ from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 from webhooks.events.schema import IncomingEvent, parse_form, parse_json
 from webhooks.events.storage import Accepted
 from webhooks.outbound.attempt import USER_AGENT
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.ingest.tokens import sender
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded

@@ -11,7 +11,7 @@ from webhooks.errors import FieldError, InvalidEvent, TooLarge, Unreadable
 from webhooks.events.recording_intake import AcceptedMedia
 from webhooks.events.schema import MediaEvent, parse_media
 from webhooks.media.storage import Upload
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.ingest.tokens import sender
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import by_token
@@ -29,9 +29,9 @@ _FORM: Final = 1 << 16  # bytes for the form's own lines
 def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event and its recording; answered once both are on disk."""
     location, namespace = sender(token)
-    with slots.uploads.one(), services().recordings.upload(_announced()) as upload:
+    with slots.uploads.one(), services().recording_intake.upload(_announced()) as upload:
         event, name = _read(upload, namespace)
-        accepted = services().recordings.take(location, event, upload, name)
+        accepted = services().recording_intake.take(location, event, upload, name)
     return jsonify(_answer(accepted)), 202 if accepted.media_id else 200
 
 
@@ -50,7 +50,7 @@ def _read(upload: Upload, namespace: uuid.UUID) -> tuple[MediaEvent, str | None]
     most = services().settings.max_body
     if request.mimetype == "application/json":
         event = parse_media(read_body(most), namespace)
-        return event, services().recordings.collect(event, upload)
+        return event, services().recording_intake.collect(event, upload)
     boundary = request.mimetype_params.get("boundary", "")
     if request.mimetype != "multipart/form-data" or not boundary:
         raise UnsupportedMediaType(
@@ -62,7 +62,7 @@ def _read(upload: Upload, namespace: uuid.UUID) -> tuple[MediaEvent, str | None]
         raise InvalidEvent([FieldError("", "has no part 'event': add it, with the event's JSON")])
     event = parse_media(parts.event, namespace)
     if not parts.file:
-        return event, services().recordings.collect(event, upload)
+        return event, services().recording_intake.collect(event, upload)
     if event.path is not None or event.url is not None:
         raise InvalidEvent(
             [FieldError("", "has a recording twice: a file, and media_path or media_url; give one of them")]

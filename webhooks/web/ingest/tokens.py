@@ -7,7 +7,7 @@ from flask import request
 
 from webhooks.errors import Unauthorised
 from webhooks.services import token_hash
-from webhooks.web.context import services
+from webhooks.services.container import services
 
 
 def sender(path_token: str | None) -> tuple[bytes, uuid.UUID]:

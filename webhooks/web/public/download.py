@@ -11,7 +11,7 @@ from webhooks.errors import LinkForbidden
 from webhooks.media.filenames import disposition
 from webhooks.media.transcode import TYPE
 from webhooks.services.recordings import Download
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import public
 from webhooks.web.shared.problems import problem
 
@@ -22,7 +22,7 @@ _RANGE: Final = re.compile(r"bytes=(?:[0-9]{1,18}-[0-9]{0,18}|-[0-9]{1,18})", re
 @blueprint.get("/api/media/download/<media_id>")
 @public
 def get(media_id: str) -> Response:
-    found = services().media.open(media_id, _once("expires"), _once("signature"))
+    found = services().recordings.open(media_id, _once("expires"), _once("signature"))
     prefix = services().settings.x_accel_prefix
     response = Response(mimetype=TYPE)
     response.headers["Content-Disposition"] = disposition(found.filename)

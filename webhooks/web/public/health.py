@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify
 from webhooks.dispatcher.liveness import Ownership
 from webhooks.errors import Busy
 from webhooks.outbox.wakeup import quick_redis
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import public
 from webhooks.web.shared.problems import problem
 

@@ -15,7 +15,7 @@ from flask import Flask, Response, abort, current_app, g, redirect, request, ses
 from webhooks.audit import by
 from webhooks.db.models import Meta
 from webhooks.errors import Invalid
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.bodies import to_come
 
 View = Callable[..., Any]

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from flask import Blueprint, render_template, request
 
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import row_number
 
@@ -16,6 +16,6 @@ _PAGE: Final = 100
 @admin
 def show() -> Any:
     before = row_number(request.args.get("before", ""))
-    found = services().history.changes(_PAGE + 1, before)
+    found = services().deliveries.changes(_PAGE + 1, before)
     older = found[_PAGE - 1].id if len(found) > _PAGE else None
     return render_template("audit/show.html", changes=found[:_PAGE], older=older, before=before)

@@ -13,7 +13,7 @@ from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
 from webhooks.db.models import Attempt, Delivery
 from webhooks.errors import Invalid, NotFound
 from webhooks.services.delivery_log import Wanted
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import parse_local
 from webhooks.web.ui.page import notice, plain, row_number, wants_fragment
@@ -36,7 +36,7 @@ def show() -> Any:
         error = fault
     before = _number("before")
     short = "short" in request.args
-    page = services().search.page(wanted, before, *([_SHORT] if short else []))
+    page = services().delivery_log.page(wanted, before, *([_SHORT] if short else []))
     address: dict[str, Any] = {
         name: value for name, value in request.args.items() if value and name not in ("before", "short")
     }
@@ -49,7 +49,6 @@ def show() -> Any:
     }
     if wants_fragment():
         return render_template("deliveries/_rows.html", **shown)
-    registry = services().registry
     filtered = not wanted.all
     answer = render_template(
         "deliveries/log.html",
@@ -60,12 +59,12 @@ def show() -> Any:
         filtered=filtered,
         before=before,
         address=address,
-        webhooks=registry.webhooks()[:_LISTED],
-        locations=registry.locations()[:_LISTED],
+        webhooks=services().webhooks.all()[:_LISTED],
+        locations=services().locations.all()[:_LISTED],
         types=EVENT_TYPES,
         statuses=CALL_STATUSES,
         states=STATES,
-        purged=not page.rows and not filtered and services().history.purged(),
+        purged=not page.rows and not filtered and services().deliveries.purged(),
         days=services().settings.retention_days,
     )
     return answer, 422 if error else 200
@@ -74,13 +73,13 @@ def show() -> Any:
 @blueprint.get("/deliveries/<int:delivery_id>")
 @admin
 def one(delivery_id: int) -> Any:
-    delivery = services().history.delivery(delivery_id)
-    payload = services().media.payload(delivery.event)
+    delivery = services().deliveries.delivery(delivery_id)
+    payload = services().recordings.payload(delivery.event)
     return render_template(
         "deliveries/one.html",
         delivery=delivery,
         event=delivery.event,
-        story=services().history.story(delivery.event),
+        story=services().deliveries.story(delivery.event),
         payload=payload,
         curl=as_curl(delivery, delivery.log[-1] if delivery.log else None, payload),
         **_recording(delivery.event_id),
@@ -90,7 +89,7 @@ def one(delivery_id: int) -> Any:
 @blueprint.post("/deliveries/<int:delivery_id>/resend")
 @admin
 def resend(delivery_id: int) -> Any:
-    delivery = services().history.resend(delivery_id)
+    delivery = services().deliveries.resend(delivery_id)
     services().waker.wake_now()
     held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
     notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
@@ -100,9 +99,9 @@ def resend(delivery_id: int) -> Any:
 @blueprint.get("/events/<int:event_id>")
 @admin
 def event(event_id: int) -> Any:
-    found = services().history.event(event_id)
+    found = services().deliveries.event(event_id)
     return render_template(
-        "deliveries/event.html", event=found, story=services().history.story(found), **_recording(event_id)
+        "deliveries/event.html", event=found, story=services().deliveries.story(found), **_recording(event_id)
     )
 
 
@@ -110,14 +109,14 @@ def event(event_id: int) -> Any:
 @admin
 def body(event_id: int) -> Response:
     """What a receiver gets, as it is: pages show its beginning."""
-    return plain(services().media.payload(services().history.event(event_id)))
+    return plain(services().recordings.payload(services().deliveries.event(event_id)))
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/attempts/<int:n>")
 @admin
 def answer(delivery_id: int, n: int) -> Response:
     """What was kept of an attempt's answer."""
-    for attempt in services().history.delivery(delivery_id).log:
+    for attempt in services().deliveries.delivery(delivery_id).log:
         if attempt.n == n:
             return plain(attempt.response_body or "")
     raise NotFound(f"Delivery {delivery_id} has no attempt {n}.")
@@ -126,16 +125,16 @@ def answer(delivery_id: int, n: int) -> Response:
 @blueprint.get("/events/unmatched")
 @admin
 def unmatched() -> Any:
-    found, older = services().history.unmatched_events(_UNMATCHED, _number("before"))
+    found, older = services().deliveries.unmatched_events(_UNMATCHED, _number("before"))
     return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
 
 
 def _recording(event_id: int) -> dict[str, Any]:
     """The event's recording, and where a player of this site finds it: a link without its host."""
-    recording = services().media.of_event(event_id)
+    recording = services().recordings.of_event(event_id)
     if recording is None or recording.state != "ready":
         return {"recording": recording, "audio": None}
-    link = urlsplit(services().media.fresh_link(recording.id))
+    link = urlsplit(services().recordings.fresh_link(recording.id))
     path = url_for("download.get", media_id=recording.id)
     return {"recording": recording, "audio": f"{path}?{link.query}"}
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, stream_with_context
 
 from webhooks.db.models import Attempt, Delivery
 from webhooks.services.delivery_log import Wanted
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.deliveries import wanted_from_address
 from webhooks.web.ui.filters import fields, in_zone
@@ -41,7 +41,7 @@ def _lines(wanted: Wanted) -> Iterator[str]:
     before, left = None, MOST
     while left > 0:
         # A page at a time: no transaction is open while the receiver is slow.
-        page = services().search.page(wanted, before, min(_AT_A_TIME, left))
+        page = services().delivery_log.page(wanted, before, min(_AT_A_TIME, left))
         yield "".join(_line(_row(delivery, page.last.get(delivery.id))) for delivery in page.rows)
         left -= len(page.rows)
         before = page.older

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from webhooks import catalogue
 from webhooks.vault import is_sealed
-from webhooks.web.context import services
+from webhooks.services.container import services
 
 
 def _zone() -> ZoneInfo | None:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 
 from webhooks.errors import Busy, Invalid, SpokeError
 from webhooks.services.inboxes import STATUSES
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.ui.page import notice, plain, reveal, row_number, wants_fragment
@@ -91,17 +91,16 @@ def point(inbox_id: str) -> Any:
     url = services().inboxes.address(services().inboxes.get(inbox_id))
     kind, _, text = request.form.get("target", "").partition(":")
     number = row_number(text)
-    registry = services().registry
     if number is None:
         return _page(inbox_id, Invalid("Choose a webhook.", "target")), 422
     if kind == "new":
-        location = registry.location(number)
-        webhook = registry.add_webhook(location.name, "call", None, None, url, "To a test inbox")
+        location = services().locations.get(number)
+        webhook = services().webhooks.add(location.name, "call", None, None, url, "To a test inbox")
         reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
         notice(f"Webhook {webhook.id} sends every call event of {location.name} here.")
     else:
-        before = registry.webhook(number).url
-        registry.edit_webhook(number, {"url": url})
+        before = services().webhooks.get(number).url
+        services().webhooks.edit(number, {"url": url})
         notice(f"Webhook {number} points here now; before it was {before}")
     return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
 
@@ -137,8 +136,8 @@ def _page(inbox_id: str, error: SpokeError | None = None) -> str:
         **shown,
         address=services().inboxes.address(shown["inbox"]),
         pointing=services().inboxes.webhooks(shown["inbox"]),
-        webhooks=services().registry.webhooks()[:_LISTED],
-        locations=services().registry.locations()[:_LISTED],
+        webhooks=services().webhooks.all()[:_LISTED],
+        locations=services().locations.all()[:_LISTED],
         statuses=STATUSES,
         error=error,
     )

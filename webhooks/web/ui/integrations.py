@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import Invalid, SpokeError
 from webhooks.services.stats import Pulse
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, reveal, revealed, row_number
@@ -17,9 +17,9 @@ blueprint = Blueprint("cards", __name__)
 @blueprint.get("/")
 @admin
 def show() -> Any:
-    locations = services().registry.locations()
+    locations = services().locations.all()
     active = [one for one in locations if one.connected_at is not None]
-    pulses = services().pulses.of_locations(midnight())
+    pulses = services().stats.of_locations(midnight())
     return render_template(
         "integrations/main.html",
         active=paged([(one, pulses.get(one.id, Pulse())) for one in active], 30),
@@ -37,17 +37,16 @@ def connect() -> Any:
 @blueprint.post("/connect")
 @admin
 def connect_submit() -> Any:
-    registry = services().registry
     new, chosen = request.form.get("new", "").strip(), request.form.get("location", "")
     try:
         if new:
-            location, token = registry.add_location(new)
+            location, token = services().locations.add(new)
             reveal(f"The token of {location.name}", token, "main")
         elif (number := row_number(chosen)) is not None:
-            location = registry.location(number)
+            location = services().locations.get(number)
         else:
             raise Invalid("Choose a location, or give the name of a new one.")
-        registry.connect_location(location.name)
+        services().locations.connect(location.name)
     except SpokeError as error:
         return _connect_page(str(error), new), 422
     notice(f"{location.name} is connected to Webhooks. Manage Webhooks says what is sent where.")
@@ -57,21 +56,21 @@ def connect_submit() -> Any:
 @blueprint.get("/locations/<int:location_id>/disconnect")
 @admin
 def disconnect(location_id: int) -> Any:
-    location = services().registry.location(location_id)
+    location = services().locations.get(location_id)
     return render_template(
-        "integrations/disconnect.html", location=location, webhooks=services().registry.webhooks(location_id)
+        "integrations/disconnect.html", location=location, webhooks=services().webhooks.all(location_id)
     )
 
 
 @blueprint.post("/locations/<int:location_id>/disconnect")
 @admin
 def disconnect_submit(location_id: int) -> Any:
-    location = services().registry.location(location_id)
-    count = services().registry.disconnect_location(location.name)
+    location = services().locations.get(location_id)
+    count = services().locations.disconnect(location.name)
     notice(f"{location.name} is disconnected; {count} webhooks were deleted.")
     return redirect(url_for("cards.show"), 303)
 
 
 def _connect_page(error: str | None = None, new: str = "") -> str:
-    waiting = [one for one in services().registry.locations() if one.connected_at is None]
+    waiting = [one for one in services().locations.all() if one.connected_at is None]
     return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

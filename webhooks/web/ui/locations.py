@@ -6,7 +6,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import SpokeError
 from webhooks.services.stats import Pulse
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, reveal, revealed
@@ -25,7 +25,7 @@ def show() -> Any:
 def add() -> Any:
     name = request.form.get("name", "")
     try:
-        location, token = services().registry.add_location(name)
+        location, token = services().locations.add(name)
     except SpokeError as error:
         return _list(error, name), 422
     reveal(f"The token of {location.name}", token, f"location {location.id}")
@@ -42,9 +42,9 @@ def one(location_id: int) -> Any:
 @blueprint.post("/locations/<int:location_id>/rename")
 @admin
 def rename(location_id: int) -> Any:
-    location = services().registry.location(location_id)
+    location = services().locations.get(location_id)
     try:
-        services().registry.rename_location(location.name, request.form.get("name", ""))
+        services().locations.rename(location.name, request.form.get("name", ""))
     except SpokeError as error:
         return _page(location_id, error, request.form.get("name", "")), 422
     return redirect(url_for("locations.one", location_id=location_id), 303)
@@ -53,8 +53,8 @@ def rename(location_id: int) -> Any:
 @blueprint.post("/locations/<int:location_id>/<any(pause, resume):move>")
 @admin
 def move(location_id: int, move: str) -> Any:
-    location = services().registry.location(location_id)
-    services().registry.set_location_state(location.name, "paused" if move == "pause" else "active")
+    location = services().locations.get(location_id)
+    services().locations.set_state(location.name, "paused" if move == "pause" else "active")
     notice(
         f"{location.name} is paused: from now on its PBX loses events, they are refused with 403."
         if move == "pause"
@@ -66,8 +66,8 @@ def move(location_id: int, move: str) -> Any:
 @blueprint.post("/locations/<int:location_id>/rotate")
 @admin
 def rotate(location_id: int) -> Any:
-    location = services().registry.location(location_id)
-    _, token = services().registry.rotate_location(location.name)
+    location = services().locations.get(location_id)
+    _, token = services().locations.rotate_token(location.name)
     reveal(f"The new token of {location.name}", token, f"location {location_id}")
     notice("The old token is refused from now on: enter the new one at the PBX.")
     return redirect(url_for("locations.one", location_id=location_id), 303)
@@ -78,39 +78,39 @@ def rotate(location_id: int) -> Any:
 def delete(location_id: int) -> Any:
     return render_template(
         "locations/delete.html",
-        location=services().registry.location(location_id),
-        webhooks=services().registry.webhooks(location_id),
+        location=services().locations.get(location_id),
+        webhooks=services().webhooks.all(location_id),
     )
 
 
 @blueprint.post("/locations/<int:location_id>/delete")
 @admin
 def delete_submit(location_id: int) -> Any:
-    location = services().registry.location(location_id)
-    services().registry.delete_location(location.name)
+    location = services().locations.get(location_id)
+    services().locations.delete(location.name)
     notice(f"{location.name} and its webhooks are deleted; the log keeps what was sent.")
     return redirect(url_for("locations.show"), 303)
 
 
 def _list(error: SpokeError | None = None, name: str = "") -> str:
-    pulses = services().pulses.of_locations(midnight())
+    pulses = services().stats.of_locations(midnight())
     return render_template(
         "locations/list.html",
-        locations=paged([(one, pulses.get(one.id, Pulse())) for one in services().registry.locations()]),
+        locations=paged([(one, pulses.get(one.id, Pulse())) for one in services().locations.all()]),
         error=error,
         name=name,
     )
 
 
 def _page(location_id: int, error: SpokeError | None = None, name: str | None = None) -> str:
-    location = services().registry.location(location_id)
+    location = services().locations.get(location_id)
     shown = revealed(f"location {location_id}")
     return render_template(
         "locations/one.html",
         location=location,
         name=location.name if name is None else name,
-        pulse=services().pulses.of_locations(midnight()).get(location_id, Pulse()),
-        changes=services().history.changes(10, subject=f"location {location.id}"),
+        pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
+        changes=services().deliveries.changes(10, subject=f"location {location.id}"),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

@@ -12,7 +12,7 @@ from werkzeug.security import check_password_hash
 
 from webhooks.db.models import Meta
 from webhooks.errors import TooMany
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
 

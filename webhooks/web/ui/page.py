@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, flash, redirect, requ
 
 from webhooks import catalogue
 from webhooks.settings import VERSION
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import public
 from webhooks.web.ui.filters import (
     _zone,

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import Invalid
 from webhooks.outbox.replay import RESENDABLE
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight, parse_local
 from webhooks.web.ui.page import wants_fragment
@@ -28,14 +28,14 @@ def new(webhook_id: int) -> Any:
     count, error = None, None
     if "since" in request.args:
         try:
-            count = services().history.count_replay(webhook_id, *_span(given))
+            count = services().deliveries.count_replay(webhook_id, *_span(given))
         except Invalid as fault:
             error = fault
     else:
         given["since"] = (midnight() - _DAY).strftime("%Y-%m-%dT%H:%M")
     page = render_template(
         "replays/new.html",
-        webhook=services().registry.webhook(webhook_id),
+        webhook=services().webhooks.get(webhook_id),
         given=given,
         count=count,
         error=error,
@@ -52,7 +52,7 @@ def begin(webhook_id: int) -> Any:
         "until": request.form.get("until", ""),
         "states": request.form.getlist("state"),
     }
-    replay = services().history.begin_replay(webhook_id, *_span(given))
+    replay = services().deliveries.begin_replay(webhook_id, *_span(given))
     return redirect(url_for("replays.one", replay_id=replay.id), 303)
 
 
@@ -60,14 +60,14 @@ def begin(webhook_id: int) -> Any:
 @admin
 def one(replay_id: int) -> Any:
     template = "replays/_progress.html" if wants_fragment() else "replays/one.html"
-    replay = services().history.replay(replay_id)
+    replay = services().deliveries.replay(replay_id)
     return render_template(template, replay=replay)
 
 
 @blueprint.post("/replays/<int:replay_id>/<any(pause, resume, cancel):move>")
 @admin
 def move(replay_id: int, move: str) -> Any:
-    replay = services().history.move_replay(replay_id, move)
+    replay = services().deliveries.move_replay(replay_id, move)
     if wants_fragment():
         return render_template("replays/_progress.html", replay=replay)
     return redirect(url_for("replays.one", replay_id=replay_id), 303)

@@ -17,7 +17,7 @@ from webhooks.errors import Conflict, Invalid
 from webhooks.services import token_hash
 from webhooks.services.password import set_password
 from webhooks.settings import Settings, variable
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin, session_epoch
 from webhooks.web.ui.login import right_password
 from webhooks.web.ui.page import notice
@@ -74,7 +74,7 @@ def leave_everywhere() -> Any:
 
 def _page(error: Invalid | None = None) -> str:
     settings = services().settings
-    pending, held, oldest = services().pulses.queues()
+    pending, held, oldest = services().stats.queues()
     return render_template(
         "settings/show.html",
         rows=[_row(settings, name) for name in Settings.model_fields],

@@ -18,7 +18,7 @@ from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.events.schema import make_event
 from webhooks.outbound.options import Options
 from webhooks.services.delivery_log import Wanted
-from webhooks.web.context import services
+from webhooks.services.container import services
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, paged, reveal, revealed, wants_fragment
 from webhooks.web.ui.webhook_form import Form, blank, filled, read
@@ -30,9 +30,9 @@ _LATEST = 10
 @blueprint.get("/locations/<int:location_id>/webhooks")
 @admin
 def show(location_id: int) -> Any:
-    location = services().registry.location(location_id)
-    shown = paged(services().registry.webhooks(location_id))
-    hours = services().pulses.of_webhooks([one.id for one in shown.items])
+    location = services().locations.get(location_id)
+    shown = paged(services().webhooks.all(location_id))
+    hours = services().stats.of_webhooks([one.id for one in shown.items])
     lists = [
         (kind, title, [one for one in shown.items if one.kind == kind])
         for kind, title in (("call", "Call Webhooks"), ("media", "Media Webhooks"))
@@ -58,9 +58,9 @@ def new_submit(location_id: int, kind: str) -> Any:
     if "inbox" in request.form:
         form.url = services().inboxes.address(services().inboxes.add())
         return _form_page(location_id, kind, form)
-    location = services().registry.location(location_id)
+    location = services().locations.get(location_id)
     try:
-        webhook = services().registry.add_webhook(
+        webhook = services().webhooks.add(
             location.name, kind, form.type, form.status, form.url, form.description, form.options({})
         )
     except Invalid as error:
@@ -86,7 +86,7 @@ def sample() -> Any:
 @admin
 def one(webhook_id: int) -> Any:
     """Its page, also when it is deleted: the log's rows lead here."""
-    webhook = services().registry.webhook(webhook_id, deleted=True)
+    webhook = services().webhooks.get(webhook_id, deleted=True)
     pulses = services().pulses
     return render_template(
         "webhooks/one.html",
@@ -96,9 +96,9 @@ def one(webhook_id: int) -> Any:
         held=pulses.count(webhook_id, "held"),
         pending=pulses.count(webhook_id, "pending"),
         failed=pulses.count(webhook_id, "failed"),
-        page=services().search.page(Wanted(webhook=webhook_id), count=_LATEST),
-        replays=services().history.replays(5, webhook_id),
-        changes=services().history.changes(5, subject=f"webhook {webhook_id}"),
+        page=services().delivery_log.page(Wanted(webhook=webhook_id), count=_LATEST),
+        replays=services().deliveries.replays(5, webhook_id),
+        changes=services().deliveries.changes(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
         inbox=services().inboxes.of_url(webhook.url),
     )
@@ -107,14 +107,14 @@ def one(webhook_id: int) -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit(webhook_id: int) -> Any:
-    webhook = services().registry.webhook(webhook_id)
+    webhook = services().webhooks.get(webhook_id)
     return _form_page(webhook.location_id, webhook.kind, filled(webhook), webhook)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit_submit(webhook_id: int) -> Any:
-    webhook = services().registry.webhook(webhook_id)
+    webhook = services().webhooks.get(webhook_id)
     form = read(request.form)
     if "preview" in request.form:
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
@@ -123,9 +123,9 @@ def edit_submit(webhook_id: int) -> Any:
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
     try:
         changes = form.changes(webhook)
-        services().registry.edit_webhook(webhook_id, changes, version=form.version)
+        services().webhooks.edit(webhook_id, changes, version=form.version)
     except Stale as error:
-        present = services().registry.webhook(webhook_id)
+        present = services().webhooks.get(webhook_id)
         form.version = present.version
         return _form_page(webhook.location_id, webhook.kind, form, present, error=error), 409
     except Invalid as error:
@@ -140,7 +140,7 @@ def edit_submit(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/pause")
 @admin
 def pause(webhook_id: int) -> Any:
-    held = services().registry.pause_webhook(webhook_id)
+    held = services().webhooks.pause(webhook_id)
     notice(f"Webhook {webhook_id} is paused; {held:,} deliveries are held, and all that come from now on.")
     return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
 
@@ -148,11 +148,11 @@ def pause(webhook_id: int) -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/resume")
 @admin
 def resume(webhook_id: int) -> Any:
-    webhook = services().registry.webhook(webhook_id)
+    webhook = services().webhooks.get(webhook_id)
     if webhook.state == "active":
         notice(f"Webhook {webhook_id} is at work; there is nothing to resume.")
         return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
-    held = services().pulses.count(webhook_id, "held")
+    held = services().stats.count(webhook_id, "held")
     return render_template("webhooks/resume.html", webhook=webhook, held=held)
 
 
@@ -162,7 +162,7 @@ def resume_submit(webhook_id: int) -> Any:
     if request.form.get("held") not in ("send", "drop"):
         raise Invalid("Say whether what is held is to be sent or dropped.", "held")
     drop = request.form["held"] == "drop"
-    moved = services().registry.resume_webhook(webhook_id, drop_held=drop)
+    moved = services().webhooks.resume(webhook_id, drop_held=drop)
     services().waker.wake_now()
     notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
     return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
@@ -171,7 +171,7 @@ def resume_submit(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/rotate")
 @admin
 def rotate(webhook_id: int) -> Any:
-    webhook = services().registry.rotate_webhook(webhook_id)
+    webhook = services().webhooks.rotate_secret(webhook_id)
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
     notice("For 24 hours the former secret signs as well: time to change it at the receiver.")
     return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
@@ -180,16 +180,16 @@ def rotate(webhook_id: int) -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/delete")
 @admin
 def delete(webhook_id: int) -> Any:
-    webhook = services().registry.webhook(webhook_id)
-    unsent = sum(services().pulses.count(webhook_id, state) for state in ("pending", "held"))
+    webhook = services().webhooks.get(webhook_id)
+    unsent = sum(services().stats.count(webhook_id, state) for state in ("pending", "held"))
     return render_template("webhooks/delete.html", webhook=webhook, unsent=unsent)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/delete")
 @admin
 def delete_submit(webhook_id: int) -> Any:
-    webhook = services().registry.webhook(webhook_id)
-    dropped = services().registry.delete_webhook(webhook_id)
+    webhook = services().webhooks.get(webhook_id)
+    dropped = services().webhooks.delete(webhook_id)
     notice(f"Webhook {webhook_id} is deleted; {dropped:,} unsent deliveries were dropped.")
     return redirect(url_for("webhooks.show", location_id=webhook.location_id), 303)
 
@@ -198,11 +198,11 @@ def delete_submit(webhook_id: int) -> Any:
 @admin
 def test(webhook_id: int) -> Any:
     """Send a test event to this webhook and no other; the result comes in its place."""
-    webhook = services().registry.webhook(webhook_id)
+    webhook = services().webhooks.get(webhook_id)
     fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
     sent = services().intake.submit(webhook.location_id, [make_event(fields)], "test", webhook_id)[0]
     services().waker.wake_now()
-    delivery = services().history.delivery_of(webhook_id, sent.id)
+    delivery = services().deliveries.delivery_of(webhook_id, sent.id)
     if wants_fragment():
         return render_template("webhooks/_tested.html", delivery=delivery)
     notice("The test event is on its way.")
@@ -213,14 +213,14 @@ def test(webhook_id: int) -> Any:
 @admin
 def tested(delivery_id: int) -> Any:
     """How a test is going: asked until it has come to something."""
-    return render_template("webhooks/_tested.html", delivery=services().history.delivery(delivery_id))
+    return render_template("webhooks/_tested.html", delivery=services().deliveries.delivery(delivery_id))
 
 
 # --- shared ---
 
 
 def _say_saved(sentence: str, url: str) -> None:
-    doubt = services().registry.doubt(url)
+    doubt = services().webhooks.dns_warning(url)
     notice(f"{sentence} {doubt}" if doubt else sentence)
 
 
@@ -233,7 +233,7 @@ def _form_page(
 ) -> Any:
     return render_template(
         "webhooks/form.html",
-        location=services().registry.location(location_id),
+        location=services().locations.get(location_id),
         form=form,
         webhook=webhook,
         error=error,
