@@ -1,33 +1,31 @@
 """``key``: keys for the HTTP API."""
 
 import click
-from flask.cli import AppGroup
 
 from webhooks.cli.common import command, iso, new_group, show, table
-from webhooks.services import Registry
+from webhooks.services.container import services
+
+group = new_group("key", "Keys for the HTTP API.", "flask --app app key add zapier")
 
 
-def group(registry: Registry) -> AppGroup:
-    group = new_group("key", "Keys for the HTTP API.", "flask --app app key add zapier")
+@command(group, "add", "flask --app app key add zapier")
+@click.argument("name")
+def add(name: str, as_json: bool) -> None:
+    """Add a key and print it; it is shown only now."""
+    row, key = services().api_keys.add(name)
+    show(as_json, {"name": row.name, "key": key}, f"The key {row.name!r}, shown only now:", f"  {key}")
 
-    @command(group, "add", "flask --app app key add zapier")
-    @click.argument("name")
-    def add(name: str, as_json: bool) -> None:
-        """Add a key and print it; it is shown only now."""
-        row, key = services().api_keys.add(name)
-        show(as_json, {"name": row.name, "key": key}, f"The key {row.name!r}, shown only now:", f"  {key}")
 
-    @command(group, "list", "flask --app app key list")
-    def list_(as_json: bool) -> None:
-        """List all keys."""
-        rows = [{"name": row.name, "created_at": iso(row.created_at)} for row in services().api_keys.all()]
-        table(as_json, rows, "No key yet; add one: flask --app app key add NAME")
+@command(group, "list", "flask --app app key list")
+def list_(as_json: bool) -> None:
+    """List all keys."""
+    rows = [{"name": row.name, "created_at": iso(row.created_at)} for row in services().api_keys.all()]
+    table(as_json, rows, "No key yet; add one: flask --app app key add NAME")
 
-    @command(group, "revoke", "flask --app app key revoke zapier")
-    @click.argument("name")
-    def revoke(name: str, as_json: bool) -> None:
-        """Revoke a key; it is refused from now on."""
-        services().api_keys.revoke(name)
-        show(as_json, {"name": name}, f"The key {name!r} is revoked.")
 
-    return group
+@command(group, "revoke", "flask --app app key revoke zapier")
+@click.argument("name")
+def revoke(name: str, as_json: bool) -> None:
+    """Revoke a key; it is refused from now on."""
+    services().api_keys.revoke(name)
+    show(as_json, {"name": name}, f"The key {name!r} is revoked.")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, EVENT_TYPES, sample_event
 from webhooks.cli.common import command, new_group, show
@@ -13,35 +12,30 @@ from webhooks.events.intake import Intake
 from webhooks.events.schema import make_event
 from webhooks.events.storage import Accepted
 from webhooks.outbox.wakeup import Waker
-from webhooks.services import Registry
+from webhooks.services.container import services
 from webhooks.settings import Settings
 
+group = new_group("event", "Events of your own making.", "flask --app app event send --location Office "
+               "--type incoming_call --status ringing")  # fmt: skip
 
-def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
-    group = new_group("event", "Events of your own making.", "flask --app app event send --location Office "
-                   "--type incoming_call --status ringing")  # fmt: skip
 
-    @command(
-        group, "send", "flask --app app event send --location Office --type incoming_call --status ringing"
-    )
-    @click.option("--location", required=True, help="The location's name.")
-    @click.option("--type", "type_", required=True, type=click.Choice(list(EVENT_TYPES)))
-    @click.option("--status", help=f"{', '.join(CALL_STATUSES)}; for calls.")
-    @click.option("--thread", help="The thread_id: events of one call share it.")
-    def send(location: str, type_: str, status: str | None, thread: str | None, as_json: bool) -> None:
-        """Send an event through the same way as a PBX's."""
-        fields = sample_event("call" if type_ in CALL_TYPES else "media", type_, None)
-        fields.pop("subtype", None)
-        if status:
-            fields["subtype"] = status
-        if thread:
-            fields["thread_id"] = thread
-        found = next((one for one in services().locations.all() if one.name == location), None)
-        if found is None:
-            raise NotFound(f"There is no location {location!r}.")
-        show_sent(as_json, send_event(store, settings, found.id, fields, "cli", None))
-
-    return group
+@command(group, "send", "flask --app app event send --location Office --type incoming_call --status ringing")
+@click.option("--location", required=True, help="The location's name.")
+@click.option("--type", "type_", required=True, type=click.Choice(list(EVENT_TYPES)))
+@click.option("--status", help=f"{', '.join(CALL_STATUSES)}; for calls.")
+@click.option("--thread", help="The thread_id: events of one call share it.")
+def send(location: str, type_: str, status: str | None, thread: str | None, as_json: bool) -> None:
+    """Send an event through the same way as a PBX's."""
+    fields = sample_event("call" if type_ in CALL_TYPES else "media", type_, None)
+    fields.pop("subtype", None)
+    if status:
+        fields["subtype"] = status
+    if thread:
+        fields["thread_id"] = thread
+    found = next((one for one in services().locations.all() if one.name == location), None)
+    if found is None:
+        raise NotFound(f"There is no location {location!r}.")
+    show_sent(as_json, send_event(store, settings, found.id, fields, "cli", None))
 
 
 def send_event(

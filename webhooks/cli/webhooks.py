@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 import click
-from flask.cli import AppGroup
 
 from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, sample_event
 from webhooks.cli.common import ID, command, iso, moment, new_group, show, table
@@ -11,165 +10,163 @@ from webhooks.cli.deliveries import run_replay
 from webhooks.cli.events import send_event, show_sent
 from webhooks.cli.options import given_options, with_options
 from webhooks.db.models import Webhook
-from webhooks.db.store import Store
 from webhooks.outbound.options import Options
 from webhooks.outbox.replay import RESENDABLE
 from webhooks.outbox.wakeup import Waker
-from webhooks.services import Registry
-from webhooks.services.deliveries import Deliveries
-from webhooks.settings import Settings
+from webhooks.services.container import services
 
 _COLUMNS: Final = ("id", "location", "kind", "type", "status", "url", "state", "reason")
 
 
-def group(registry: Registry, store: Store, settings: Settings) -> AppGroup:
-    history = Deliveries(store)
-    group = new_group("webhook", "What is sent where.", "flask --app app webhook list")
-    type_help = f"{', '.join(EVENT_TYPES)}; left out: any."
-    status_help = f"{', '.join(CALL_STATUSES)}; left out: any."
+group = new_group("webhook", "What is sent where.", "flask --app app webhook list")
+type_help = f"{', '.join(EVENT_TYPES)}; left out: any."
+status_help = f"{', '.join(CALL_STATUSES)}; left out: any."
 
-    @command(group, "add", "flask --app app webhook add --location Office --kind call "
-              "--type incoming_call --status missed --url https://crm.example/hook")  # fmt: skip
-    @click.option("--location", required=True, help="The location's name.")
-    @click.option("--kind", required=True, type=click.Choice(["call", "media"]))
-    @click.option("--type", "type_", help=type_help)
-    @click.option("--status", help=status_help)
-    @click.option("--url", required=True, help="Where to POST to.")
-    @click.option("--description", default="", help="For people.")
-    @with_options
-    def add(
-        location: str,
-        kind: str,
-        type_: str | None,
-        status: str | None,
-        url: str,
-        description: str,
-        as_json: bool,
-        **options: Any,
-    ) -> None:
-        """Add a webhook and print its secret, which is shown only now."""
-        webhook = services().webhooks.add(
-            location, kind, type_, status, url, description, given_options(options)
-        )
-        shown = {"id": webhook.id, "kind": kind, "type": type_, "status": status, "url": url,
-                 "secret": webhook.secret}  # fmt: skip
-        show(
-            as_json, shown, f"Webhook {webhook.id} added. Its secret, shown only now:", f"  {webhook.secret}"
-        )
 
-    @command(group, "list", "flask --app app webhook list --json")
-    def list_(as_json: bool) -> None:
-        """List all webhooks."""
-        rows = [_webhook(one) for one in services().webhooks.all()]
-        if not as_json:
-            rows = [{name: row[name] for name in _COLUMNS} for row in rows]
-        table(as_json, rows, "No webhook yet; add one: flask --app app webhook add --help")
+@command(group, "add", "flask --app app webhook add --location Office --kind call "
+          "--type incoming_call --status missed --url https://crm.example/hook")  # fmt: skip
+@click.option("--location", required=True, help="The location's name.")
+@click.option("--kind", required=True, type=click.Choice(["call", "media"]))
+@click.option("--type", "type_", help=type_help)
+@click.option("--status", help=status_help)
+@click.option("--url", required=True, help="Where to POST to.")
+@click.option("--description", default="", help="For people.")
+@with_options
+def add(
+    location: str,
+    kind: str,
+    type_: str | None,
+    status: str | None,
+    url: str,
+    description: str,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Add a webhook and print its secret, which is shown only now."""
+    webhook = services().webhooks.add(location, kind, type_, status, url, description, given_options(options))
+    shown = {"id": webhook.id, "kind": kind, "type": type_, "status": status, "url": url,
+             "secret": webhook.secret}  # fmt: skip
+    show(as_json, shown, f"Webhook {webhook.id} added. Its secret, shown only now:", f"  {webhook.secret}")
 
-    @command(group, "edit", "flask --app app webhook edit 3 --url https://crm.example/new")
-    @click.argument("id_", metavar="ID", type=ID)
-    @click.option("--type", "type_", help=f"{', '.join(EVENT_TYPES)}, or any.")
-    @click.option("--status", help=f"{', '.join(CALL_STATUSES)}, or any.")
-    @click.option("--url", help="Where to POST to.")
-    @click.option("--description", help="For people.")
-    @click.option("--reset", multiple=True, type=click.Choice(list(Options.model_fields)),
-                  help="Back to the default.")  # fmt: skip
-    @with_options
-    def edit(
-        id_: int,
-        as_json: bool,
-        type_: str | None,
-        status: str | None,
-        url: str | None,
-        description: str | None,
-        reset: tuple[str, ...],
-        **options: Any,
-    ) -> None:
-        """Change what a webhook is sent, where, or how; what is not given stays."""
-        given = {"type": type_, "status": status, "url": url, "description": description}
-        wanted: dict[str, Any] = {
-            key: None if value == "any" and key in ("type", "status") else value
-            for key, value in given.items()
-            if value is not None
-        }
-        wanted["options"] = {**dict.fromkeys(reset), **given_options(options)}
-        show(as_json, _webhook(services().webhooks.edit(id_, wanted)), f"Webhook {id_} changed.")
 
-    @command(group, "pause", "flask --app app webhook pause 3")
-    @click.argument("id_", metavar="ID", type=ID)
-    def pause(id_: int, as_json: bool) -> None:
-        """Hold a webhook's deliveries until it is resumed."""
-        held = services().webhooks.pause(id_)
-        show(as_json, {"id": id_, "state": "paused", "held": held}, f"Webhook {id_} is paused; {held} held.")
+@command(group, "list", "flask --app app webhook list --json")
+def list_(as_json: bool) -> None:
+    """List all webhooks."""
+    rows = [_webhook(one) for one in services().webhooks.all()]
+    if not as_json:
+        rows = [{name: row[name] for name in _COLUMNS} for row in rows]
+    table(as_json, rows, "No webhook yet; add one: flask --app app webhook add --help")
 
-    @command(group, "resume", "flask --app app webhook resume 3 --drop-held")
-    @click.argument("id_", metavar="ID", type=ID)
-    @click.option("--drop-held", is_flag=True, help="Drop what was held instead of sending it.")
-    def resume(id_: int, drop_held: bool, as_json: bool) -> None:
-        """Send what was held, and go on."""
-        moved = services().webhooks.resume(id_, drop_held=drop_held)
-        Waker(settings).wake_now()
-        done = "dropped" if drop_held else "sent"
-        show(
-            as_json,
-            {"id": id_, "state": "active", done: moved},
-            f"Webhook {id_} is active; {moved} held ones {done}.",
-        )
 
-    @command(group, "delete", "flask --app app webhook delete 3")
-    @click.argument("id_", metavar="ID", type=ID)
-    def delete(id_: int, as_json: bool) -> None:
-        """Delete a webhook; what is unsent is dropped, the history stays."""
-        dropped = services().webhooks.delete(id_)
-        show(
-            as_json,
-            {"id": id_, "dropped": dropped},
-            f"Webhook {id_} is deleted; {dropped} unsent ones dropped.",
-        )
+@command(group, "edit", "flask --app app webhook edit 3 --url https://crm.example/new")
+@click.argument("id_", metavar="ID", type=ID)
+@click.option("--type", "type_", help=f"{', '.join(EVENT_TYPES)}, or any.")
+@click.option("--status", help=f"{', '.join(CALL_STATUSES)}, or any.")
+@click.option("--url", help="Where to POST to.")
+@click.option("--description", help="For people.")
+@click.option("--reset", multiple=True, type=click.Choice(list(Options.model_fields)),
+              help="Back to the default.")  # fmt: skip
+@with_options
+def edit(
+    id_: int,
+    as_json: bool,
+    type_: str | None,
+    status: str | None,
+    url: str | None,
+    description: str | None,
+    reset: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Change what a webhook is sent, where, or how; what is not given stays."""
+    given = {"type": type_, "status": status, "url": url, "description": description}
+    wanted: dict[str, Any] = {
+        key: None if value == "any" and key in ("type", "status") else value
+        for key, value in given.items()
+        if value is not None
+    }
+    wanted["options"] = {**dict.fromkeys(reset), **given_options(options)}
+    show(as_json, _webhook(services().webhooks.edit(id_, wanted)), f"Webhook {id_} changed.")
 
-    @command(group, "rotate", "flask --app app webhook rotate 3")
-    @click.argument("id_", metavar="ID", type=ID)
-    def rotate(id_: int, as_json: bool) -> None:
-        """Make a new secret; the former one signs as well for 24 hours."""
-        secret = services().webhooks.rotate_secret(id_).secret
-        show(
-            as_json,
-            {"id": id_, "secret": secret},
-            f"The new secret of webhook {id_}, shown only now:",
-            f"  {secret}",
-        )
 
-    @command(group, "test", "flask --app app webhook test 3")
-    @click.argument("id_", metavar="ID", type=ID)
-    def test(id_: int, as_json: bool) -> None:
-        """Send a test event to one webhook, and to no other."""
-        webhook = services().webhooks.get(id_)
-        fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
-        show_sent(as_json, send_event(store, settings, webhook.location_id, fields, "test", id_))
+@command(group, "pause", "flask --app app webhook pause 3")
+@click.argument("id_", metavar="ID", type=ID)
+def pause(id_: int, as_json: bool) -> None:
+    """Hold a webhook's deliveries until it is resumed."""
+    held = services().webhooks.pause(id_)
+    show(as_json, {"id": id_, "state": "paused", "held": held}, f"Webhook {id_} is paused; {held} held.")
 
-    @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
-    @click.argument("id_", metavar="ID", type=ID)
-    @click.option("--since", required=True, help="ISO 8601; without a zone it is UTC.")
-    @click.option("--until", help="ISO 8601; left out: now.")
-    @click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=["failed"],
-                  show_default=True, help="Which deliveries; may be given more than once.")  # fmt: skip
-    @click.option("--preview", is_flag=True, help="Only say how many.")
-    def replay(
-        id_: int, since: str, until: str | None, states: tuple[str, ...], preview: bool, as_json: bool
-    ) -> None:
-        """Send again all that failed and was accepted since then."""
-        span = (moment(since), moment(until) if until else None, states)
-        if preview:
-            count = history.count_replay(id_, *span)
-            show(as_json, {"id": id_, "matching": count}, f"{count} deliveries would be sent again.")
-            return
-        done = run_replay(history, settings, history.begin_replay(id_, *span))
-        show(
-            as_json,
-            {"id": id_, "replay": done.id, "state": done.state, "resent": done.done},
-            f"{done.done} deliveries of webhook {id_} are sent again.",
-        )
 
-    return group
+@command(group, "resume", "flask --app app webhook resume 3 --drop-held")
+@click.argument("id_", metavar="ID", type=ID)
+@click.option("--drop-held", is_flag=True, help="Drop what was held instead of sending it.")
+def resume(id_: int, drop_held: bool, as_json: bool) -> None:
+    """Send what was held, and go on."""
+    moved = services().webhooks.resume(id_, drop_held=drop_held)
+    Waker(settings).wake_now()
+    done = "dropped" if drop_held else "sent"
+    show(
+        as_json,
+        {"id": id_, "state": "active", done: moved},
+        f"Webhook {id_} is active; {moved} held ones {done}.",
+    )
+
+
+@command(group, "delete", "flask --app app webhook delete 3")
+@click.argument("id_", metavar="ID", type=ID)
+def delete(id_: int, as_json: bool) -> None:
+    """Delete a webhook; what is unsent is dropped, the history stays."""
+    dropped = services().webhooks.delete(id_)
+    show(
+        as_json,
+        {"id": id_, "dropped": dropped},
+        f"Webhook {id_} is deleted; {dropped} unsent ones dropped.",
+    )
+
+
+@command(group, "rotate", "flask --app app webhook rotate 3")
+@click.argument("id_", metavar="ID", type=ID)
+def rotate(id_: int, as_json: bool) -> None:
+    """Make a new secret; the former one signs as well for 24 hours."""
+    secret = services().webhooks.rotate_secret(id_).secret
+    show(
+        as_json,
+        {"id": id_, "secret": secret},
+        f"The new secret of webhook {id_}, shown only now:",
+        f"  {secret}",
+    )
+
+
+@command(group, "test", "flask --app app webhook test 3")
+@click.argument("id_", metavar="ID", type=ID)
+def test(id_: int, as_json: bool) -> None:
+    """Send a test event to one webhook, and to no other."""
+    webhook = services().webhooks.get(id_)
+    fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
+    show_sent(as_json, send_event(store, settings, webhook.location_id, fields, "test", id_))
+
+
+@command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
+@click.argument("id_", metavar="ID", type=ID)
+@click.option("--since", required=True, help="ISO 8601; without a zone it is UTC.")
+@click.option("--until", help="ISO 8601; left out: now.")
+@click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=["failed"],
+              show_default=True, help="Which deliveries; may be given more than once.")  # fmt: skip
+@click.option("--preview", is_flag=True, help="Only say how many.")
+def replay(
+    id_: int, since: str, until: str | None, states: tuple[str, ...], preview: bool, as_json: bool
+) -> None:
+    """Send again all that failed and was accepted since then."""
+    span = (moment(since), moment(until) if until else None, states)
+    if preview:
+        count = services().replays.count(id_, *span)
+        show(as_json, {"id": id_, "matching": count}, f"{count} deliveries would be sent again.")
+        return
+    done = run_replay(history, settings, services().replays.begin(id_, *span))
+    show(
+        as_json,
+        {"id": id_, "replay": done.id, "state": done.state, "resent": done.done},
+        f"{done.done} deliveries of webhook {id_} are sent again.",
+    )
 
 
 def _webhook(webhook: Webhook) -> dict[str, Any]:

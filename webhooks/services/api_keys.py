@@ -14,9 +14,10 @@ from webhooks.tokens import token_hash
 
 
 class ApiKeys:
-    """The part of the Registry that is about API keys."""
+    """Add and revoke API keys."""
 
-    _store: Store
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def all(self) -> Sequence[ApiKey]:
         with self._store.read() as session:

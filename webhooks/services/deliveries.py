@@ -2,21 +2,18 @@
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.audit import record
-from webhooks.db.models import Change, Delivery, Event, Replay, Tally, Webhook
-from webhooks.db.store import Store, now_ms
-from webhooks.errors import Conflict, Invalid, NotFound
+from webhooks.db.models import Delivery, Event, Tally, Webhook
+from webhooks.db.store import Store
+from webhooks.errors import Conflict, NotFound
 from webhooks.outbox import replay
-from webhooks.outbox.replay import Span
 
 _Row = TypeVar("_Row")
-_REPLAY_MOVES = {"pause": ("running", "paused"), "resume": ("paused", "running")}
 
 
 class Deliveries:
@@ -25,7 +22,7 @@ class Deliveries:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def latest_deliveries(
+    def latest(
         self, count: int, *, webhook_id: int | None = None, state: str | None = None
     ) -> Sequence[Delivery]:
         """The newest deliveries with their events, webhooks and attempts."""
@@ -37,12 +34,12 @@ class Deliveries:
         with self._store.read() as session:
             return session.scalars(query).all()
 
-    def delivery(self, delivery_id: int) -> Delivery:
+    def get(self, delivery_id: int) -> Delivery:
         """One delivery with all that belongs to it."""
         with self._store.read() as session:
             return _found(session.get(Delivery, delivery_id, options=_WHOLE), "delivery", delivery_id)
 
-    def delivery_of(self, webhook_id: int, event_uid: str) -> Delivery:
+    def of_event(self, webhook_id: int, event_uid: str) -> Delivery:
         """The newest delivery of an event with this id to this webhook."""
         with self._store.read() as session:
             query = (
@@ -97,16 +94,6 @@ class Deliveries:
         with self._store.read() as session:
             return session.scalar(sa.select(Tally.n).limit(1)) is not None
 
-    def changes(self, count: int, before: int | None = None, subject: str | None = None) -> Sequence[Change]:
-        """Who changed what, newest first."""
-        query = sa.select(Change).order_by(Change.id.desc()).limit(count)
-        if before is not None:
-            query = query.where(Change.id < before)
-        if subject is not None:
-            query = query.where(Change.subject == subject)
-        with self._store.read() as session:
-            return session.scalars(query).all()
-
     def resend(self, delivery_id: int) -> Delivery:
         """Open a settled delivery again; where its webhook is paused or disabled, it is held."""
         with self._store.write() as session:
@@ -126,69 +113,6 @@ class Deliveries:
             session.expire(delivery)
             return _found(session.get(Delivery, delivery_id), "delivery", delivery_id)
 
-    # --- replays ---
-
-    def count_replay(
-        self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]
-    ) -> int:
-        """How many deliveries a replay of the same arguments would send again."""
-        with self._store.read() as session:
-            _live(session.get(Webhook, webhook_id), webhook_id)
-            return replay.count(session.connection(), webhook_id, _span(since, until, states))
-
-    def begin_replay(
-        self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]
-    ) -> Replay:
-        """Send again what was accepted from ``since`` up to ``until`` and is in one of the ``states``.
-
-        Housekeeping does it, or whoever calls ``step_replay``.
-        """
-        with self._store.write() as session:
-            _live(session.get(Webhook, webhook_id), webhook_id)
-            number = replay.begin(session.connection(), webhook_id, _span(since, until, states))
-            said = (
-                f"replay {number} begun: all that is {' or '.join(states)} since {since:%Y-%m-%d %H:%M:%S %Z}"
-            )
-            record(session.connection(), f"webhook {webhook_id}", said)
-            return session.get_one(Replay, number)
-
-    def step_replay(self, replay_id: int) -> Replay:
-        """Do one batch of a replay; the answer shows how far it is."""
-        with self._store.write() as session:
-            _found(session.get(Replay, replay_id), "replay", replay_id)
-            replay.step(session.connection(), replay_id)
-            session.expire_all()
-            return session.get_one(Replay, replay_id)
-
-    def replays(self, count: int = 50, webhook_id: int | None = None) -> Sequence[Replay]:
-        """The newest replays, all or a webhook's."""
-        query = sa.select(Replay).order_by(Replay.id.desc()).limit(count)
-        if webhook_id is not None:
-            query = query.where(Replay.webhook_id == webhook_id)
-        with self._store.read() as session:
-            return session.scalars(query).all()
-
-    def replay(self, replay_id: int) -> Replay:
-        with self._store.read() as session:
-            return _found(session.get(Replay, replay_id), "replay", replay_id)
-
-    def move_replay(self, replay_id: int, move: str) -> Replay:
-        """``pause``, ``resume`` or ``cancel`` a replay. What it has opened already goes on its way."""
-        with self._store.write() as session:
-            lock = {"with_for_update": True} if not self._store.sqlite else {}
-            found = _found(session.get(Replay, replay_id, **lock), "replay", replay_id)  # type: ignore[arg-type]
-            if found.state not in ("running", "paused"):
-                raise Conflict(f"Replay {replay_id} is {found.state} already.")
-            if move == "cancel":
-                found.state = "cancelled"
-            else:
-                before, found_state = _REPLAY_MOVES[move]
-                if found.state != before:
-                    raise Conflict(f"Replay {replay_id} is {found.state}.")
-                found.state = found_state
-            record(session.connection(), f"webhook {found.webhook_id}", f"replay {replay_id}: {move}")
-            return found
-
 
 _STORY = (
     orm.joinedload(Event.location),
@@ -199,16 +123,6 @@ _WHOLE = (
     orm.joinedload(Delivery.webhook).joinedload(Webhook.location),
     orm.selectinload(Delivery.log),
 )
-
-
-def _span(since: datetime, until: datetime | None, states: Sequence[str]) -> Span:
-    wrong = [state for state in states if state not in replay.RESENDABLE]
-    if wrong or not states:
-        raise Invalid(f"The states to send again are among {', '.join(replay.RESENDABLE)}.")
-    if until is not None and since > until:
-        raise Invalid("The end of the span has to be after its start.", "until")
-    end = now_ms() + 1 if until is None else round(until.timestamp() * 1000)
-    return Span(round(since.timestamp() * 1000), end, tuple(dict.fromkeys(states)))
 
 
 def _found(row: _Row | None, what: str, number: int | str) -> _Row:

@@ -15,9 +15,10 @@ from webhooks.tokens import token_hash
 
 
 class Locations:
-    """The part of the Registry that is about locations."""
+    """Add, connect, rename, pause and delete locations."""
 
-    _store: Store
+    def __init__(self, store: Store) -> None:
+        self._store = store
 
     def all(self) -> Sequence[Location]:
         """All locations, by name."""

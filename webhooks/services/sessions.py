@@ -13,7 +13,7 @@ from webhooks.audit import record
 from webhooks.db.models import LoginFailure, LoginSession
 from webhooks.db.store import Store
 from webhooks.errors import TooMany
-from webhooks.services import token_hash
+from webhooks.tokens import token_hash
 
 IDLE: Final = timedelta(hours=12)
 LONGEST: Final = timedelta(days=7)

@@ -25,12 +25,12 @@ _LOOKUP_SECONDS: Final = 2.0
 
 
 class Webhooks:
-    """The part of the Registry that is about webhooks."""
+    """Add, change, pause and delete webhooks."""
 
-    _settings: Settings
-    _store: Store
-    _rules: AddressRules
-    _resolver: Resolver
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings, self._store = settings, store
+        self._rules = AddressRules(settings.allow_nets, settings.deny_nets)
+        self._resolver = Resolver()
 
     def all(self, location_id: int | None = None) -> Sequence[Webhook]:
         """All webhooks, or a location's, with their locations and lanes, oldest first."""

@@ -6,8 +6,8 @@ import uuid
 from flask import request
 
 from webhooks.errors import Unauthorised
-from webhooks.services import token_hash
 from webhooks.services.container import services
+from webhooks.tokens import token_hash
 
 
 def sender(path_token: str | None) -> tuple[bytes, uuid.UUID]:

@@ -10,8 +10,8 @@ from werkzeug.wsgi import wrap_file
 from webhooks.errors import LinkForbidden
 from webhooks.media.filenames import disposition
 from webhooks.media.transcode import TYPE
-from webhooks.services.recordings import Download
 from webhooks.services.container import services
+from webhooks.services.recordings import Download
 from webhooks.web.shared.access import public
 from webhooks.web.shared.problems import problem
 

@@ -16,6 +16,6 @@ _PAGE: Final = 100
 @admin
 def show() -> Any:
     before = row_number(request.args.get("before", ""))
-    found = services().deliveries.changes(_PAGE + 1, before)
+    found = services().audit_log.latest(_PAGE + 1, before)
     older = found[_PAGE - 1].id if len(found) > _PAGE else None
     return render_template("audit/show.html", changes=found[:_PAGE], older=older, before=before)

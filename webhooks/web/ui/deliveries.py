@@ -12,8 +12,8 @@ from flask import Blueprint, Response, redirect, render_template, request, url_f
 from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
 from webhooks.db.models import Attempt, Delivery
 from webhooks.errors import Invalid, NotFound
-from webhooks.services.delivery_log import Wanted
 from webhooks.services.container import services
+from webhooks.services.delivery_log import Wanted
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import parse_local
 from webhooks.web.ui.page import notice, plain, row_number, wants_fragment
@@ -73,7 +73,7 @@ def show() -> Any:
 @blueprint.get("/deliveries/<int:delivery_id>")
 @admin
 def one(delivery_id: int) -> Any:
-    delivery = services().deliveries.delivery(delivery_id)
+    delivery = services().deliveries.get(delivery_id)
     payload = services().recordings.payload(delivery.event)
     return render_template(
         "deliveries/one.html",
@@ -116,7 +116,7 @@ def body(event_id: int) -> Response:
 @admin
 def answer(delivery_id: int, n: int) -> Response:
     """What was kept of an attempt's answer."""
-    for attempt in services().deliveries.delivery(delivery_id).log:
+    for attempt in services().deliveries.get(delivery_id).log:
         if attempt.n == n:
             return plain(attempt.response_body or "")
     raise NotFound(f"Delivery {delivery_id} has no attempt {n}.")

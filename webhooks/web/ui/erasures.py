@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import Invalid, NotFound, SpokeError
-from webhooks.services.erasures import Match
 from webhooks.services.container import services
+from webhooks.services.erasures import Match
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import wants_fragment
 

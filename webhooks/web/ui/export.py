@@ -10,8 +10,8 @@ from typing import Any, Final
 from flask import Blueprint, Response, stream_with_context
 
 from webhooks.db.models import Attempt, Delivery
-from webhooks.services.delivery_log import Wanted
 from webhooks.services.container import services
+from webhooks.services.delivery_log import Wanted
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.deliveries import wanted_from_address
 from webhooks.web.ui.filters import fields, in_zone

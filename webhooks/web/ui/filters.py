@@ -6,8 +6,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from webhooks import catalogue
-from webhooks.vault import is_sealed
 from webhooks.services.container import services
+from webhooks.vault import is_sealed
 
 
 def _zone() -> ZoneInfo | None:

@@ -10,8 +10,8 @@ from typing import Any, Final
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from webhooks.errors import Busy, Invalid, SpokeError
-from webhooks.services.inboxes import STATUSES
 from webhooks.services.container import services
+from webhooks.services.inboxes import STATUSES
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.ui.page import notice, plain, reveal, row_number, wants_fragment

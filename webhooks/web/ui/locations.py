@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import SpokeError
-from webhooks.services.stats import Pulse
 from webhooks.services.container import services
+from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, reveal, revealed
@@ -110,7 +110,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         location=location,
         name=location.name if name is None else name,
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
-        changes=services().deliveries.changes(10, subject=f"location {location.id}"),
+        changes=services().audit_log.latest(10, subject=f"location {location.id}"),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

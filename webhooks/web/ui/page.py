@@ -9,8 +9,8 @@ from typing import Any, Final, Generic, TypeVar
 from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, session, url_for
 
 from webhooks import catalogue
-from webhooks.settings import VERSION
 from webhooks.services.container import services
+from webhooks.settings import VERSION
 from webhooks.web.shared.access import public
 from webhooks.web.ui.filters import (
     _zone,

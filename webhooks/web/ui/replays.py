@@ -28,7 +28,7 @@ def new(webhook_id: int) -> Any:
     count, error = None, None
     if "since" in request.args:
         try:
-            count = services().deliveries.count_replay(webhook_id, *_span(given))
+            count = services().replays.count(webhook_id, *_span(given))
         except Invalid as fault:
             error = fault
     else:
@@ -52,7 +52,7 @@ def begin(webhook_id: int) -> Any:
         "until": request.form.get("until", ""),
         "states": request.form.getlist("state"),
     }
-    replay = services().deliveries.begin_replay(webhook_id, *_span(given))
+    replay = services().replays.begin(webhook_id, *_span(given))
     return redirect(url_for("replays.one", replay_id=replay.id), 303)
 
 
@@ -60,14 +60,14 @@ def begin(webhook_id: int) -> Any:
 @admin
 def one(replay_id: int) -> Any:
     template = "replays/_progress.html" if wants_fragment() else "replays/one.html"
-    replay = services().deliveries.replay(replay_id)
+    replay = services().replays.get(replay_id)
     return render_template(template, replay=replay)
 
 
 @blueprint.post("/replays/<int:replay_id>/<any(pause, resume, cancel):move>")
 @admin
 def move(replay_id: int, move: str) -> Any:
-    replay = services().deliveries.move_replay(replay_id, move)
+    replay = services().replays.move(replay_id, move)
     if wants_fragment():
         return render_template("replays/_progress.html", replay=replay)
     return redirect(url_for("replays.one", replay_id=replay_id), 303)

@@ -14,10 +14,10 @@ from webhooks.audit import record
 from webhooks.db.models import Media
 from webhooks.dispatcher.liveness import Ownership
 from webhooks.errors import Conflict, Invalid
-from webhooks.services import token_hash
+from webhooks.services.container import services
 from webhooks.services.password import set_password
 from webhooks.settings import Settings, variable
-from webhooks.services.container import services
+from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin, session_epoch
 from webhooks.web.ui.login import right_password
 from webhooks.web.ui.page import notice

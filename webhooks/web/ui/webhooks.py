@@ -17,8 +17,8 @@ from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.events.schema import make_event
 from webhooks.outbound.options import Options
-from webhooks.services.delivery_log import Wanted
 from webhooks.services.container import services
+from webhooks.services.delivery_log import Wanted
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, paged, reveal, revealed, wants_fragment
 from webhooks.web.ui.webhook_form import Form, blank, filled, read
@@ -87,7 +87,7 @@ def sample() -> Any:
 def one(webhook_id: int) -> Any:
     """Its page, also when it is deleted: the log's rows lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
-    pulses = services().pulses
+    pulses = services().stats
     return render_template(
         "webhooks/one.html",
         webhook=webhook,
@@ -97,8 +97,8 @@ def one(webhook_id: int) -> Any:
         pending=pulses.count(webhook_id, "pending"),
         failed=pulses.count(webhook_id, "failed"),
         page=services().delivery_log.page(Wanted(webhook=webhook_id), count=_LATEST),
-        replays=services().deliveries.replays(5, webhook_id),
-        changes=services().deliveries.changes(5, subject=f"webhook {webhook_id}"),
+        replays=services().replays.latest(5, webhook_id),
+        changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
         inbox=services().inboxes.of_url(webhook.url),
     )
@@ -202,7 +202,7 @@ def test(webhook_id: int) -> Any:
     fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
     sent = services().intake.submit(webhook.location_id, [make_event(fields)], "test", webhook_id)[0]
     services().waker.wake_now()
-    delivery = services().deliveries.delivery_of(webhook_id, sent.id)
+    delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
         return render_template("webhooks/_tested.html", delivery=delivery)
     notice("The test event is on its way.")
@@ -213,7 +213,7 @@ def test(webhook_id: int) -> Any:
 @admin
 def tested(delivery_id: int) -> Any:
     """How a test is going: asked until it has come to something."""
-    return render_template("webhooks/_tested.html", delivery=services().deliveries.delivery(delivery_id))
+    return render_template("webhooks/_tested.html", delivery=services().deliveries.get(delivery_id))
 
 
 # --- shared ---

@@ -1,0 +1,25 @@
+"""The audit log: who changed what, and when."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from webhooks.db.models import Change
+from webhooks.db.store import Store
+
+
+class AuditLog:
+    """Raises Busy as the Store does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def latest(self, count: int, before: int | None = None, subject: str | None = None) -> Sequence[Change]:
+        """Who changed what, newest first."""
+        query = sa.select(Change).order_by(Change.id.desc()).limit(count)
+        if before is not None:
+            query = query.where(Change.id < before)
+        if subject is not None:
+            query = query.where(Change.subject == subject)
+        with self._store.read() as session:
+            return session.scalars(query).all()
