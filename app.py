@@ -28,7 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         SQLALCHEMY_DATABASE_URI=database_url(settings),
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=settings.max_body,
-        SEND_FILE_MAX_AGE_DEFAULT=365 * 86_400,  # their addresses change with them (web/pages.asset)
+        SEND_FILE_MAX_AGE_DEFAULT=365 * 86_400,  # their addresses change with them (web/ui/page.asset)
         SESSION_COOKIE_NAME="spoke_session",
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.base_url.startswith("https:"),
@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         store = Store(settings, db.engine)
     print_password(prepare(settings, store))
     web.init_app(app, settings, store)
-    cli.init_app(app, settings, store)
+    cli.init_app(app)
     return app
 
 

@@ -21,8 +21,8 @@ from sample_data import Filled, fill
 
 # Those that take a minute and more, the longest first.
 LONG = [
-    "image/test_image.py", "operate/test_start.py", "operate/test_crashes.py", "browser/test_every_page.py",
-    "media/test_crashes.py", "media/test_waiting.py", "media/test_erasure.py", "delivery/test_isolation.py",
+    "image/test_image.py", "runtime/test_start.py", "runtime/test_crashes.py", "browser/test_every_page.py",
+    "media/test_crashes.py", "media/test_waiting.py", "media/test_erasure.py", "dispatcher/test_isolation.py",
 ]  # fmt: skip
 
 

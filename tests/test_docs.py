@@ -101,3 +101,23 @@ def test_every_setting_that_a_paper_names_exists(paper: Path) -> None:
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
 def test_no_line_is_too_long_for_a_diff(paper: Path) -> None:
     assert not [line for line in paper.read_text().splitlines() if len(line) > 120]
+
+
+def test_every_path_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`([\w./]+(?:\.py|/))`", text)
+    paths = [path for path in named if path.endswith(".py") or path.startswith(("webhooks/", "templates/"))]
+    assert len(paths) > 40
+    # A path without its package, such as ``outbox/hold.py``, is one below webhooks/.
+    gone = [path for path in paths if not (ROOT / path).exists() and not (ROOT / "webhooks" / path).exists()]
+    assert not gone
+
+
+def test_every_command_that_a_paper_shows_exists() -> None:
+    from app import app
+
+    known = {name for name, _ in commands(click.Group(commands=app.cli.commands))}
+    for paper in PAPERS:
+        for words in re.findall(r"flask --app app ([a-z][a-z-]*(?: [a-z][a-z-]*)?)", paper.read_text()):
+            alone = words.partition(" ")[0]
+            assert words in known or alone in known, f"{paper.name}: there is no command {words!r}"

@@ -1,14 +1,18 @@
 """Spoke Webhooks: PBX events in, signed webhook deliveries out.
 
-An event's journey, and the rooms it passes (imports go only downwards in this list):
+The packages, from the top layer down; an import goes only downwards, and the first three never import each other:
 
-    web/        every HTTP door: parse, one call, respond
-    operate/    the processes and the command line
-    registry/   add, change, pause webhooks and locations
-    history, search, pulse, sessions, inboxes    what pages, API and commands ask for
-    library     recordings: their state and links; erasure takes events away with all that is theirs
-    events/     what an event may look like, which webhooks it matches, its durable intake
-    delivery/   the outbox, the engine that empties it, one signed attempt, address rules
-    media/      recordings: files and their locks, conversion, links, names
-    models, changes, db, direct, catalogue, settings, errors    what everything above stands on
+    web/         HTTP endpoints: parse, one service call, respond
+    cli/         commands, a noun a module
+    runtime/     processes: appliance, supervisor, web server, workers, converters, housekeeping
+    services/    what pages, API and commands call, a noun a module
+    retention/   removal of what is old or erased
+    events/      what an event may look like, which webhooks it matches, its durable intake
+    dispatcher/  the engine in each worker process that empties the outbox
+    outbox/      SQL over the delivery table; the wake-up through RQ
+    outbound/    HTTP that leaves the appliance: attempts, address rules, signatures
+    media/       recordings: files, conversion, links, names
+    db/          tables, migrations, transactions
+
+Beside them: audit, vault, keyring, tokens, data_dir, catalogue, settings, cleaning, errors.
 """

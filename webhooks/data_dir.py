@@ -10,8 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from webhooks.errors import StartError
-from webhooks.media.storage import sync_folder
 from webhooks.settings import Settings
+
+
+def sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,7 +1,7 @@
 """Secrets as the database has them: sealed, so that a copy of the database is no copy of them.
 
 Fernet (AES and HMAC, cryptography.io) under a key derived from the secret key. What was sealed with a former
-key can be read as long as the keyring has that one; operate/sealing seals it anew.
+key can be read as long as the keyring has that one; db/sealing seals it anew.
 """
 
 import base64

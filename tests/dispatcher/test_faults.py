@@ -1,4 +1,4 @@
-"""A full disk, a clock that is set back, single events at random moments. Crashes: tests/operate."""
+"""A full disk, a clock that is set back, single events at random moments. Crashes: tests/runtime."""
 
 import os
 import random

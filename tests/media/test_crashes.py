@@ -79,8 +79,8 @@ def test_a_lost_wake_up_costs_a_second(start_appliance: Callable[..., Appliance]
     for process in converters:
         process.suspend()
     assert client.send(one, token, sounds.long_wav(2)).status_code == 202
-    with redis.Redis(unix_socket_path=str(one.folder / "data" / "redis" / "redis.sock")) as client:
-        client.delete("rq:queue:media-short", "spoke:wake:media-short")
+    with redis.Redis(unix_socket_path=str(one.folder / "data" / "redis" / "redis.sock")) as server:
+        server.delete("rq:queue:media-short", "spoke:wake:media-short")
     for process in converters:
         process.resume()
     receiver.wait("/media", 1, seconds=4)

@@ -2,7 +2,7 @@
 
 .venv/bin/python tests/soak/run.py                      20 rounds of every crash and fault
 .venv/bin/python tests/soak/run.py --rounds 5 clock     5 rounds of what has "clock" in its name
-SEED=123 .venv/bin/pytest tests/operate/test_crashes.py one round again, with the seed that it printed
+SEED=123 .venv/bin/pytest tests/runtime/test_crashes.py one round again, with the seed that it printed
 """
 
 import argparse
@@ -15,7 +15,11 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FAULTS = ("tests/operate/test_crashes.py", "tests/delivery/test_faults.py", "tests/delivery/test_machines.py")
+FAULTS = (
+    "tests/runtime/test_crashes.py",
+    "tests/dispatcher/test_faults.py",
+    "tests/dispatcher/test_machines.py",
+)
 
 
 def main() -> int:

@@ -1,18 +1,13 @@
-"""``delivery`` and ``replay``: what was sent, and sending it again."""
+"""``delivery``: what was sent, and sending it again."""
 
-import sys
 from typing import Any
 
 import click
-from click.termui import progressbar
 
 from webhooks.catalogue import STATES
 from webhooks.cli.common import ID, command, iso, new_group, show, table
-from webhooks.db.models import Delivery, Replay
-from webhooks.outbox.wakeup import Waker
+from webhooks.db.models import Delivery
 from webhooks.services.container import services
-from webhooks.services.deliveries import Deliveries
-from webhooks.settings import Settings
 
 group = new_group(
     "delivery", "What was sent, and what came of it.", "flask --app app delivery list --state failed"
@@ -52,54 +47,7 @@ def show_(id_: int, as_json: bool) -> None:
 def resend(id_: int, as_json: bool) -> None:
     """Send a delivery again, with the same webhook-id."""
     found = services().deliveries.resend(id_)
-    Waker(settings).wake_now()
     show(as_json, {"id": id_, "state": found.state}, f"Delivery {id_} is {found.state} again.")
-
-
-replays = new_group(
-    "replay", "Replays that were begun: progress, pause, cancel.", "flask --app app replay list"
-)
-
-
-@command(replays, "list", "flask --app app replay list")
-def list_(as_json: bool) -> None:
-    """List replays, newest first."""
-    table(as_json, [_replay(one) for one in services().replays.latest()],
-          "No replay yet; begin one: flask --app app webhook replay --help")  # fmt: skip
-
-
-@command(replays, "pause", "flask --app app replay pause 2")
-@click.argument("id_", metavar="ID", type=ID)
-def pause(id_: int, as_json: bool) -> None:
-    """Stop a replay for now; what it has sent on is sent."""
-    show(as_json, _replay(services().replays.move(id_, "pause")), f"Replay {id_} is paused.")
-
-
-@command(replays, "resume", "flask --app app replay resume 2")
-@click.argument("id_", metavar="ID", type=ID)
-def resume(id_: int, as_json: bool) -> None:
-    """Go on with a paused replay."""
-    done = run_replay(history, settings, services().replays.move(id_, "resume"))
-    show(as_json, _replay(done), f"Replay {id_} is {done.state}: {done.done} sent again.")
-
-
-@command(replays, "cancel", "flask --app app replay cancel 2")
-@click.argument("id_", metavar="ID", type=ID)
-def cancel(id_: int, as_json: bool) -> None:
-    """End a replay; what it has sent on is sent."""
-    show(as_json, _replay(services().replays.move(id_, "cancel")), f"Replay {id_} is cancelled.")
-
-
-def run_replay(history: Deliveries, settings: Settings, begun: Replay) -> Replay:
-    """Do a replay, showing its progress; if this process ends, housekeeping goes on with it."""
-    waker = Waker(settings)
-    done = begun
-    with progressbar(length=begun.total or 1, label=f"Replay {begun.id}", file=sys.stderr) as bar:
-        while done.state == "running":
-            before, done = done.done, services().replays.step(begun.id)
-            bar.update(done.done - before)
-            waker.wake_now()
-    return done
 
 
 def _delivery(one: Delivery) -> dict[str, Any]:
@@ -108,8 +56,3 @@ def _delivery(one: Delivery) -> dict[str, Any]:
         "status": one.subtype or None, "state": one.state, "reason": one.reason, "attempts": one.attempts,
         "accepted_at": iso(one.created_at),
     }  # fmt: skip
-
-
-def _replay(one: Replay) -> dict[str, Any]:
-    return {"id": one.id, "webhook": one.webhook_id, "state": one.state, "total": one.total,
-            "done": one.done, "begun_at": iso(one.created_at)}  # fmt: skip

@@ -7,38 +7,38 @@ from typing import Final
 import click
 from click import progressbar
 
-from webhooks.cli import common
+from webhooks.cli.common import command, show
 from webhooks.db.models import Erasure
 from webhooks.errors import Conflict, NotFound
+from webhooks.services.container import services
 from webhooks.services.erasures import Erasures, Match
 
 _PAUSE_SECONDS: Final = 0.1
 
 
-def command(erasures: Erasures) -> click.Command:
-    holder = click.Group()
+_HOLDER = click.Group()
 
-    @common.command(holder, "erase", "flask --app app erase --number '+1 920 383 3100'")
-    @click.option("--thread", help="A call's thread_id, whole.")
-    @click.option("--number", help="A number, whole, in any spelling.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
-    def erase(thread: str | None, number: str | None, yes: bool, as_json: bool) -> None:
-        """Erase one call, or all calls of one number: events, deliveries, attempts and recordings.
 
-        It tells first how many events those are, and which other numbers end alike and stay. Cut off, it is
-        gone on with by the appliance. Test inboxes are emptied as well.
-        """
-        if (thread is None) == (number is None):
-            raise click.UsageError("Give either --thread or --number.")
-        _tell(erasures.look(thread_id=thread, number=number), erasures.knows_all or number is None)
-        if not yes and not click.confirm("Erase them for good?", err=True):
-            raise Conflict("Nothing was erased.")
-        done = _run(erasures, erasures.begin(thread_id=thread, number=number))
-        counts = {"events": done.events, "deliveries": done.deliveries, "attempts": done.attempts,
-                  "media": done.media}  # fmt: skip
-        common.show(as_json, counts, _sentence(done))
+@command(_HOLDER, "erase", "flask --app app erase --number '+1 920 383 3100'")
+@click.option("--thread", help="A call's thread_id, whole.")
+@click.option("--number", help="A number, whole, in any spelling.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def erase(thread: str | None, number: str | None, yes: bool, as_json: bool) -> None:
+    """Erase one call, or all calls of one number: events, deliveries, attempts and recordings.
 
-    return erase
+    It tells first how many events those are, and which other numbers end alike and stay. Cut off, it is
+    gone on with by the appliance. Test inboxes are emptied as well.
+    """
+    erasures = services().erasures
+    if (thread is None) == (number is None):
+        raise click.UsageError("Give either --thread or --number.")
+    _tell(erasures.look(thread_id=thread, number=number), erasures.knows_all or number is None)
+    if not yes and not click.confirm("Erase them for good?", err=True):
+        raise Conflict("Nothing was erased.")
+    done = _run(erasures, erasures.begin(thread_id=thread, number=number))
+    counts = {"events": done.events, "deliveries": done.deliveries, "attempts": done.attempts,
+              "media": done.media}  # fmt: skip
+    show(as_json, counts, _sentence(done))
 
 
 def _tell(found: list[Match], knows_all: bool) -> None:

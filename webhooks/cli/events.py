@@ -1,19 +1,11 @@
 """``event``: events of one's own making."""
 
-from typing import Any
-
 import click
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, EVENT_TYPES, sample_event
 from webhooks.cli.common import command, new_group, show
-from webhooks.db.store import Store
-from webhooks.errors import NotFound
-from webhooks.events.intake import Intake
-from webhooks.events.schema import make_event
 from webhooks.events.storage import Accepted
-from webhooks.outbox.wakeup import Waker
 from webhooks.services.container import services
-from webhooks.settings import Settings
 
 group = new_group("event", "Events of your own making.", "flask --app app event send --location Office "
                "--type incoming_call --status ringing")  # fmt: skip
@@ -32,19 +24,7 @@ def send(location: str, type_: str, status: str | None, thread: str | None, as_j
         fields["subtype"] = status
     if thread:
         fields["thread_id"] = thread
-    found = next((one for one in services().locations.all() if one.name == location), None)
-    if found is None:
-        raise NotFound(f"There is no location {location!r}.")
-    show_sent(as_json, send_event(store, settings, found.id, fields, "cli", None))
-
-
-def send_event(
-    store: Store, settings: Settings, location_id: int, fields: dict[str, Any], origin: str, only: int | None
-) -> Accepted:
-    waker = Waker(settings)
-    accepted = Intake(store, waker).submit(location_id, [make_event(fields)], origin, only)[0]
-    waker.wake_now()
-    return accepted
+    show_sent(as_json, services().events.send(location, fields))
 
 
 def show_sent(as_json: bool, sent: Accepted) -> None:

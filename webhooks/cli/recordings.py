@@ -35,14 +35,14 @@ def link(id_: str, as_json: bool) -> None:
 def sweep(as_json: bool) -> None:
     """Do now what housekeeping does each minute: remove files without an event, keep within the space."""
     never = threading.Event()
-    media_cleanup.look_after(settings, store, never)
+    media_cleanup.look_after(services().settings, services().store, never)
     show(as_json, {"done": True}, "The media folder is in order.")
 
 
 @command(group, "rotate-key", "flask --app app media rotate-key")
 def rotate(as_json: bool) -> None:
     """Sign links and seal secrets with a new key; links already sent live on until they expire."""
-    former = rotate_secret_key(settings, store)
+    former = rotate_secret_key(services().settings, services().store)
     show(as_json, {"former_keys": former},
          "Links are signed with a new key from now on. Restart to end all sessions as well.")  # fmt: skip
 

@@ -4,15 +4,14 @@ from typing import Any, Final
 
 import click
 
-from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, sample_event
+from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES
 from webhooks.cli.common import ID, command, iso, moment, new_group, show, table
-from webhooks.cli.deliveries import run_replay
-from webhooks.cli.events import send_event, show_sent
+from webhooks.cli.events import show_sent
 from webhooks.cli.options import given_options, with_options
+from webhooks.cli.replays import run_replay
 from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
 from webhooks.outbox.replay import RESENDABLE
-from webhooks.outbox.wakeup import Waker
 from webhooks.services.container import services
 
 _COLUMNS: Final = ("id", "location", "kind", "type", "status", "url", "state", "reason")
@@ -102,7 +101,6 @@ def pause(id_: int, as_json: bool) -> None:
 def resume(id_: int, drop_held: bool, as_json: bool) -> None:
     """Send what was held, and go on."""
     moved = services().webhooks.resume(id_, drop_held=drop_held)
-    Waker(settings).wake_now()
     done = "dropped" if drop_held else "sent"
     show(
         as_json,
@@ -140,9 +138,7 @@ def rotate(id_: int, as_json: bool) -> None:
 @click.argument("id_", metavar="ID", type=ID)
 def test(id_: int, as_json: bool) -> None:
     """Send a test event to one webhook, and to no other."""
-    webhook = services().webhooks.get(id_)
-    fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
-    show_sent(as_json, send_event(store, settings, webhook.location_id, fields, "test", id_))
+    show_sent(as_json, services().events.send_test(id_))
 
 
 @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
@@ -161,7 +157,7 @@ def replay(
         count = services().replays.count(id_, *span)
         show(as_json, {"id": id_, "matching": count}, f"{count} deliveries would be sent again.")
         return
-    done = run_replay(history, settings, services().replays.begin(id_, *span))
+    done = run_replay(services().replays.begin(id_, *span))
     show(
         as_json,
         {"id": id_, "replay": done.id, "state": done.state, "resent": done.done},

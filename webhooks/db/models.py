@@ -218,7 +218,7 @@ class Media(Model):
 
 
 class Worker(Model):
-    """A running worker process; who holds its lock is alive (delivery/ownership)."""
+    """A running worker process; who holds its lock is alive (dispatcher/liveness)."""
 
     __tablename__ = "worker"
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
@@ -238,7 +238,7 @@ class Tally(Model):
 
 
 class Replay(Model):
-    """Long work that a person started: sending again what failed (delivery/replay).
+    """Long work that a person started: sending again what failed (outbox/replay).
 
     ``state`` is running, paused, cancelled or done. ``states`` are those that are left, comma-separated;
     ``cursor_id`` is the last delivery looked at. ``since_ms`` and ``until_ms`` bound the time of acceptance.
@@ -322,7 +322,7 @@ class Traffic(Model):
 
 
 class Heard(Model):
-    """A location's events in one quarter of an hour, as ``Traffic``; gathered by events/digest."""
+    """A location's events in one quarter of an hour, as ``Traffic``; gathered by events/indexer."""
 
     __tablename__ = "heard"
     __table_args__ = ({"sqlite_with_rowid": False},)

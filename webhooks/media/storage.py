@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from webhooks.data_dir import sync_folder
 from webhooks.errors import DiskFull, TooLarge
 from webhooks.media.failpoints import passed
 
@@ -169,14 +170,6 @@ class Upload:
         """Its row is committed."""
         self._kept = True
         passed("committed")
-
-
-def sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 @contextlib.contextmanager

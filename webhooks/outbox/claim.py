@@ -76,7 +76,7 @@ class Claim:
 
 # Some of these say more than they need, so that SQLite, which knows no statistics, takes ix_delivery_open:
 # it would look for min(id) in the index by state, through all open rows of the lane, and for the rows of a
-# call in the index of due times. tests/delivery/test_plans.py reads the plans.
+# call in the index of due times. tests/outbox/test_plans.py reads the plans.
 _CANDIDATES = """
     SELECT d.id, d.event_id, d.thread_key, d.created_at, d.first_try_at, d.claims, d.tries, d.attempts,
            d.state, d.due_at, d.owner,

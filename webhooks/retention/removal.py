@@ -1,6 +1,6 @@
 """Taking events away for good, with all that belongs to them, so that the books stay balanced.
 
-By age (operate/purge), by request for one call or one number, in small transactions with pauses.
+By age (retention/purge), by request for one call or one number, in small transactions with pauses.
 """
 
 from collections.abc import Sequence

@@ -66,7 +66,7 @@ class Child:
         try:
             # A group of its own: Ctrl-C reaches us only through the supervisor. No session of its own: Linux
             # gives each session the same share of the processors, and threads that stand back for others
-            # (delivery/crew) would do so for their own process alone.
+            # (dispatcher/worker_pool) would do so for their own process alone.
             os.setpgid(0, 0)
             signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we may write to the terminal all the same
             die_with_parent()

@@ -108,7 +108,7 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def __init__(self, app: Any, listener: socket.socket, most: int) -> None:
         adjustments = Adjustments(
             sockets=[listener], threads=_THREADS, backlog=2048, ident="", log_socket_errors=False,
-            clear_untrusted_proxy_headers=False,  # web/proxy.py judges them
+            clear_untrusted_proxy_headers=False,  # web/shared/trusted_proxy.py judges them
             max_request_header_size=_HEAD_BYTES, max_request_body_size=1 << 62,  # each door has its own
             outbuf_high_watermark=_ANSWER_BYTES, outbuf_overflow=1 << 40,  # no temporary files
         )  # fmt: skip

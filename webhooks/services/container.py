@@ -10,12 +10,16 @@ from webhooks.events.intake import Intake
 from webhooks.events.recording_intake import RecordingIntake
 from webhooks.outbox.wakeup import Waker
 from webhooks.services.api_keys import ApiKeys
+from webhooks.services.audit_log import AuditLog
 from webhooks.services.deliveries import Deliveries
 from webhooks.services.delivery_log import DeliveryLog
 from webhooks.services.erasures import Erasures
+from webhooks.services.events import Events
 from webhooks.services.inboxes import Inboxes
 from webhooks.services.locations import Locations
+from webhooks.services.password import AdminPassword
 from webhooks.services.recordings import Recordings
+from webhooks.services.replays import Replays
 from webhooks.services.sessions import Sessions
 from webhooks.services.stats import Stats
 from webhooks.services.webhooks import Webhooks
@@ -36,35 +40,44 @@ class Services:
     locations: Locations
     webhooks: Webhooks
     api_keys: ApiKeys
+    events: Events
     deliveries: Deliveries
     delivery_log: DeliveryLog
+    replays: Replays
     recordings: Recordings
     erasures: Erasures
     inboxes: Inboxes
+    password: AdminPassword
     sessions: Sessions
     stats: Stats
+    audit_log: AuditLog
 
 
 def compose(settings: Settings, store: Store) -> Services:
     """Make every service on one store."""
     waker = Waker(settings)
     intake = Intake(store, waker)
+    locations, webhooks = Locations(store), Webhooks(settings, store, waker)
     return Services(
         settings=settings,
         store=store,
         waker=waker,
         intake=intake,
         recording_intake=RecordingIntake(settings, intake),
-        locations=Locations(store),
-        webhooks=Webhooks(settings, store),
+        locations=locations,
+        webhooks=webhooks,
         api_keys=ApiKeys(store),
-        deliveries=Deliveries(store),
+        events=Events(intake, waker, locations, webhooks),
+        deliveries=Deliveries(store, waker),
         delivery_log=DeliveryLog(store),
+        replays=Replays(store, waker),
         recordings=Recordings(settings, store),
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),
+        password=AdminPassword(settings, store),
         sessions=Sessions(store),
         stats=Stats(store),
+        audit_log=AuditLog(store),
     )
 
 

@@ -1,8 +1,7 @@
-"""What happened to events and deliveries, and sending them again. Pages, API and commands call here."""
+"""Deliveries and the events they carry: looked up, told as a call's story, sent again."""
 
 import uuid
 from collections.abc import Sequence
-from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -10,17 +9,17 @@ from sqlalchemy import orm
 from webhooks.audit import record
 from webhooks.db.models import Delivery, Event, Tally, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import Conflict, NotFound
+from webhooks.errors import Conflict
 from webhooks.outbox import replay
-
-_Row = TypeVar("_Row")
+from webhooks.outbox.wakeup import Waker
+from webhooks.services.lookup import existing_webhook, row_or_404
 
 
 class Deliveries:
     """Raises NotFound for an unknown id, Conflict where the state forbids it, Busy as the Store does."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, waker: Waker) -> None:
+        self._store, self._waker = store, waker
 
     def latest(
         self, count: int, *, webhook_id: int | None = None, state: str | None = None
@@ -37,7 +36,7 @@ class Deliveries:
     def get(self, delivery_id: int) -> Delivery:
         """One delivery with all that belongs to it."""
         with self._store.read() as session:
-            return _found(session.get(Delivery, delivery_id, options=_WHOLE), "delivery", delivery_id)
+            return row_or_404(session.get(Delivery, delivery_id, options=_WHOLE), "delivery", delivery_id)
 
     def of_event(self, webhook_id: int, event_uid: str) -> Delivery:
         """The newest delivery of an event with this id to this webhook."""
@@ -55,12 +54,12 @@ class Deliveries:
                 .limit(1)
                 .options(*_WHOLE)
             )
-            return _found(session.scalar(query), "delivery of event", event_uid)
+            return row_or_404(session.scalar(query), "delivery of event", event_uid)
 
     def event(self, event_id: int) -> Event:
         """One event with its deliveries."""
         with self._store.read() as session:
-            return _found(session.get(Event, event_id, options=_STORY), "event", event_id)
+            return row_or_404(session.get(Event, event_id, options=_STORY), "event", event_id)
 
     def story(self, event: Event, around: int = 20) -> Sequence[Event]:
         """Events of the same call at the same location, in order, with their deliveries: this one, up to
@@ -97,8 +96,8 @@ class Deliveries:
     def resend(self, delivery_id: int) -> Delivery:
         """Open a settled delivery again; where its webhook is paused or disabled, it is held."""
         with self._store.write() as session:
-            delivery = _found(session.get(Delivery, delivery_id), "delivery", delivery_id)
-            webhook = _live(session.get(Webhook, delivery.webhook_id), delivery.webhook_id)
+            delivery = row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
+            webhook = existing_webhook(session.get(Webhook, delivery.webhook_id), delivery.webhook_id)
             state = replay.target_state(webhook.state, webhook.resume)
             if not replay.reopen(session.connection(), [delivery_id], state):
                 held = (
@@ -111,7 +110,9 @@ class Deliveries:
                 session.connection(), f"webhook {delivery.webhook_id}", f"delivery {delivery_id} sent again"
             )
             session.expire(delivery)
-            return _found(session.get(Delivery, delivery_id), "delivery", delivery_id)
+            row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
+        self._waker.wake_now()
+        return delivery
 
 
 _STORY = (
@@ -123,15 +124,3 @@ _WHOLE = (
     orm.joinedload(Delivery.webhook).joinedload(Webhook.location),
     orm.selectinload(Delivery.log),
 )
-
-
-def _found(row: _Row | None, what: str, number: int | str) -> _Row:
-    if row is None:
-        raise NotFound(f"There is no {what} {number}.")
-    return row
-
-
-def _live(webhook: Webhook | None, webhook_id: int) -> Webhook:
-    if webhook is None or webhook.deleted_at is not None:
-        raise Conflict(f"Webhook {webhook_id} does not exist any more.")
-    return webhook

@@ -23,6 +23,7 @@ from webhooks.media.storage import Folder
 from webhooks.retention import removal
 from webhooks.retention.removal import BATCH, Counts
 from webhooks.services.delivery_log import keys_that_start, numbers_that_end
+from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000
@@ -73,7 +74,7 @@ class Erasures:
 
     def get(self, erasure_id: int) -> Erasure:
         with self._store.read() as session:
-            return _found(session.get(Erasure, erasure_id), erasure_id)
+            return row_or_404(session.get(Erasure, erasure_id), "erasure", erasure_id)
 
     def latest(self, count: int = 10) -> Sequence[Erasure]:
         """The newest erasures."""
@@ -92,7 +93,7 @@ class Erasures:
             Conflict: it has ended.
         """
         with self._store.write() as session:
-            row = _found(session.get(Erasure, erasure_id), erasure_id)
+            row = row_or_404(session.get(Erasure, erasure_id), "erasure", erasure_id)
             if row.state != "running":
                 raise Conflict(f"Erasure {erasure_id} is {row.state} already.")
             _end(session, row, "cancelled")
@@ -113,7 +114,7 @@ class Erasures:
         gone = removal.remove_batch(self._store, self._folder, ids) if ids else Counts()
         with self._store.write(wait=None) as session:
             lock: Any = {} if self._store.sqlite else {"with_for_update": True}
-            row = _found(session.get(Erasure, erasure_id, **lock), erasure_id)
+            row = row_or_404(session.get(Erasure, erasure_id, **lock), "erasure", erasure_id)
             if gone.events and not row.events:
                 session.execute(sa.delete(InboxMessage))
             row.events += gone.events
@@ -208,9 +209,3 @@ def _end(session: orm.Session, row: Erasure, state: str) -> None:
     row.state, row.key, row.finished_at = state, None, datetime.now(UTC)
     said = f"{state}: {row.events} events with {row.attempts} attempts and {row.media} recordings are gone"
     record(session.connection(), f"erasure {row.id}", said)
-
-
-def _found(row: Erasure | None, erasure_id: int) -> Erasure:
-    if row is None:
-        raise NotFound(f"There is no erasure {erasure_id}.")
-    return row

@@ -33,6 +33,11 @@ class Locations:
                 raise NotFound(f"There is no location {location_id}.")
             return found
 
+    def by_name(self, name: str) -> Location:
+        """The location with this name."""
+        with self._store.read() as session:
+            return live_location(session, name)
+
     def connect(self, name: str) -> Location:
         """Make the location one of the active integrations: the seed's "Authorize"."""
         with self._store.write() as session:

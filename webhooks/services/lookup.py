@@ -1,13 +1,16 @@
 """What locations, webhooks and keys share: names, tokens, rows that have to be there, notes of a change."""
 
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.audit import record
 from webhooks.db.models import Location, Webhook
-from webhooks.errors import Invalid, NotFound
+from webhooks.errors import Conflict, Invalid, NotFound
+
+_Row = TypeVar("_Row")
 
 
 def now() -> datetime:
@@ -26,6 +29,20 @@ def live_location(session: orm.Session, name: str) -> Location:
     if found is None:
         raise NotFound(f"There is no location {name!r}.")
     return found
+
+
+def row_or_404(row: _Row | None, what: str, number: int | str) -> _Row:
+    """The row, or NotFound that names what is not there."""
+    if row is None:
+        raise NotFound(f"There is no {what} {number}.")
+    return row
+
+
+def existing_webhook(webhook: Webhook | None, webhook_id: int) -> Webhook:
+    """The webhook, or Conflict where it was deleted."""
+    if webhook is None or webhook.deleted_at is not None:
+        raise Conflict(f"Webhook {webhook_id} does not exist any more.")
+    return webhook
 
 
 def note(session: orm.Session, changed: Location | Webhook, text: str) -> None:

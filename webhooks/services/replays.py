@@ -11,8 +11,10 @@ from webhooks.db.store import Store, now_ms
 from webhooks.errors import Conflict, Invalid
 from webhooks.outbox import replay
 from webhooks.outbox.replay import Span
+from webhooks.outbox.wakeup import Waker
+from webhooks.services.lookup import existing_webhook, row_or_404
 
-_REPLAY_MOVES = {"pause": ("running", "paused"), "resume": ("paused", "running")}
+_MOVES = {"pause": ("running", "paused"), "resume": ("paused", "running")}
 
 
 class Replays:
@@ -24,7 +26,7 @@ class Replays:
     def count(self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]) -> int:
         """How many deliveries a replay of the same arguments would send again."""
         with self._store.read() as session:
-            _live(session.get(Webhook, webhook_id), webhook_id)
+            existing_webhook(session.get(Webhook, webhook_id), webhook_id)
             return replay.count(session.connection(), webhook_id, _span(since, until, states))
 
     def begin(
@@ -32,10 +34,10 @@ class Replays:
     ) -> Replay:
         """Send again what was accepted from ``since`` up to ``until`` and is in one of the ``states``.
 
-        Housekeeping does it, or whoever calls ``step_replay``.
+        Housekeeping does it, or whoever calls ``step``.
         """
         with self._store.write() as session:
-            _live(session.get(Webhook, webhook_id), webhook_id)
+            existing_webhook(session.get(Webhook, webhook_id), webhook_id)
             number = replay.begin(session.connection(), webhook_id, _span(since, until, states))
             said = (
                 f"replay {number} begun: all that is {' or '.join(states)} since {since:%Y-%m-%d %H:%M:%S %Z}"
@@ -46,10 +48,12 @@ class Replays:
     def step(self, replay_id: int) -> Replay:
         """Do one batch of a replay; the answer shows how far it is."""
         with self._store.write() as session:
-            _found(session.get(Replay, replay_id), "replay", replay_id)
+            row_or_404(session.get(Replay, replay_id), "replay", replay_id)
             replay.step(session.connection(), replay_id)
             session.expire_all()
-            return session.get_one(Replay, replay_id)
+            stepped = session.get_one(Replay, replay_id)
+        self._waker.wake_now()
+        return stepped
 
     def latest(self, count: int = 50, webhook_id: int | None = None) -> Sequence[Replay]:
         """The newest replays, all or a webhook's."""
@@ -61,19 +65,19 @@ class Replays:
 
     def get(self, replay_id: int) -> Replay:
         with self._store.read() as session:
-            return _found(session.get(Replay, replay_id), "replay", replay_id)
+            return row_or_404(session.get(Replay, replay_id), "replay", replay_id)
 
     def move(self, replay_id: int, move: str) -> Replay:
         """``pause``, ``resume`` or ``cancel`` a replay. What it has opened already goes on its way."""
         with self._store.write() as session:
             lock = {"with_for_update": True} if not self._store.sqlite else {}
-            found = _found(session.get(Replay, replay_id, **lock), "replay", replay_id)  # type: ignore[arg-type]
+            found = row_or_404(session.get(Replay, replay_id, **lock), "replay", replay_id)  # type: ignore[arg-type]
             if found.state not in ("running", "paused"):
                 raise Conflict(f"Replay {replay_id} is {found.state} already.")
             if move == "cancel":
                 found.state = "cancelled"
             else:
-                before, found_state = _REPLAY_MOVES[move]
+                before, found_state = _MOVES[move]
                 if found.state != before:
                     raise Conflict(f"Replay {replay_id} is {found.state}.")
                 found.state = found_state

@@ -17,6 +17,7 @@ from webhooks.outbound.options import Options, parse_options
 from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import settle_webhook
+from webhooks.outbox.wakeup import Waker
 from webhooks.services.lookup import live_location, note, now
 from webhooks.settings import Settings
 
@@ -27,8 +28,8 @@ _LOOKUP_SECONDS: Final = 2.0
 class Webhooks:
     """Add, change, pause and delete webhooks."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
-        self._settings, self._store = settings, store
+    def __init__(self, settings: Settings, store: Store, waker: Waker) -> None:
+        self._settings, self._store, self._waker = settings, store, waker
         self._rules = AddressRules(settings.allow_nets, settings.deny_nets)
         self._resolver = Resolver()
 
@@ -136,7 +137,9 @@ class Webhooks:
             webhook.version += 1
             config_changed(session.connection())
             note(session, webhook, f"resumed: what was held is {'dropped' if drop_held else 'sent'}")
-        return settle_webhook(self._store, webhook_id)
+        moved = settle_webhook(self._store, webhook_id)
+        self._waker.wake_now()
+        return moved
 
     def delete(self, webhook_id: int) -> int:
         """Delete; open deliveries are dropped, the history stays. The answer is how many were dropped."""

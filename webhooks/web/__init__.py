@@ -6,9 +6,10 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter
 
 from webhooks.db.store import Store
+from webhooks.services import container
 from webhooks.settings import Settings
-from webhooks.web import context
-from webhooks.web.ingest import events, recordings
+from webhooks.web.ingest import events as ingest_events
+from webhooks.web.ingest import recordings as ingest_recordings
 from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
 from webhooks.web.ui import (
@@ -34,17 +35,20 @@ class _Id(IntegerConverter):
         super().__init__(*arguments, **{"max": (1 << 63) - 1, **more})
 
 
+_ENDPOINTS = (
+    ingest_events, ingest_recordings, download, health,
+    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, audit,
+    settings_page, page,
+)  # fmt: skip
+
+
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
-    """Hang all doors into the app."""
-    context.init_app(app, settings, store)
+    """Hang all endpoints into the app."""
+    container.init_app(app, settings, store)
     trusted_proxy.init_app(app, settings)
     access.init_app(app)
     problems.init_app(app)
     page.init_app(app)
     app.url_map.converters["int"] = _Id
-    doors = (
-        events, recordings, download, health, login, integrations, webhooks, deliveries, export, erasures, replays,
-        inboxes, locations, audit, settings_page, page,
-    )  # fmt: skip
-    for module in doors:
+    for module in _ENDPOINTS:
         app.register_blueprint(module.blueprint)

@@ -5,7 +5,6 @@ in each form: nothing goes stale in an open tab, and partials can be cached. ``S
 to https and localhost, so ``Origin`` decides elsewhere; every present browser sends it with a POST.
 """
 
-import hmac
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
@@ -13,7 +12,6 @@ from typing import Any, Final
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 
 from webhooks.audit import by
-from webhooks.db.models import Meta
 from webhooks.errors import Invalid
 from webhooks.services.container import services
 from webhooks.web.shared.bodies import to_come
@@ -127,13 +125,8 @@ def _origin(address: str) -> str | None:
 
 
 def session_epoch() -> str:
-    """Changes when all sessions are to end: a new password does that, one of the environment's too."""
-    with services().store.read() as reading:
-        row = reading.get(Meta, "session_epoch")
-    setting = services().settings.admin_password
-    key = str(current_app.secret_key).encode()
-    mark = hmac.digest(key, setting.encode(), "sha256").hex()[:16] if setting is not None else ""
-    return f"{row.value if row else '0'}.{mark}"
+    """What a session has to carry to go on."""
+    return services().password.epoch(str(current_app.secret_key))
 
 
 def logged_in() -> bool:

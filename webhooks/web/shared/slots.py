@@ -1,6 +1,6 @@
 """Long bodies and log-ins take from a few places, so that they never fill the threads that the hook needs.
 
-Everything else has a thread only while it is worked at: operate/webserver.py counts them. Whoever comes
+Everything else has a thread only while it is worked at: runtime/webserver.py counts them. Whoever comes
 beyond is asked to come again. A caller that stops in the middle loses its place after half a minute.
 """
 

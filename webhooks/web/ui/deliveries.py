@@ -90,7 +90,6 @@ def one(delivery_id: int) -> Any:
 @admin
 def resend(delivery_id: int) -> Any:
     delivery = services().deliveries.resend(delivery_id)
-    services().waker.wake_now()
     held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
     notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
     return redirect(url_for("deliveries.one", delivery_id=delivery_id), 303)

@@ -1,34 +1,18 @@
 """Log-in of the one admin."""
 
-import hmac
 import logging
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
-from werkzeug.security import check_password_hash
 
-from webhooks.db.models import Meta
 from webhooks.errors import TooMany
 from webhooks.services.container import services
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
 
 blueprint = Blueprint("login", __name__)
-_NICE: Final = 10
 
 log = logging.getLogger(__name__)
-
-
-def _stand_back() -> None:
-    """Lower the priority of the calling thread, and of no other (Linux: setpriority(2), NOTES)."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-
-
-# A check takes 32 MiB and a core for a while: one at a time, and after the hook.
-_hasher: Final = ThreadPoolExecutor(1, "password", _stand_back)
 
 
 @blueprint.get("/login")
@@ -75,20 +59,11 @@ def right_password(address: str, password: str) -> bool:
     with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
         services().sessions.may_try(address)
         failures = services().sessions.count_try(address)
-        if _is_right(password):
+        if services().password.matches(password):
             services().sessions.forgive(address)
             return True
     log.warning("log-in: a wrong password from %s, %d in a row", address, failures)
     return False
-
-
-def _is_right(password: str) -> bool:
-    setting = services().settings.admin_password
-    if setting is not None:
-        return hmac.compare_digest(password.encode("utf-8", "replace"), setting.encode())
-    with services().store.read() as reading:
-        kept = reading.get(Meta, "admin_password_hash")
-    return kept is not None and _hasher.submit(check_password_hash, kept.value, password).result()
 
 
 def _local(target: str) -> str:

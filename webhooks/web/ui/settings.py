@@ -10,12 +10,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
-from webhooks.audit import record
 from webhooks.db.models import Media
 from webhooks.dispatcher.liveness import Ownership
-from webhooks.errors import Conflict, Invalid
+from webhooks.errors import Invalid
 from webhooks.services.container import services
-from webhooks.services.password import set_password
 from webhooks.settings import Settings, variable
 from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin, session_epoch
@@ -40,21 +38,16 @@ def show() -> Any:
 @admin
 def password() -> Any:
     """A new password; every other session ends."""
-    settings = services().settings
     try:
-        if settings.admin_password is not None:
-            raise Conflict("SPOKE_ADMIN_PASSWORD is set and wins; change it there.")
+        services().password.check_changeable()
         if not right_password(request.remote_addr or "", request.form.get("present", "")):
             raise Invalid("That is not the present password.", "present")
-        if len(request.form.get("new", "")) < 8:
-            raise Invalid("A password has at least 8 characters.", "new")
+        services().password.check_new(request.form.get("new", ""))
         if request.form.get("new") != request.form.get("again"):
             raise Invalid("The two new passwords differ.", "again")
     except Invalid as error:
         return _page(error), 422
-    with services().store.write() as writing:
-        set_password(writing, request.form["new"])
-        record(writing.connection(), "admin", "password changed: all other sessions have ended")
+    services().password.change(request.form["new"], "all other sessions have ended")
     services().sessions.end_all()
     session.update(
         id=services().sessions.begin(request.remote_addr or "", request.user_agent.string),

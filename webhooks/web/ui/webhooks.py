@@ -10,12 +10,10 @@ from webhooks.catalogue import (
     CALL_TYPES,
     EVENT_TYPES,
     MEDIA_TYPES,
-    sample_event,
     sample_payload,
 )
 from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
-from webhooks.events.schema import make_event
 from webhooks.outbound.options import Options
 from webhooks.services.container import services
 from webhooks.services.delivery_log import Wanted
@@ -163,7 +161,6 @@ def resume_submit(webhook_id: int) -> Any:
         raise Invalid("Say whether what is held is to be sent or dropped.", "held")
     drop = request.form["held"] == "drop"
     moved = services().webhooks.resume(webhook_id, drop_held=drop)
-    services().waker.wake_now()
     notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
     return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
 
@@ -198,10 +195,7 @@ def delete_submit(webhook_id: int) -> Any:
 @admin
 def test(webhook_id: int) -> Any:
     """Send a test event to this webhook and no other; the result comes in its place."""
-    webhook = services().webhooks.get(webhook_id)
-    fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
-    sent = services().intake.submit(webhook.location_id, [make_event(fields)], "test", webhook_id)[0]
-    services().waker.wake_now()
+    sent = services().events.send_test(webhook_id)
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
         return render_template("webhooks/_tested.html", delivery=delivery)

@@ -14,7 +14,7 @@ def upgrade() -> None:
 
 
 def _number_anew(sqlite: bool) -> None:
-    """Numbers are told apart in another way: events/digest looks through what is there once more."""
+    """Numbers are told apart in another way: events/indexer looks through what is there once more."""
     op.execute("DELETE FROM event_number" if sqlite else "TRUNCATE event_number")
     op.execute("""
         INSERT INTO meta (key, value)

@@ -1,0 +1,38 @@
+"""Events of one's own making: a test event for one webhook, an event sent by command."""
+
+from typing import Any
+
+from webhooks.catalogue import sample_event
+from webhooks.events.intake import Intake
+from webhooks.events.schema import make_event
+from webhooks.events.storage import Accepted
+from webhooks.outbox.wakeup import Waker
+from webhooks.services.locations import Locations
+from webhooks.services.webhooks import Webhooks
+
+
+class Events:
+    """Takes events in by the way that a PBX's go, and wakes the dispatcher.
+
+    Raises NotFound for an unknown name or id, InvalidEvent for fields that no event has, and Busy as the
+    Store does.
+    """
+
+    def __init__(self, intake: Intake, waker: Waker, locations: Locations, webhooks: Webhooks) -> None:
+        self._intake, self._waker = intake, waker
+        self._locations, self._webhooks = locations, webhooks
+
+    def send(self, location: str, fields: dict[str, Any]) -> Accepted:
+        """Take in an event of the location with this name, for all its webhooks."""
+        return self._submit(self._locations.by_name(location).id, fields, "cli", None)
+
+    def send_test(self, webhook_id: int) -> Accepted:
+        """Send a sample of what the webhook is for, with ``"test": true``, to it and to no other."""
+        webhook = self._webhooks.get(webhook_id)
+        fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
+        return self._submit(webhook.location_id, fields, "test", webhook_id)
+
+    def _submit(self, location_id: int, fields: dict[str, Any], origin: str, only: int | None) -> Accepted:
+        accepted = self._intake.submit(location_id, [make_event(fields)], origin, only)[0]
+        self._waker.wake_now()
+        return accepted
