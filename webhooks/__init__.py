@@ -1,6 +1,6 @@
 """Spoke Webhooks: PBX events in, signed webhook deliveries out.
 
-The packages, from the top layer down; an import goes only downwards, and the first three never import each other:
+The packages, from the top layer down. An import goes only downwards; the first three never import each other:
 
     web/         HTTP endpoints: parse, one service call, respond
     cli/         commands, a noun a module

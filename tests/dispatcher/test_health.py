@@ -5,10 +5,12 @@ import dataclasses
 from webhooks.dispatcher.circuit_breaker import PROBE_FIRST, Health
 from webhooks.dispatcher.lane import Kept, _endpoint
 from webhooks.dispatcher.worker_pool import _MARGIN
+from webhooks.keyring import Key
 from webhooks.outbound.attempt import Outcome
 from webhooks.outbound.options import Options
 from webhooks.outbox.claim import LEASE
 from webhooks.settings import Settings
+from webhooks.vault import Vault
 
 FINE = Outcome(1, 1, 0, status=200)
 BROKEN = Outcome(1, 1, 0, error="x", broken=True)
@@ -34,8 +36,8 @@ def test_the_circuits_wait_ends_with_a_success() -> None:
 
 def test_a_webhooks_own_timeout_holds_longer_or_shorter_and_its_lease_outlasts_it() -> None:
     row = Kept(1, "http://receiver.example/", "whsec_x", None, None, {}, "active", None, 0, 0, None, 0, 0)
-    settings = Settings(timeout=10)
+    settings, vault = Settings(timeout=10), Vault(lambda: [Key("x" * 32)])
     for own, holds in ((25, 25), (20.5, 20.5), (1, 1), (None, 10)):
-        assert _endpoint(row, Options(timeout=own), settings, 0).timeout == holds
+        assert _endpoint(row, Options(timeout=own), settings, vault, 0).timeout == holds
     longest = next(one.le for one in Options.model_fields["timeout"].metadata if hasattr(one, "le"))
     assert longest + _MARGIN + 1 < LEASE / 1000

@@ -56,7 +56,7 @@ def test_an_events_own_source_id_gives_way_to_the_id_in_any_spelling() -> None:
 
 def test_a_recordings_id_goes_by_the_same_rule() -> None:
     event = parse_media(b'{"type": "voicemail", "id": "17", "timestamp": 1700000000}', SPACE)
-    payload = json.loads(event.with_recording(str(uuid.uuid4()), "a.wav", 1).body)
+    payload = json.loads(event.with_recording(str(uuid.uuid4()), "a.wav", 1, 1000).body)
     assert payload["id"] == payload["thread_id"] == str(uuid.uuid5(SPACE, "17"))
     assert list(payload)[-3:] == ["attachments", "timestamp", "source_id"]
     assert payload["timestamp"] == "2023-11-14T22:13:20.000000Z"

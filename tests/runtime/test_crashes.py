@@ -234,7 +234,7 @@ def test_redis_url_is_used_instead_of_a_server_of_our_own(
 ) -> None:
     assert guest.named("valkey-server") == [] and ready(guest)
     with redis.Redis.from_url(server[0]) as client:
-        assert len(client.smembers("rq:workers")) == 3  # two deliver, one converts recordings
+        assert len(client.smembers("rq:workers")) == 4  # two deliver, two convert recordings
     ring(guest, hook)
     receiver.wait("/hook")
 
@@ -312,11 +312,11 @@ def test_a_worker_started_while_redis_is_away_delivers(tmp_path: Path, receiver:
     one = Appliance(tmp_path / "a", start=False, REDIS_URL=f"unix://{tmp_path}/nobody-listens")
     try:
         one.spawn()
-        eventually(lambda: "Database: ready" in one.log)
+        eventually(lambda: "Database: ready" in one.log, 30)
         token = one.location("Office")
         one.webhook("Office", receiver.url("/hook"))
-        eventually(lambda: answers(one))
-        eventually(lambda: len(processes(one, "worker")) == 2)
+        eventually(lambda: answers(one), 30)
+        eventually(lambda: len(processes(one, "worker")) == 2, 30)
         workers = processes(one, "worker")
         for number in range(1, 4):
             ring(one, token)

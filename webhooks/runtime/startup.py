@@ -10,6 +10,7 @@ from webhooks.db.schema import migrate, schema_lock
 from webhooks.db.sealing import keep_sealed
 from webhooks.db.store import Store
 from webhooks.errors import Busy, StartError
+from webhooks.keyring import secret_key
 from webhooks.outbox import clock_skew
 from webhooks.services.password import first_password
 from webhooks.settings import Settings
@@ -22,6 +23,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
         StartError: the data dir or the database cannot be used.
     """
     make_ready(settings)
+    secret_key(settings)
     try:
         with schema_lock(settings, store):
             migrate(store)
