@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.store import now_ms
 
 _actor: ContextVar[str] = ContextVar("actor", default="The appliance")
@@ -25,13 +25,13 @@ def by(actor: str) -> Iterator[None]:
         _actor.reset(token)
 
 
-def record(connection: sa.Connection | Direct, subject: str, text: str) -> None:
+def record(connection: sa.Connection | RawConnection, subject: str, text: str) -> None:
     """Note a change of ``subject`` ("webhook 3", "location Office") in the caller's transaction.
 
     ``text`` is a sentence without its subject and without secrets.
     """
     row = {"at": now_ms(), "actor": _actor.get(), "subject": subject[:200], "text": text[:_LONGEST]}
-    if isinstance(connection, Direct):
+    if isinstance(connection, RawConnection):
         connection.run(_RECORD, row)
     else:
         connection.execute(sa.text(_RECORD), row)

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from webhooks.dispatcher.circuit_breaker import PROBE_FIRST, Health
-from webhooks.dispatcher.lane import Kept, _endpoint
+from webhooks.dispatcher.circuit_breaker import PROBE_FIRST, CircuitBreaker
+from webhooks.dispatcher.lane import LaneRow, _endpoint
 from webhooks.dispatcher.worker_pool import _MARGIN
 from webhooks.keyring import Key
 from webhooks.outbound.attempt import Outcome
@@ -18,7 +18,7 @@ HELD = Outcome(1, 1, 0, status=429, error="x", retry_after=15.0)
 
 
 def test_a_hold_ends_by_its_time_and_not_by_another_requests_success() -> None:
-    health = Health()
+    health = CircuitBreaker()
     health.note(HELD, 1000)
     health.note(FINE, 2000)
     health.note(dataclasses.replace(HELD, retry_after=1.0), 3000)
@@ -26,7 +26,7 @@ def test_a_hold_ends_by_its_time_and_not_by_another_requests_success() -> None:
 
 
 def test_the_circuits_wait_ends_with_a_success() -> None:
-    health = Health()
+    health = CircuitBreaker()
     for _ in range(5):
         health.note(BROKEN, 1000)
     assert health.circuit_open and health.held_until == 1000 + PROBE_FIRST
@@ -35,7 +35,7 @@ def test_the_circuits_wait_ends_with_a_success() -> None:
 
 
 def test_a_webhooks_own_timeout_holds_longer_or_shorter_and_its_lease_outlasts_it() -> None:
-    row = Kept(1, "http://receiver.example/", "whsec_x", None, None, {}, "active", None, 0, 0, None, 0, 0)
+    row = LaneRow(1, "http://receiver.example/", "whsec_x", None, None, {}, "active", None, 0, 0, None, 0, 0)
     settings, vault = Settings(timeout=10), Vault(lambda: [Key("x" * 32)])
     for own, holds in ((25, 25), (20.5, 20.5), (1, 1), (None, 10)):
         assert _endpoint(row, Options(timeout=own), settings, vault, 0).timeout == holds

@@ -51,7 +51,7 @@ ALLOWED = [
 
 
 def judge(url: str, rules: AddressRules) -> None:
-    rules.judge_host(check_url(url))
+    rules.check_host(check_url(url))
 
 
 @pytest.mark.parametrize("host", REFUSED)
@@ -141,7 +141,7 @@ def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_
     """DNS rebinding: whatever a first look says, the address connected to is the one that was judged."""
     from webhooks.outbound.address_rules import Address
     from webhooks.outbound.deadline import Deadline
-    from webhooks.outbound.pinned_adapter import Gate, under
+    from webhooks.outbound.pinned_adapter import Connector, under
     from webhooks.outbound.resolver import Resolver
 
     class Changing(Resolver):
@@ -152,7 +152,7 @@ def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_
             return [ipaddress.ip_address("10.255.255.1" if self.looks == 1 else "127.0.0.1")]
 
     resolver = Changing()
-    gate = Gate(AddressRules(), resolver=resolver)
+    gate = Connector(AddressRules(), resolver=resolver)
     connected: list[str] = []
     real = socket.create_connection
 

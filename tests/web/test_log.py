@@ -141,7 +141,7 @@ def test_a_search_that_finds_little_stops_and_goes_on(
     call(appliance, place[1], *["ringing"] * 45)
     eventually(lambda: len(ids(appliance, webhook)) == 46)
     service = appliance.app.extensions["spoke"].delivery_log
-    wanted = delivery_log.Wanted(webhook=webhook, type="outgoing_call")
+    wanted = delivery_log.DeliveryFilter(webhook=webhook, type="outgoing_call")
     found: list[int] = []
     cursor: int | None = None
     pages = 0
@@ -173,7 +173,7 @@ def test_streams_are_merged_in_order(
         for token in tokens:
             call(appliance, token, "ringing")
     service = appliance.app.extensions["spoke"].delivery_log
-    page = service.page(delivery_log.Wanted(state="held"), count=1000)
+    page = service.page(delivery_log.DeliveryFilter(state="held"), count=1000)
     found = [row.id for row in page.rows if row.webhook_id in made]
     assert len(found) == webhooks * each and found == sorted(found, reverse=True)
     for name in names:

@@ -8,7 +8,7 @@ import click
 from webhooks.cli.common import command, iso, new_group, show, table
 from webhooks.retention import media_cleanup
 from webhooks.services.container import services
-from webhooks.services.recordings import Shown
+from webhooks.services.recordings import RecordingInfo
 from webhooks.services.secret_key import rotate_secret_key
 
 group = new_group("media", "Recordings that are kept.", "flask --app app media list")
@@ -47,7 +47,7 @@ def rotate(as_json: bool) -> None:
          "Links are signed with a new key from now on. Restart to end all sessions as well.")  # fmt: skip
 
 
-def _recording(one: Shown) -> dict[str, Any]:
+def _recording(one: RecordingInfo) -> dict[str, Any]:
     return {"id": one.id, "event": one.event_id, "state": one.state, "filename": one.filename,
             "size": one.size, "seconds": one.seconds, "channels": one.channels, "reason": one.sentence,
             "accepted_at": iso(one.created_at)}  # fmt: skip

@@ -28,7 +28,7 @@ def _postgresql(sql: str) -> str:
     return _NAME.sub(r"%(\1)s", sql.replace("%", "%%").replace("IN :ids", "= ANY(:ids)"))
 
 
-class Direct:
+class RawConnection:
     """A transaction's connection. Rows are tuples.
 
     ``careful``: ``tried`` and ``each`` set a row that the database refuses apart from the others. Without

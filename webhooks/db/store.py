@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import of_one_row
 from webhooks.db.write_lock import WRITE_WAIT, KernelLock
 from webhooks.errors import Busy
@@ -101,10 +101,10 @@ class Store:
             yield session
 
     @contextlib.contextmanager
-    def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[Direct]:
+    def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[RawConnection]:
         """A write transaction below SQLAlchemy: committed at the end, rolled back on any exception.
 
-        ``careful`` as in ``Direct``.
+        ``careful`` as in ``RawConnection``.
 
         Raises:
             Busy: as ``write``.
@@ -113,21 +113,21 @@ class Store:
             if self.sqlite:
                 connection.execute("BEGIN IMMEDIATE")
             try:
-                yield Direct(connection, self.sqlite, careful)
+                yield RawConnection(connection, self.sqlite, careful)
                 connection.commit()
             except BaseException:
                 connection.rollback()
                 raise
 
     @contextlib.contextmanager
-    def direct_read(self) -> Iterator[Direct]:
+    def direct_read(self) -> Iterator[RawConnection]:
         """Reading below SQLAlchemy; on SQLite each statement by itself sees what is newest.
 
         Raises:
             Busy: as ``read``.
         """
         with self._driver() as connection:
-            yield Direct(connection, self.sqlite)
+            yield RawConnection(connection, self.sqlite)
 
     @contextlib.contextmanager
     def _driver(self) -> Iterator[Any]:
@@ -214,16 +214,16 @@ _CONFIG_CHANGED: Final = """
 """
 
 
-def config_version(direct: Direct) -> str:
+def config_version(direct: RawConnection) -> str:
     """Changes with every change of configuration; read with each use: no process acts on an old one."""
     row = direct.row(_CONFIG_VERSION)
     assert row is not None, "the first migration writes it"
     return str(row[0])
 
 
-def config_changed(connection: sa.Connection | Direct) -> None:
+def config_changed(connection: sa.Connection | RawConnection) -> None:
     """Say, in the transaction that changes it, that the configuration is another."""
-    if isinstance(connection, Direct):
+    if isinstance(connection, RawConnection):
         connection.run(_CONFIG_CHANGED)
     else:
         connection.execute(sa.text(_CONFIG_CHANGED))

@@ -8,7 +8,7 @@ from webhooks.outbox.claim import Chain
 
 
 @dataclass(slots=True)
-class Places:
+class Capacity:
     """Free places of the crew while a round gives them out."""
 
     chunks: int

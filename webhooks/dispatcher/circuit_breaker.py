@@ -15,7 +15,7 @@ DISABLE_ATTEMPTS: Final = 10
 
 
 @dataclass(slots=True)
-class Health:
+class CircuitBreaker:
     """A lane's record. Times in milliseconds.
 
     Both hold the whole webhook: ``not_before`` as the receiver asked for, which ends by its time or by a

@@ -4,22 +4,22 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.dispatcher.capacity import Places, tasks_for
+from webhooks.dispatcher.capacity import Capacity, tasks_for
 from webhooks.dispatcher.lane import Lane
-from webhooks.dispatcher.lane_leases import Possession
+from webhooks.dispatcher.lane_leases import LaneLeases
 from webhooks.dispatcher.worker_pool import FAST_QUEUE, POOL_THREADS, SHORT_QUEUE, Task
 from webhooks.outbox import claim as outbox
-from webhooks.outbox.claim import LEASE, Claim, Wish
+from webhooks.outbox.claim import LEASE, Claim, ClaimLimits
 
 
 class Claimer:
     """Keeps the books of places taken. ``due_in`` is told in how many ms a lane's rate allows a row again."""
 
-    def __init__(self, me: str, lanes: Possession, due_in: Callable[[float], None]) -> None:
+    def __init__(self, me: str, lanes: LaneLeases, due_in: Callable[[float], None]) -> None:
         self._me, self._lanes, self._due_in = me, lanes, due_in
-        self._free = Places(FAST_QUEUE, SHORT_QUEUE, POOL_THREADS, POOL_THREADS // 2)
+        self._free = Capacity(FAST_QUEUE, SHORT_QUEUE, POOL_THREADS, POOL_THREADS // 2)
         self.under_way = 0
         self.without_place: set[int] = set()  # another process may have a place for these lanes
 
@@ -53,7 +53,7 @@ class Claimer:
                 self.without_place.add(lane.webhook_id)
         return wanted
 
-    def claim(self, direct: Direct, candidates: list[Lane], now: int) -> list[Task]:
+    def claim(self, direct: RawConnection, candidates: list[Lane], now: int) -> list[Task]:
         """In the caller's transaction, lane by lane in the order given; each has a place."""
         expires = time.monotonic() + LEASE / 1000
         places = replace(self._free)
@@ -66,7 +66,7 @@ class Claimer:
             claims.append((lane, claim))
             places.fill(tasks_for(lane, claim.chains, expires))
 
-        few: dict[int, Wish] = {}
+        few: dict[int, ClaimLimits] = {}
         for lane in candidates:
             wish = self._wish(lane, places, now)
             if lane.deep and wish.rows > 1:
@@ -74,7 +74,7 @@ class Claimer:
             elif wish.rows:
                 few[lane.webhook_id] = wish
                 places.take(lane)
-        found = outbox.claim_few(direct, self._me, now, few)
+        found = outbox.claim_heads(direct, self._me, now, few)
         for webhook_id in few:
             lane = self._lanes.lane(webhook_id)
             places.take(lane, -1)
@@ -88,15 +88,15 @@ class Claimer:
             lane.took(claim)
         return [task for lane, claim in claims for task in tasks_for(lane, claim.chains, expires)]
 
-    def _claim(self, direct: Direct, webhook_id: int, now: int, wish: Wish) -> Claim:
+    def _claim(self, direct: RawConnection, webhook_id: int, now: int, wish: ClaimLimits) -> Claim:
         found: list[Claim] = []
         error = direct.tried(lambda: found.append(outbox.claim(direct, self._me, webhook_id, now, wish)))
         if error is not None:
             leave("lane", webhook_id, error)
         return found[0] if error is None else Claim()
 
-    def _wish(self, lane: Lane, places: Places, now: int) -> Wish:
-        wish = lane.wish(now, places.of(lane)) if lane.owned else Wish(0, 0)
+    def _wish(self, lane: Lane, places: Capacity, now: int) -> ClaimLimits:
+        wish = lane.wish(now, places.of(lane)) if lane.owned else ClaimLimits(0, 0)
         if lane.rate_wait:
             self._due_in(lane.rate_wait)
         return wish

@@ -14,21 +14,21 @@ from collections.abc import Callable
 from typing import Final
 
 from webhooks.db import row_errors
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.dispatcher.claimer import Claimer
 from webhooks.dispatcher.lane import Lane
-from webhooks.dispatcher.lane_leases import Possession
-from webhooks.dispatcher.liveness import Ownership, free
+from webhooks.dispatcher.lane_leases import LaneLeases
+from webhooks.dispatcher.liveness import Liveness, free
 from webhooks.dispatcher.settler import Settler
-from webhooks.dispatcher.worker_pool import Crew, Report, Task
+from webhooks.dispatcher.worker_pool import Report, Task, WorkerPool
 from webhooks.errors import Busy, Replaced
 from webhooks.keyring import Keyring
 from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.pinned_adapter import Gate, trust
+from webhooks.outbound.pinned_adapter import Connector, trust
 from webhooks.outbox import hold, leases
 from webhooks.outbox.wakeup import Waker
 from webhooks.settings import Settings
@@ -46,20 +46,20 @@ _BACK_OFF: Final = (0.1, 5.0)
 log = logging.getLogger(__name__)
 
 
-class Engine:
+class Dispatcher:
     """``start`` once in each worker process, ``kick`` at each wake-up, ``stop`` at the end."""
 
     def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
         """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to start anew."""
         self._store, self._on_fault = store, on_fault
-        gate = Gate(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
-        self._ownership = Ownership(settings, store)
-        self._lanes = Possession(self._ownership.id, settings, gate, store.vault)
+        gate = Connector(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
+        self._ownership = Liveness(settings, store)
+        self._lanes = LaneLeases(self._ownership.id, settings, gate, store.vault)
         self._claimer = Claimer(self._ownership.id, self._lanes, self._due_in)
         self._settler = Settler(self._ownership.id, settings.retry_schedule, self._due_in)
         self._waker = Waker(settings)
         links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
-        self._crew = Crew(
+        self._crew = WorkerPool(
             self._came_back,
             lambda row: row.body if row.media is None else with_link(row.body, links.link(row.media)),
         )
@@ -271,7 +271,7 @@ class Engine:
     def _due_in(self, milliseconds: float) -> None:
         self._next_due = min(self._next_due, time.monotonic() + milliseconds / 1000)
 
-    def _turn_over(self, direct: Direct, candidates: list[Lane]) -> list[Task]:
+    def _turn_over(self, direct: RawConnection, candidates: list[Lane]) -> list[Task]:
         now = now_ms()
         self._ownership.confirm(direct)
         self._lanes.keep_up(direct, now)

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from webhooks.db.raw import Direct
-from webhooks.dispatcher.circuit_breaker import Health
+from webhooks.db.raw import RawConnection
+from webhooks.dispatcher.circuit_breaker import CircuitBreaker
 from webhooks.errors import SecretLost
 from webhooks.outbound.address_rules import own_inbox
 from webhooks.outbound.attempt import Endpoint, Outcome, Sender, Unusable, fault
 from webhooks.outbound.options import Options
-from webhooks.outbound.pinned_adapter import Gate
-from webhooks.outbox.claim import Claim, Wish
+from webhooks.outbound.pinned_adapter import Connector
+from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.settings import Settings
 from webhooks.vault import Vault
 
@@ -38,7 +38,7 @@ _DISABLE = """
 """
 
 
-class Kept(NamedTuple):
+class LaneRow(NamedTuple):
     """A lane as the tables have it."""
 
     webhook_id: int
@@ -56,9 +56,9 @@ class Kept(NamedTuple):
     probe_at: int
 
 
-def read(direct: Direct, webhook_ids: Iterable[int]) -> list[Kept]:
+def read(direct: RawConnection, webhook_ids: Iterable[int]) -> list[LaneRow]:
     """Webhooks and records of lanes."""
-    return [Kept(*row) for row in direct.rows(_SELECT, {"ids": webhook_ids})]
+    return [LaneRow(*row) for row in direct.rows(_SELECT, {"ids": webhook_ids})]
 
 
 def _json(value: str | dict[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Lane:
         self.chunks = 0  # tasks at the fast threads
         self.chains = 0  # tasks in the pool
         self.pushed: set[str] = set()
-        self.health = self._saved = Health()
+        self.health = self._saved = CircuitBreaker()
         self.options = Options()
         self.rate_wait = 0.0
         self.used_at = time.monotonic()
@@ -102,10 +102,12 @@ class Lane:
         assert self._sender is not None, "a lane is read before it is used"
         return self._sender
 
-    def know(self, row: Kept, settings: Settings, gate: Gate, vault: Vault, now: int) -> None:
+    def know(self, row: LaneRow, settings: Settings, gate: Connector, vault: Vault, now: int) -> None:
         """Take over what was read: on becoming the owner, and when the configuration changed."""
         self.active = row.state == "active" and row.deleted_at is None
-        self.health = Health(row.failures, row.broken, row.failing_since, row.not_before, row.probe_at)
+        self.health = CircuitBreaker(
+            row.failures, row.broken, row.failing_since, row.not_before, row.probe_at
+        )
         self._saved = replace(self.health)
         try:
             self.options = Options.model_construct(**_json(row.options))  # checked when it was set
@@ -117,11 +119,11 @@ class Lane:
             self.options = Options()
             self._sender = Unusable(row.webhook_id, settings.timeout, fault(error))
 
-    def wish(self, now: int, free: int) -> Wish:
+    def wish(self, now: int, free: int) -> ClaimLimits:
         """What may be claimed now, given so many free places of the crew for this lane."""
         self.rate_wait = 0.0
         if not self.active or now < self.health.held_until or free <= 0:
-            return Wish(0, 0)
+            return ClaimLimits(0, 0)
         if self.cautious:
             rows = chains = 1 if self.idle else 0
         elif self.quick:
@@ -129,7 +131,7 @@ class Lane:
             rows = chains = min(CHUNK, free) if share else 0
         else:
             rows = chains = min(self.options.concurrency - self.chains - self.chunks, free)
-        return Wish(min(rows, self._affordable()), chains, self.options.max_age_ms)
+        return ClaimLimits(min(rows, self._affordable()), chains, self.options.max_age_ms)
 
     def _affordable(self) -> int:
         """Rows that the webhook's rate allows now; ``rate_wait`` says in how many ms one more is."""
@@ -163,7 +165,7 @@ class Lane:
             self.proven = self.quick = False
         return self.health.note(outcome, now)
 
-    def save_health(self, direct: Direct) -> None:
+    def save_health(self, direct: RawConnection) -> None:
         """Write the record down if it is another one: a healthy lane costs no statement."""
         health = self.health
         if health == self._saved:
@@ -181,13 +183,13 @@ class Lane:
         )
         self._saved = replace(health)
 
-    def disable(self, direct: Direct, reason: str) -> bool:
+    def disable(self, direct: RawConnection, reason: str) -> bool:
         """Disable the webhook; its deliveries are held from now on."""
         self.active = False
         return direct.run(_DISABLE, {"w": self.webhook_id, "reason": reason}) == 1
 
 
-def _endpoint(row: Kept, options: Options, settings: Settings, vault: Vault, now: int) -> Endpoint:
+def _endpoint(row: LaneRow, options: Options, settings: Settings, vault: Vault, now: int) -> Endpoint:
     secrets: list[str] = []
     headers: list[tuple[str, str]] = []
     fault = None

@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.db.store import config_version
 from webhooks.dispatcher import lane as lanes
 from webhooks.dispatcher.lane import Lane
-from webhooks.outbound.pinned_adapter import Gate
+from webhooks.outbound.pinned_adapter import Connector
 from webhooks.outbox import leases
 from webhooks.settings import Settings
 from webhooks.vault import Vault
@@ -17,10 +17,10 @@ from webhooks.vault import Vault
 _FORGET_SECONDS: Final = 60.0  # an unused lane's connections are closed after it
 
 
-class Possession:
+class LaneLeases:
     """``me`` is the owner. The dispatcher alone uses it."""
 
-    def __init__(self, me: str, settings: Settings, gate: Gate, vault: Vault) -> None:
+    def __init__(self, me: str, settings: Settings, gate: Connector, vault: Vault) -> None:
         self._me, self._settings, self._gate, self._vault = me, settings, gate, vault
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
@@ -37,7 +37,7 @@ class Possession:
         """Owned lanes that may have due rows left."""
         return {webhook_id: lane for webhook_id, lane in self._owned.items() if lane.more}
 
-    def own(self, direct: Direct, wanted: Iterable[Lane], now: int) -> None:
+    def own(self, direct: RawConnection, wanted: Iterable[Lane], now: int) -> None:
         """Make lanes ours; those that another process has stay its."""
         free = {lane.webhook_id: lane for lane in wanted if not lane.owned}
         if not free:
@@ -53,14 +53,14 @@ class Possession:
             self._owned[webhook_id] = free[webhook_id]
         self._read(direct, [webhook_id for webhook_id, lane in free.items() if lane.owned], now)
 
-    def keep_up(self, direct: Direct, now: int) -> None:
+    def keep_up(self, direct: RawConnection, now: int) -> None:
         """Read what we own anew if the configuration has changed."""
         version = config_version(direct)
         if version != self._config:
             self._config = version
             self._read(direct, list(self._owned), now)
 
-    def give_up(self, direct: Direct, busy: set[int], without_place: set[int], now: int) -> None:
+    def give_up(self, direct: RawConnection, busy: set[int], without_place: set[int], now: int) -> None:
         """Let go of lanes that have nothing under way and nothing due, or no place here for what is due."""
         idle = [id_ for id_, lane in self._owned.items() if lane.idle and id_ not in busy]
         if not idle:
@@ -110,6 +110,6 @@ class Possession:
             del self._known[lane.webhook_id]
         return [lane.webhook_id for lane in unused]
 
-    def _read(self, direct: Direct, webhook_ids: list[int], now: int) -> None:
+    def _read(self, direct: RawConnection, webhook_ids: list[int], now: int) -> None:
         for row in lanes.read(direct, webhook_ids) if webhook_ids else ():
             self._known[row.webhook_id].know(row, self._settings, self._gate, self._vault, now)

@@ -19,7 +19,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.db.store import Store, busy_if_away, now_ms
 from webhooks.errors import Replaced
@@ -63,7 +63,7 @@ _LOST_SECONDS: Final = 20.0
 _STEADY_SECONDS: Final = 15.0
 
 
-class Ownership:
+class Liveness:
     """This process's proof of life, and the way to find out who else is alive."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
@@ -98,7 +98,7 @@ class Ownership:
         elif self._own is not None:
             self._own.close()
 
-    def confirm(self, direct: Direct) -> None:
+    def confirm(self, direct: RawConnection) -> None:
         """PostgreSQL: raise Replaced where others have taken us for dead, and have what was ours."""
         known = "SELECT 1 FROM worker WHERE id = :id"
         if not self._store.sqlite and direct.row(known, {"id": self.id}) is None:
@@ -158,7 +158,7 @@ class Ownership:
         return self._folder / f"{worker_id}.lock"
 
 
-def free(direct: Direct, worker_id: str) -> int:
+def free(direct: RawConnection, worker_id: str) -> int:
     """Set a worker's lanes and deliveries free; the answer is how many deliveries it had in flight."""
     parameters = {"id": worker_id, "now": now_ms()}
     found: list[int] = []
@@ -173,7 +173,7 @@ def free(direct: Direct, worker_id: str) -> int:
     return len(found)
 
 
-def _change(direct: Direct, sql: str, parameters: Mapping[str, object], ids: Sequence[int]) -> None:
+def _change(direct: RawConnection, sql: str, parameters: Mapping[str, object], ids: Sequence[int]) -> None:
     direct.run(sql, {**parameters, "ids": ids})
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from webhooks.audit import record
 from webhooks.db import row_errors
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.store import config_changed
 from webhooks.dispatcher.circuit_breaker import retry_delay
 from webhooks.dispatcher.lane import Lane
@@ -32,7 +32,7 @@ class Settler:
         self._me, self._schedule, self._due_in = me, schedule, due_in
         self._logged: dict[int, float] = {}
 
-    def settle(self, direct: Direct, reports: Iterable[Report], now: int) -> None:
+    def settle(self, direct: RawConnection, reports: Iterable[Report], now: int) -> None:
         """In the caller's transaction. The lanes are ours."""
         reports = list(reports)
         delivered = [outcome for report in reports for _, outcome in report.done if outcome.delivered]
@@ -54,7 +54,7 @@ class Settler:
             if error is not None:
                 row_errors.leave("lane", lane.webhook_id, error)
 
-    def _settle(self, direct: Direct, report: Report, now: int) -> None:
+    def _settle(self, direct: RawConnection, report: Report, now: int) -> None:
         lane = report.task.lane
         waits: dict[str, int] = {}
         reason = None
@@ -76,17 +76,19 @@ class Settler:
         self._logged.pop(webhook_id, None)
 
     @staticmethod
-    def _disable(direct: Direct, lane: Lane, reason: str) -> None:
+    def _disable(direct: RawConnection, lane: Lane, reason: str) -> None:
         if lane.disable(direct, reason):
             config_changed(direct)
             record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
             log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
 
-    def _delivered(self, direct: Direct, now: int) -> Callable[[Outcome], object]:
+    def _delivered(self, direct: RawConnection, now: int) -> Callable[[Outcome], object]:
         return lambda outcome: outcomes.settle_delivered(direct, self._me, [outcome], now)
 
     @staticmethod
-    def _write(direct: Direct, outcome: Outcome, now: int, settle: Callable[[Outcome], object]) -> None:
+    def _write(
+        direct: RawConnection, outcome: Outcome, now: int, settle: Callable[[Outcome], object]
+    ) -> None:
         """Write an outcome down. What the database refuses is written without what the receiver said, then
         without a row among the attempts; what it refuses even so is set aside."""
         error = direct.tried(lambda: settle(outcome))
@@ -114,7 +116,7 @@ class Settler:
         if worse is not None:
             set_aside(direct, outcome.delivery_id, worse, now)
 
-    def _failure(self, direct: Direct, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
+    def _failure(self, direct: RawConnection, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
         """Settle; the answer is when the later rows of the call may be looked at."""
         me = self._me
         if outcome.interrupted:

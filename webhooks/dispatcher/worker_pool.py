@@ -78,7 +78,7 @@ def _stand_back() -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
-class Crew:
+class WorkerPool:
     """Takes tasks, gives reports. ``report`` is called from the threads, and ``text`` at each attempt: it
     gives a row's body as it is to be sent now.
 

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import reason
 from webhooks.db.store import Store, now_ms
 from webhooks.events.phone_numbers import numbers_of
@@ -106,7 +106,7 @@ def forget(store: Store, days: int) -> None:
             direct.run(statement, {"slot": slot})
 
 
-def _note(direct: Direct, events: Sequence[tuple[object, ...]]) -> None:
+def _note(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
     _note_numbers(direct, [(event[0], event[-1]) for event in events])
     heard: list[dict[str, object]] = []
     for _id, location_id, accepted_at, matched, origin, _body in events:
@@ -119,7 +119,7 @@ def _note(direct: Direct, events: Sequence[tuple[object, ...]]) -> None:
         direct.many(_HEARD, heard)
 
 
-def _note_numbers(direct: Direct, events: Sequence[tuple[object, ...]]) -> None:
+def _note_numbers(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
     numbers = [
         {"number": key, "event": event_id}
         for event_id, body in events

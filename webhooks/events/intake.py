@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhooks.db import row_errors
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, config_version, now_ms
 from webhooks.db.write_lock import WRITE_WAIT
 from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
-from webhooks.events.routing import Directory
+from webhooks.events.routing import RoutingTable
 from webhooks.events.schema import IncomingEvent
 from webhooks.events.storage import Accepted, store, wanted_by
 from webhooks.outbox.wakeup import Waker
@@ -69,7 +69,7 @@ class Intake:
         self._queue: queue.SimpleQueue[_Submission] = queue.SimpleQueue()
         self._start_lock = threading.Lock()
         self._started = False
-        self._directory: Directory | None = None
+        self._directory: RoutingTable | None = None
         self._unfinished: list[_Submission] = []
 
     def namespace(self, token_hash: bytes) -> uuid.UUID:
@@ -169,7 +169,7 @@ class Intake:
         return [submission for submission in group if submission.taken]
 
     def _store_group(
-        self, direct: Direct, group: list[_Submission]
+        self, direct: RawConnection, group: list[_Submission]
     ) -> list[list[Accepted] | SpokeError | None]:
         """The answers; None for what needs another transaction."""
         if not direct.sqlite:
@@ -208,11 +208,11 @@ class Intake:
             direct.run("RELEASE SAVEPOINT submission")
         return answers
 
-    def _current(self, direct: Direct) -> Directory:
+    def _current(self, direct: RawConnection) -> RoutingTable:
         version = config_version(direct)
         directory = self._directory
         if directory is None or directory.version != version:
-            directory = self._directory = Directory.read(direct, version)
+            directory = self._directory = RoutingTable.read(direct, version)
         return directory
 
 
@@ -220,7 +220,7 @@ def _rows(stored: list[Accepted]) -> int:
     return sum(1 if one.duplicate else 1 + one.deliveries for one in stored)
 
 
-def _is_large(directory: Directory, submission: _Submission) -> bool:
+def _is_large(directory: RoutingTable, submission: _Submission) -> bool:
     """Whether it may make more rows than one transaction should have."""
     sender = submission.sender if submission.location_id is None else submission.location_id
     with contextlib.suppress(Unauthorised, LocationPaused):
@@ -242,7 +242,9 @@ def _with_what_is_there(
     )
 
 
-def _store(direct: Direct, directory: Directory, submission: _Submission, room: int) -> list[Accepted] | None:
+def _store(
+    direct: RawConnection, directory: RoutingTable, submission: _Submission, room: int
+) -> list[Accepted] | None:
     """Store events until ``room`` rows are made; returns all of the submission's once it has them."""
     if submission.location_id is None:
         sender = submission.sender

@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 
 from webhooks.catalogue import CALL_TYPES
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.errors import LocationPaused, Unauthorised
 
 
@@ -39,7 +39,7 @@ class Subscription:
 
 
 @dataclass
-class Directory:
+class RoutingTable:
     """Locations and webhooks as of one version of the configuration."""
 
     version: str
@@ -49,7 +49,7 @@ class Directory:
     namespaces: dict[int, uuid.UUID]
 
     @classmethod
-    def read(cls, direct: Direct, version: str) -> "Directory":
+    def read(cls, direct: RawConnection, version: str) -> "RoutingTable":
         locations = direct.rows(_LOCATIONS)
         subscriptions: dict[int, list[Subscription]] = {id_: [] for id_, _, _, _ in locations}
         for id_, location_id, kind, type_, status, state in direct.rows(_WEBHOOKS):

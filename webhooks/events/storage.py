@@ -4,7 +4,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.events.routing import Subscription
 from webhooks.events.schema import IncomingEvent
 from webhooks.media import rows
@@ -47,7 +47,7 @@ class Accepted:
 
 
 def store(
-    direct: Direct,
+    direct: RawConnection,
     location_id: int,
     origin: str,
     event: IncomingEvent,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.media.payload import with_error
 from webhooks.media.transcode import Sound
 
@@ -60,7 +60,7 @@ class Waiting:
 
 
 def insert(
-    direct: Direct,
+    direct: RawConnection,
     media_id: str,
     event_id: int,
     filename: str,
@@ -74,32 +74,32 @@ def insert(
     direct.run(_INSERT, parameters)
 
 
-def waiting(direct: Direct, *, short: bool) -> list[Waiting]:
+def waiting(direct: RawConnection, *, short: bool) -> list[Waiting]:
     """The oldest that wait, all or the short ones alone."""
     return [Waiting(*row) for row in direct.rows(_WAITING_SHORT if short else _WAITING)]
 
 
-def still_waiting(direct: Direct, media_id: str) -> Waiting | None:
+def still_waiting(direct: RawConnection, media_id: str) -> Waiting | None:
     row = direct.row(_ONE, {"id": media_id})
     return Waiting(*row) if row else None
 
 
-def begin(direct: Direct, media_id: str) -> bool:
+def begin(direct: RawConnection, media_id: str) -> bool:
     """Count a conversion, before it begins; False where it is not wanted any more."""
     return direct.run(_BEGIN, {"id": media_id}) == 1
 
 
-def not_begun(direct: Direct, media_id: str) -> None:
+def not_begun(direct: RawConnection, media_id: str) -> None:
     """The recording had no part in it that its conversion came to no end."""
     direct.run(_NOT_BEGUN, {"id": media_id})
 
 
-def not_short(direct: Direct, media_id: str) -> None:
+def not_short(direct: RawConnection, media_id: str) -> None:
     """The recording is longer than it said: another converter begins it anew."""
     direct.run(_LONG, {"id": media_id})
 
 
-def ready(direct: Direct, one: Waiting, size: int, sound: Sound, now: int) -> bool:
+def ready(direct: RawConnection, one: Waiting, size: int, sound: Sound, now: int) -> bool:
     """The MP3 is in its place, its event says what is wrong with it; False where nobody wants it any more."""
     parameters = {"id": one.id, "size": size, "milliseconds": sound.milliseconds,
                   "channels": sound.channels, "fault": sound.fault, "now": now}  # fmt: skip
@@ -110,7 +110,7 @@ def ready(direct: Direct, one: Waiting, size: int, sound: Sound, now: int) -> bo
     return True
 
 
-def fail(direct: Direct, one: Waiting, why: str, now: int) -> bool:
+def fail(direct: RawConnection, one: Waiting, why: str, now: int) -> bool:
     """Nothing came of a recording: the event says so. Its file stays until retention takes it, or lack of
     room."""
     if direct.run(_FAILED, {"id": one.id, "error": why, "now": now}) != 1:
@@ -119,7 +119,7 @@ def fail(direct: Direct, one: Waiting, why: str, now: int) -> bool:
     return True
 
 
-def erase(direct: Direct, media_id: str, event_id: int, why: str, now: int) -> None:
+def erase(direct: RawConnection, media_id: str, event_id: int, why: str, now: int) -> None:
     """The recording's file goes, whatever became of it; the event of one that was ready says so."""
     if direct.run(_ERASED, {"id": media_id, "error": why, "now": now}) == 1:
         _say(direct, event_id, why)
@@ -127,12 +127,12 @@ def erase(direct: Direct, media_id: str, event_id: int, why: str, now: int) -> N
         direct.run(_WITHOUT_SOURCE, {"id": media_id})
 
 
-def _say(direct: Direct, event_id: int, sentence: str) -> None:
+def _say(direct: RawConnection, event_id: int, sentence: str) -> None:
     row = direct.row(_BODY, {"id": event_id})
     assert row is not None, "a recording's event is there"
     direct.run(_SET_BODY, {"id": event_id, "body": with_error(row[0], sentence)})
 
 
-def wanted(direct: Direct, media_id: str, *, final: bool) -> bool:
+def wanted(direct: RawConnection, media_id: str, *, final: bool) -> bool:
     """Whether a row wants this file: the MP3 (``final``), or what it is or was to be made from."""
     return direct.row(_KNOWN, {"id": media_id, "final": int(final)}) is not None

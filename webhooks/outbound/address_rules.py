@@ -103,7 +103,7 @@ class AddressRules:
                 if part in network:
                     raise TargetRefused(f"The address {address} is refused by SPOKE_DENY_NETS ({network}).")
 
-    def judge_host(self, host: str) -> None:
+    def check_host(self, host: str) -> None:
         """Judge a host that spells an address; a name passes, it is judged when it is called."""
         address = literal(host)
         if address is not None:

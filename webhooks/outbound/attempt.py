@@ -18,7 +18,7 @@ from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefus
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain, said
-from webhooks.outbound.pinned_adapter import Gate, PinnedAdapter, trust, under
+from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, trust, under
 from webhooks.outbound.retry_after import retry_after
 from webhooks.outbound.signing import signed_headers
 from webhooks.settings import VERSION
@@ -90,7 +90,7 @@ class Outcome:
 class Sender:
     """One webhook's connections and headers. Threads may share it."""
 
-    def __init__(self, endpoint: Endpoint, gate: Gate, connections: int) -> None:
+    def __init__(self, endpoint: Endpoint, gate: Connector, connections: int) -> None:
         self.endpoint = endpoint
         self._adapter = PinnedAdapter(
             _to_ourselves() if endpoint.own else gate, connections, trust(endpoint.ca, endpoint.verify)
@@ -210,9 +210,11 @@ def fault(error: Exception) -> str:
 
 
 @functools.cache
-def _to_ourselves() -> Gate:
+def _to_ourselves() -> Connector:
     """Past address rules and proxy: only ever for the URL of our own listening socket."""
-    return Gate(AddressRules(allow=tuple(ipaddress.ip_network(every) for every in ("0.0.0.0/0", "::/0"))))
+    return Connector(
+        AddressRules(allow=tuple(ipaddress.ip_network(every) for every in ("0.0.0.0/0", "::/0")))
+    )
 
 
 def _kept_headers(headers: Any) -> str:

@@ -13,7 +13,7 @@ from webhooks.outbound.address_rules import AddressRules, check_url
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.pinned_adapter import Gate, PinnedAdapter, trust, under
+from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, trust, under
 from webhooks.settings import VERSION, Settings
 
 SECONDS: Final = 60.0  # for all of it: the PBX waits for our answer meanwhile
@@ -25,7 +25,7 @@ class Fetcher:
 
     def __init__(self, settings: Settings) -> None:
         self._rules = AddressRules(settings.allow_nets, settings.deny_nets)
-        self._gate = Gate(self._rules, Proxy.of(settings.proxy))
+        self._gate = Connector(self._rules, Proxy.of(settings.proxy))
 
     def fetch(self, url: str, take: Callable[[bytes], None]) -> None:
         """GET an address and hand its bytes on, piece by piece.
@@ -33,7 +33,7 @@ class Fetcher:
         Raises:
             Invalid: no http(s) address. TargetRefused: the rules forbid it. FetchFailed: it gives nothing.
         """
-        self._rules.judge_host(check_url(url))
+        self._rules.check_host(check_url(url))
         deadline = Deadline(SECONDS)
         adapter = PinnedAdapter(self._gate, 1, trust(None, True))
         watch = threading.Timer(SECONDS, deadline.cut, ["deadline"])

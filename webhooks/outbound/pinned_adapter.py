@@ -41,7 +41,7 @@ def under(deadline: Deadline) -> Any:
         deadline.handle = None
 
 
-class Gate:
+class Connector:
     """Opens connections: look up, judge, connect to just what was judged. One for each process."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Gate:
 
 
 class _Pinned(HTTPConnection):
-    gate: Gate
+    gate: Connector
     tls = False
     _handle: socket.socket | None = None
     _checked_at = 0.0
@@ -149,7 +149,7 @@ def _common_trust() -> ssl.SSLContext:
 
 
 @functools.cache  # of a process there is one gate, of lanes there are thousands
-def _pool_classes(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
+def _pool_classes(gate: Connector) -> dict[str, type[HTTPConnectionPool]]:
     plain = type("PinnedConnection", (_Pinned,), {"gate": gate})
     secure = type("PinnedTLSConnection", (_PinnedTLS,), {"gate": gate})
     return {
@@ -161,7 +161,7 @@ def _pool_classes(gate: Gate) -> dict[str, type[HTTPConnectionPool]]:
 class PinnedAdapter(HTTPAdapter):
     """One webhook's connections. Redirects, cookies and environment proxies have no part in it."""
 
-    def __init__(self, gate: Gate, connections: int, context: ssl.SSLContext) -> None:
+    def __init__(self, gate: Connector, connections: int, context: ssl.SSLContext) -> None:
         self._gate, self._context = gate, context
         super().__init__(pool_connections=1, pool_maxsize=connections)
 

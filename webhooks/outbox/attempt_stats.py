@@ -6,7 +6,7 @@ A page that counted the deliveries themselves would grow slower with every day o
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.outbound.attempt import Outcome
 
@@ -22,7 +22,7 @@ _ADD: Final = """
 """
 
 
-def add(direct: Direct, now: int, attempts: Mapping[int, Sequence[Outcome]]) -> None:
+def add(direct: RawConnection, now: int, attempts: Mapping[int, Sequence[Outcome]]) -> None:
     """Count attempts by webhook, in the caller's transaction."""
     slot = now // SLOT_MS
     direct.each(

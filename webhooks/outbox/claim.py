@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave, left_alone
 from webhooks.outbox.set_aside import set_aside
 
@@ -123,7 +123,7 @@ _WAIT = """
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ClaimLimits:
     """What a lane may have: at most ``rows`` rows in at most ``chains`` chains. ``max_age`` in ms."""
 
     rows: int
@@ -134,7 +134,9 @@ class Wish:
         return None if self.max_age is None else now - self.max_age
 
 
-def claim_few(direct: Direct, me: str, now: int, wishes: Mapping[int, Wish]) -> dict[int, Claim | None]:
+def claim_heads(
+    direct: RawConnection, me: str, now: int, wishes: Mapping[int, ClaimLimits]
+) -> dict[int, Claim | None]:
     """The first due row of each lane that has no more than it may have, all lanes in one query.
 
     None: not so simple, the lane wants a ``claim`` of its own. Who is not in the answer has nothing due.
@@ -157,7 +159,7 @@ def claim_few(direct: Direct, me: str, now: int, wishes: Mapping[int, Wish]) -> 
     return claims
 
 
-def claim(direct: Direct, me: str, webhook_id: int, now: int, wish: Wish) -> Claim:
+def claim(direct: RawConnection, me: str, webhook_id: int, now: int, wish: ClaimLimits) -> Claim:
     """Choose due rows of a lane that we own; ``take`` makes them ours, in the same transaction."""
     rows, oldest = wish.rows, wish.oldest(now)
     left = left_alone("delivery")
@@ -199,7 +201,7 @@ def claim(direct: Direct, me: str, webhook_id: int, now: int, wish: Wish) -> Cla
     return taken
 
 
-def take(direct: Direct, me: str, claims: Sequence[Claim], now: int) -> None:
+def take(direct: RawConnection, me: str, claims: Sequence[Claim], now: int) -> None:
     """Make what was chosen ours, and read what is to be sent. What waits for its recording is left out."""
     rows = [row for claim in claims for chain in claim.chains for row in chain]
     if not rows:
@@ -231,7 +233,7 @@ def take(direct: Direct, me: str, claims: Sequence[Claim], now: int) -> None:
             claim.chains = [chain for chain in kept if chain]
 
 
-def _push(direct: Direct, pushed: Sequence[dict[str, int]]) -> None:
+def _push(direct: RawConnection, pushed: Sequence[dict[str, int]]) -> None:
     direct.each(
         pushed,
         lambda some: direct.many(_PUSH, some),
@@ -271,7 +273,7 @@ def _row(row: _Open, now: int) -> Row:
     )
 
 
-def _without_waiting(direct: Direct, chains: Iterable[Chain], now: int) -> list[Chain]:
+def _without_waiting(direct: RawConnection, chains: Iterable[Chain], now: int) -> list[Chain]:
     """What may go before a recording is ready. A row whose recording waits is not due, whoever made it so
     (a resume, a resend, a clock that was set); from its acceptance on it holds back its call like one that
     fails: for 30 seconds."""

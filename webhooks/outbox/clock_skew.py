@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.db.store import Store, config_changed, now_ms
 
@@ -74,7 +74,7 @@ def pull(store: Store, jump: int = 0) -> None:
                 after = _pull_some(direct, webhook_id, jump, after)
 
 
-def _pull_some(direct: Direct, webhook_id: int, jump: int, after: int) -> int | None:
+def _pull_some(direct: RawConnection, webhook_id: int, jump: int, after: int) -> int | None:
     """The last id that was looked at; None if there was none."""
     now = now_ms()
     found = [id_ for (id_,) in direct.rows(_PULL, {"w": webhook_id, "now": now, "after": after})]

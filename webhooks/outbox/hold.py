@@ -10,7 +10,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, config_changed, now_ms
 from webhooks.outbox.set_aside import set_aside
 
@@ -70,7 +70,7 @@ def unsettled(connection: sa.Connection) -> list[int]:
     return list(connection.execute(_UNSETTLED).scalars())
 
 
-def step(direct: Direct, webhook_id: int) -> int | None:
+def step(direct: RawConnection, webhook_id: int) -> int | None:
     """Move one batch; the answer is how many rows it found to move, None when all are there."""
     wanted = direct.row(_WANTED, {"w": webhook_id})
     assert wanted is not None, "a webhook's row stays"
@@ -102,7 +102,7 @@ def step(direct: Direct, webhook_id: int) -> int | None:
     return len(ids) or None
 
 
-def settle_webhook(store: Store, webhook_id: int) -> int:
+def apply_webhook_state(store: Store, webhook_id: int) -> int:
     """Move all of a webhook's deliveries; the answer is how many."""
     total = 0
     while True:

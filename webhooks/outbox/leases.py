@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ _DISOWN = """
 _LEAVE = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :me"
 
 
-def due_lanes(direct: Direct, me: str, now: int) -> list[DueLane]:
+def due_lanes(direct: RawConnection, me: str, now: int) -> list[DueLane]:
     """Active lanes with pending rows that are free or ours, each with the time of its first due row."""
     return [
         DueLane(webhook_id, max(due_at, not_before, probe_at))
@@ -52,18 +52,18 @@ def due_lanes(direct: Direct, me: str, now: int) -> list[DueLane]:
     ]
 
 
-def own_lanes(direct: Direct, me: str, webhook_ids: Iterable[int]) -> list[int]:
+def own_lanes(direct: RawConnection, me: str, webhook_ids: Iterable[int]) -> list[int]:
     """Become the lanes' owner; the answer is those that are ours now: others have another process."""
     sql = _OWN if direct.sqlite else _OWN_POSTGRESQL
     return [webhook_id for (webhook_id,) in direct.rows(sql, {"me": me, "ids": webhook_ids})]
 
 
-def disown_lanes(direct: Direct, me: str, webhook_ids: Iterable[int], now: int) -> set[int]:
+def disown_lanes(direct: RawConnection, me: str, webhook_ids: Iterable[int], now: int) -> set[int]:
     """Give lanes up unless rows are due: checked in the same statement, so no wake-up is lost."""
     parameters = {"me": me, "ids": webhook_ids, "now": now}
     return {webhook_id for (webhook_id,) in direct.rows(_DISOWN, parameters)}
 
 
-def leave_lanes(direct: Direct, me: str, webhook_ids: Iterable[int]) -> None:
+def leave_lanes(direct: RawConnection, me: str, webhook_ids: Iterable[int]) -> None:
     """Give lanes up although rows are due: whoever looks next has them."""
     direct.run(_LEAVE, {"me": me, "ids": webhook_ids})

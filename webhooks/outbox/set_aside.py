@@ -3,7 +3,7 @@
 from typing import Final
 
 from webhooks.db import row_errors
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 
 _FAIL: Final = """
     UPDATE delivery SET state = 'failed', reason = :reason, settled_at = :now, owner = NULL WHERE id = :id
@@ -16,7 +16,7 @@ _TELL: Final = """
 """
 
 
-def set_aside(direct: Direct, delivery_id: int, error: Exception, now: int) -> None:
+def set_aside(direct: RawConnection, delivery_id: int, error: Exception, now: int) -> None:
     """Fail a delivery that cannot be written as it should be. Where its row takes no change at all, its
     attempts say why, and this process leaves it alone for a while."""
     said = f"The database refused this delivery's row: {row_errors.reason(error)}."

@@ -6,7 +6,7 @@ Each call is in the caller's transaction, and changes only rows that are still o
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from webhooks.db.raw import Direct
+from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.db.store import now_ms
 from webhooks.outbound.attempt import Outcome
@@ -55,7 +55,7 @@ _LOG = """
 """
 
 
-def settle_delivered(direct: Direct, me: str, outcomes: Sequence[Outcome], now: int) -> int:
+def settle_delivered(direct: RawConnection, me: str, outcomes: Sequence[Outcome], now: int) -> int:
     """Settle successes; the answer is how many of them were still ours."""
     if not outcomes:
         return 0
@@ -65,20 +65,20 @@ def settle_delivered(direct: Direct, me: str, outcomes: Sequence[Outcome], now: 
     return len(ours)
 
 
-def settle_retry(direct: Direct, me: str, outcome: Outcome, due: int) -> bool:
+def settle_retry(direct: RawConnection, me: str, outcome: Outcome, due: int) -> bool:
     """An attempt failed, or was interrupted (then it counts as no try); the next is due at ``due``."""
     counts = 0 if outcome.interrupted else 1
     parameters = {"id": outcome.delivery_id, "me": me, "due": due, "counts": counts}
     return _log_if(direct, direct.run(_RETRY, parameters) == 1, outcome)
 
 
-def settle_failed(direct: Direct, me: str, outcome: Outcome, now: int) -> bool:
+def settle_failed(direct: RawConnection, me: str, outcome: Outcome, now: int) -> bool:
     """The last attempt failed."""
     parameters = {"id": outcome.delivery_id, "me": me, "now": now, "reason": outcome.error}
     return _log_if(direct, direct.run(_FAILED, parameters) == 1, outcome)
 
 
-def release(direct: Direct, me: str, rows: Iterable[tuple[Row, int]]) -> None:
+def release(direct: RawConnection, me: str, rows: Iterable[tuple[Row, int]]) -> None:
     """Give back rows that were claimed and not begun, each with its new due time."""
     direct.each(
         [{"id": row.id, "me": me, "due": due} for row, due in rows],
@@ -87,7 +87,7 @@ def release(direct: Direct, me: str, rows: Iterable[tuple[Row, int]]) -> None:
     )
 
 
-def pull(direct: Direct, webhook_id: int, thread_key: str, due: int) -> bool:
+def pull(direct: RawConnection, webhook_id: int, thread_key: str, due: int) -> bool:
     """The rows of a call that were pushed behind an earlier one are due at ``due``: at once where that one
     came to its end, else when it is tried again. False: there may be more of them."""
     found = direct.rows(_PULL, {"w": webhook_id, "t": thread_key, "due": due})
@@ -99,7 +99,7 @@ def pull(direct: Direct, webhook_id: int, thread_key: str, due: int) -> bool:
     return len(found) < _PULLED
 
 
-def media_is_there(direct: Direct, event_id: int, now: int) -> None:
+def media_is_there(direct: RawConnection, event_id: int, now: int) -> None:
     """An event's recording is ready, or never will be: its deliveries are due, and so are the later ones of
     the call that waited for them."""
     direct.each(
@@ -111,18 +111,18 @@ def media_is_there(direct: Direct, event_id: int, now: int) -> None:
         pull(direct, webhook_id, thread_key, now)
 
 
-def note(direct: Direct, delivery_id: int, reason: str) -> None:
+def note(direct: RawConnection, delivery_id: int, reason: str) -> None:
     """Say something of a delivery beside its state."""
     direct.run(_NOTE, {"id": delivery_id, "reason": reason})
 
 
-def _log_if(direct: Direct, ours: bool, outcome: Outcome) -> bool:
+def _log_if(direct: RawConnection, ours: bool, outcome: Outcome) -> bool:
     if ours:
         _log(direct, [outcome])
     return ours
 
 
-def _log(direct: Direct, outcomes: Sequence[Outcome]) -> None:
+def _log(direct: RawConnection, outcomes: Sequence[Outcome]) -> None:
     kept = [outcome for outcome in outcomes if not outcome.unlogged]
     if kept:
         direct.many(

@@ -122,7 +122,6 @@ def run_workers(settings: Settings) -> int:
         StartError: the data dir or the database cannot be used.
     """
     from webhooks.db.store import Store
-
     from webhooks.runtime.startup import prepare, print_password
 
     logs.set_up("workers", settings.log)

@@ -6,7 +6,7 @@ import signal
 import threading
 
 from webhooks.db.store import Store
-from webhooks.dispatcher.dispatcher import Engine
+from webhooks.dispatcher.dispatcher import Dispatcher
 from webhooks.errors import Busy
 from webhooks.outbox import wakeup
 from webhooks.runtime import logs, signals
@@ -19,7 +19,7 @@ class _Process:
     """The engine and its end, which RQ, in the main thread, does not wait for: it may hang on Redis."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = Engine(settings, Store(settings, durable=False), on_fault=self._fault)
+        self.engine = Dispatcher(settings, Store(settings, durable=False), on_fault=self._fault)
         self.stopping = threading.Event()
         self._status = 0
 

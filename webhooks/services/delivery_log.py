@@ -34,7 +34,7 @@ _NEWEST: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class DeliveryFilter:
     """What to list; None leaves it open. ``since`` ≤ accepted < ``until``; ``number`` is a number's end."""
 
     webhook: int | None = None
@@ -69,7 +69,7 @@ class DeliveryLog:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def page(self, wanted: Wanted, before: int | None = None, count: int = PAGE) -> Page:
+    def page(self, wanted: DeliveryFilter, before: int | None = None, count: int = PAGE) -> Page:
         """Deliveries with ids below ``before``, newest first, with their events and webhooks."""
         if wanted.number:
             self._catch_up()
@@ -105,7 +105,9 @@ def _last_attempts(session: orm.Session, rows: Iterable[Delivery]) -> dict[int, 
     return {attempt.delivery_id: attempt for attempt in session.scalars(query)}
 
 
-def _matching(session: orm.Session, wanted: Wanted, before: int, count: int) -> tuple[list[int], int | None]:
+def _matching(
+    session: orm.Session, wanted: DeliveryFilter, before: int, count: int
+) -> tuple[list[int], int | None]:
     """Ids, newest first; and, where the search gave up before it had ``count``, the last id it looked at."""
     bottom, top = _bounds(session, wanted)
     found: list[int] = []
@@ -122,7 +124,7 @@ def _matching(session: orm.Session, wanted: Wanted, before: int, count: int) -> 
     return found, None
 
 
-def _filtered(session: orm.Session, wanted: Wanted, ids: list[int]) -> list[int]:
+def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> list[int]:
     """Which of the candidates are wanted in every respect.
 
     Looked up by their ids and judged here: SQLite, which knows no statistics, would take an index by webhook
@@ -146,7 +148,7 @@ def _filtered(session: orm.Session, wanted: Wanted, ids: list[int]) -> list[int]
     return sorted(found, reverse=True)
 
 
-def _bounds(session: orm.Session, wanted: Wanted) -> tuple[int, int]:
+def _bounds(session: orm.Session, wanted: DeliveryFilter) -> tuple[int, int]:
     """Ids between which the span of time lies. Ids follow time, but for a clock that was set back."""
     bottom, top = 0, _NEWEST
     if wanted.since is not None:
@@ -168,7 +170,7 @@ def _delivery_at(session: orm.Session, event_id: int) -> int:
     return session.scalar(query.limit(1)) or _NEWEST
 
 
-def _candidates(session: orm.Session, wanted: Wanted, before: int) -> Iterator[int]:
+def _candidates(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
     """Ids below ``before``, newest first, by the index that leaves the fewest."""
     if wanted.thread:
         return _of_events(session, _thread_events(session, thread_key(wanted.thread), before), before)
@@ -189,7 +191,7 @@ def _all(session: orm.Session, before: int) -> Iterator[int]:
         before = batch[-1]
 
 
-def _of_streams(session: orm.Session, wanted: Wanted, before: int) -> Iterator[int]:
+def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
     """Each webhook and state is a stream by its index, newest first; they are merged."""
     webhooks = [wanted.webhook] if wanted.webhook else _webhooks(session, wanted.location)
     streams = list(itertools.product(webhooks, [wanted.state] if wanted.state else list(STATES)))

@@ -9,7 +9,7 @@ from sqlalchemy import orm
 from webhooks.db.models import Location, Webhook
 from webhooks.db.store import Store, config_changed
 from webhooks.errors import Conflict, NotFound
-from webhooks.outbox.hold import settle_webhook
+from webhooks.outbox.hold import apply_webhook_state
 from webhooks.services.lookup import checked_name, live_location, note, now
 from webhooks.tokens import token_hash
 
@@ -59,7 +59,7 @@ class Locations:
             config_changed(session.connection())
             note(session, location, f"disconnected from Webhooks; {len(webhooks)} webhooks deleted")
         for webhook in webhooks:
-            settle_webhook(self._store, webhook.id)
+            apply_webhook_state(self._store, webhook.id)
         return len(webhooks)
 
     def add(self, name: str) -> tuple[Location, str]:
@@ -112,7 +112,7 @@ class Locations:
             config_changed(session.connection())
             note(session, location, f"deleted, and {len(webhooks)} webhooks with it")
         for webhook in webhooks:
-            settle_webhook(self._store, webhook.id)
+            apply_webhook_state(self._store, webhook.id)
         return location
 
 

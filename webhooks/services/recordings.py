@@ -20,7 +20,7 @@ GONE = "The recording is not there any more: it was purged or erased."
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class RecordingInfo:
     """A recording as pages show it.
 
     ``state`` is waiting (it is being converted, its deliveries are pending), ready, failed or erased;
@@ -62,7 +62,7 @@ class Recordings:
 
     # --- what is there ---
 
-    def latest(self, count: int, *, state: str | None = None) -> Sequence[Shown]:
+    def latest(self, count: int, *, state: str | None = None) -> Sequence[RecordingInfo]:
         """The newest recordings."""
         query = sa.select(Media).order_by(Media.event_id.desc()).limit(count)
         if state is not None:
@@ -70,7 +70,7 @@ class Recordings:
         with self._store.read() as session:
             return [_shown(row) for row in session.scalars(query)]
 
-    def of_events(self, event_ids: Sequence[int]) -> dict[int, Shown]:
+    def of_events(self, event_ids: Sequence[int]) -> dict[int, RecordingInfo]:
         """The recordings of events, by the events' ids; those without one are not in the answer."""
         if not event_ids:
             return {}
@@ -78,11 +78,11 @@ class Recordings:
             rows = session.scalars(sa.select(Media).where(Media.event_id.in_(event_ids)))
             return {row.event_id: _shown(row) for row in rows}
 
-    def of_event(self, event_id: int) -> Shown | None:
+    def of_event(self, event_id: int) -> RecordingInfo | None:
         """The recording of an event, None if we keep none for it."""
         return self.of_events([event_id]).get(event_id)
 
-    def shown(self, media_id: str) -> Shown:
+    def shown(self, media_id: str) -> RecordingInfo:
         """One recording."""
         with self._store.read() as session:
             row = session.get(Media, media_id)
@@ -128,9 +128,9 @@ class Recordings:
         )
 
 
-def _shown(row: Media) -> Shown:
+def _shown(row: Media) -> RecordingInfo:
     seconds = None if row.milliseconds is None else row.milliseconds / 1000
-    return Shown(
+    return RecordingInfo(
         row.id, row.event_id, row.state, row.error, row.filename, row.size, seconds, row.channels,
         row.created_at,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.options import Options, parse_options
 from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
-from webhooks.outbox.hold import settle_webhook
+from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services.lookup import live_location, note, now
 from webhooks.settings import Settings
@@ -120,7 +120,7 @@ class Webhooks:
             webhook.version += 1
             config_changed(session.connection())
             note(session, webhook, "paused: its deliveries are held")
-        settle_webhook(self._store, webhook_id)
+        apply_webhook_state(self._store, webhook_id)
         with self._store.read() as session:
             held = sa.select(sa.func.count()).where(
                 Delivery.webhook_id == webhook_id, Delivery.state == "held"
@@ -137,7 +137,7 @@ class Webhooks:
             webhook.version += 1
             config_changed(session.connection())
             note(session, webhook, f"resumed: what was held is {'dropped' if drop_held else 'sent'}")
-        moved = settle_webhook(self._store, webhook_id)
+        moved = apply_webhook_state(self._store, webhook_id)
         self._waker.wake_now()
         return moved
 
@@ -148,7 +148,7 @@ class Webhooks:
             webhook.deleted_at = now()
             config_changed(session.connection())
             note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
-        return settle_webhook(self._store, webhook_id)
+        return apply_webhook_state(self._store, webhook_id)
 
     def rotate_secret(self, webhook_id: int) -> Webhook:
         """A new secret; for 24 hours the former one signs as well."""
@@ -169,7 +169,7 @@ class Webhooks:
         """Raise Invalid where the URL cannot be called, whatever its name leads to."""
         try:
             if not own_inbox(self._settings, url):
-                self._rules.judge_host(check_url(url))
+                self._rules.check_host(check_url(url))
                 check_sendable(url)
         except (Invalid, TargetRefused) as error:
             raise Invalid(str(error), "url") from None

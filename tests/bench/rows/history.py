@@ -85,7 +85,7 @@ def _claim_and_settle(store: Store) -> float:
     begin = time.perf_counter()
     with store.direct() as direct:
         now = now_ms()
-        claim = outbox.claim(direct, _ME, 1, now, outbox.Wish(_ROWS, _ROWS))
+        claim = outbox.claim(direct, _ME, 1, now, outbox.ClaimLimits(_ROWS, _ROWS))
         outbox.take(direct, _ME, [claim], now)
     rows = [row for chain in claim.chains for row in chain]
     outcomes = [_success(row.id) for row in rows]

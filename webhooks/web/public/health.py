@@ -6,7 +6,7 @@ from typing import Final
 import redis
 from flask import Blueprint, Response, jsonify
 
-from webhooks.dispatcher.liveness import Ownership
+from webhooks.dispatcher.liveness import Liveness
 from webhooks.errors import Busy
 from webhooks.outbox.wakeup import quick_redis
 from webhooks.services.container import services
@@ -37,7 +37,7 @@ def _database() -> str | None:
     """The database, and the workers, which it knows."""
     try:
         with services().store.read() as session:
-            if not Ownership(services().settings, services().store).running(session.connection()):
+            if not Liveness(services().settings, services().store).running(session.connection()):
                 return "No delivery worker runs."
     except Busy:
         return "The database cannot be reached."

@@ -13,7 +13,7 @@ from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
 from webhooks.db.models import Attempt, Delivery
 from webhooks.errors import Invalid, NotFound
 from webhooks.services.container import services
-from webhooks.services.delivery_log import Wanted
+from webhooks.services.delivery_log import DeliveryFilter
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import parse_local
 from webhooks.web.ui.page import notice, plain, row_number, wants_fragment
@@ -29,7 +29,7 @@ _UNMATCHED: Final = 1000  # events that one page looks at
 @admin
 def show() -> Any:
     """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
-    wanted, error = Wanted(), None
+    wanted, error = DeliveryFilter(), None
     try:
         wanted = wanted_from_address()
     except Invalid as fault:
@@ -154,7 +154,7 @@ def _number(name: str) -> int | None:
     return row_number(request.args.get(name, ""))
 
 
-def wanted_from_address() -> Wanted:
+def wanted_from_address() -> DeliveryFilter:
     """The log's filter as the page's address has it.
 
     Raises:
@@ -178,7 +178,7 @@ def wanted_from_address() -> Wanted:
         except (ValueError, OverflowError):
             raise Invalid(f"{request.args[name]!r} is no time such as 2026-11-24 08:00.", name) from None
 
-    wanted = Wanted(
+    wanted = DeliveryFilter(
         webhook=known_id("webhook"), location=known_id("location"), state=chosen("state", STATES),
         type=chosen("type", EVENT_TYPES), status=chosen("status", CALL_STATUSES),
         thread=request.args.get("call", "").strip() or None,

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, stream_with_context
 
 from webhooks.db.models import Attempt, Delivery
 from webhooks.services.container import services
-from webhooks.services.delivery_log import Wanted
+from webhooks.services.delivery_log import DeliveryFilter
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.deliveries import wanted_from_address
 from webhooks.web.ui.filters import fields, in_zone
@@ -36,7 +36,7 @@ def deliveries() -> Response:
     return Response(lines, headers=headers, content_type="text/csv; charset=utf-8")
 
 
-def _lines(wanted: Wanted) -> Iterator[str]:
+def _lines(wanted: DeliveryFilter) -> Iterator[str]:
     yield "\ufeff" + _line(_COLUMNS)  # the mark by which spreadsheets know UTF-8
     before, left = None, MOST
     while left > 0:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
 
 from webhooks.db.models import Media
-from webhooks.dispatcher.liveness import Ownership
+from webhooks.dispatcher.liveness import Liveness
 from webhooks.errors import Invalid
 from webhooks.services.container import services
 from webhooks.settings import Settings, variable
@@ -132,4 +132,4 @@ def _disk(settings: Settings) -> list[tuple[str, int]]:
 
 def _workers() -> int:
     with services().store.read() as reading:
-        return Ownership(services().settings, services().store).running(reading.connection())
+        return Liveness(services().settings, services().store).running(reading.connection())

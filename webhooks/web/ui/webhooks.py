@@ -16,7 +16,7 @@ from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
 from webhooks.services.container import services
-from webhooks.services.delivery_log import Wanted
+from webhooks.services.delivery_log import DeliveryFilter
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, paged, reveal, revealed, wants_fragment
 from webhooks.web.ui.webhook_form import Form, blank, filled, read
@@ -94,7 +94,7 @@ def one(webhook_id: int) -> Any:
         held=pulses.count(webhook_id, "held"),
         pending=pulses.count(webhook_id, "pending"),
         failed=pulses.count(webhook_id, "failed"),
-        page=services().delivery_log.page(Wanted(webhook=webhook_id), count=_LATEST),
+        page=services().delivery_log.page(DeliveryFilter(webhook=webhook_id), count=_LATEST),
         replays=services().replays.latest(5, webhook_id),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
