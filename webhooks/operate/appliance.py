@@ -98,10 +98,9 @@ def run_workers(settings: Settings) -> int:
         StartError: the data dir or the database cannot be used.
     """
     from webhooks.db import Store
-    from webhooks.operate.prepare import prepare, print_password, secret_key
+    from webhooks.operate.prepare import prepare, print_password
 
     logs.set_up("workers", settings.log)
-    secret_key(settings)
     print_password(prepare(settings, Store(settings)))
     supervisor = Supervisor(worker_children(settings, close=()))
     with supervisor.signals() as wakeup:

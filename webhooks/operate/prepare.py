@@ -36,6 +36,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
         StartError: the data dir or the database cannot be used.
     """
     make_ready(settings)
+    secret_key(settings)  # which seals what the database keeps of secrets
     try:
         with _alone(settings, store):
             _migrate(store)
