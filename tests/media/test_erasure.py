@@ -98,8 +98,11 @@ def test_a_number_is_erased_however_it_is_written(
     assert not one.rows("SELECT 1 FROM erasure")
     result = one.invoke("erase", "--number", "+1 920 383 3100", input="y\n")
     assert result.exit_code == 0 and "Erased: 20 events, 20 deliveries with 20 attempts" in result.stdout
-    left = [json.loads(row.body) for row in one.rows("SELECT body FROM event WHERE body LIKE '%38331%'")]
-    assert sorted(event["from"] or event["to"] for event in left) == sorted([one for one in kept if one] * 2)
+    left = [json.loads(row.body) for row in one.rows("SELECT body FROM event")]
+    numbers = [event["from"] or event["to"] for event in left]
+    assert sorted(number for number in numbers if "3833100" in number) == sorted(
+        [one for one in kept if one] * 2
+    )
     assert books(one)[0] == books(one)[1]
     assert "19203833100" not in one.log
     assert one.cli("erase", "--number", "mrs 9203833100", "--yes")["events"] == 4
