@@ -17,6 +17,7 @@ from webhooks.services.erasures import Erasures
 from webhooks.services.events import Events
 from webhooks.services.inboxes import Inboxes
 from webhooks.services.locations import Locations
+from webhooks.services.login_throttle import LoginThrottle
 from webhooks.services.password import AdminPassword
 from webhooks.services.recordings import Recordings
 from webhooks.services.replays import Replays
@@ -48,6 +49,7 @@ class Services:
     erasures: Erasures
     inboxes: Inboxes
     password: AdminPassword
+    login_throttle: LoginThrottle
     sessions: Sessions
     stats: Stats
     audit_log: AuditLog
@@ -75,6 +77,7 @@ def compose(settings: Settings, store: Store) -> Services:
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),
         password=AdminPassword(settings, store),
+        login_throttle=LoginThrottle(store),
         sessions=Sessions(store),
         stats=Stats(store),
         audit_log=AuditLog(store),

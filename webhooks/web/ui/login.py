@@ -57,10 +57,10 @@ def right_password(address: str, password: str) -> bool:
         TooMany: wrong ones came from there. NoPlace: too many are being judged.
     """
     with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
-        services().sessions.may_try(address)
-        failures = services().sessions.count_try(address)
+        services().login_throttle.may_try(address)
+        failures = services().login_throttle.count_try(address)
         if services().password.matches(password):
-            services().sessions.forgive(address)
+            services().login_throttle.forgive(address)
             return True
     log.warning("log-in: a wrong password from %s, %d in a row", address, failures)
     return False
