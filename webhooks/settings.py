@@ -1,5 +1,6 @@
 """Environment variables (and a ``.env`` beside app.py) → one frozen, typed, validated object."""
 
+import difflib
 import hashlib
 import ipaddress
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -230,6 +232,18 @@ _SECRET_VARIABLES = {
     "DATABASE_URL",
     "REDIS_URL",
 }
+
+
+def unknown_variables() -> list[str]:
+    """A sentence for each ``SPOKE_…`` name, of the environment or ``.env``, that is no setting: the nearest one."""
+    known = [variable(name) for name in Settings.model_fields]
+    given = {name.upper() for name in (*os.environ, *dotenv_values(ROOT / ".env"))}
+    sentences = []
+    for name in sorted(name for name in given if name.startswith("SPOKE_") and name not in known):
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {nearest[0]}?" if nearest else "docs/reference.md lists those that there are."
+        sentences.append(f"{name} is no setting and is ignored. {hint}")
+    return sentences
 
 
 def load_settings(**given: Any) -> Settings:

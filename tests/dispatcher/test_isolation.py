@@ -115,7 +115,9 @@ def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: P
         "The receiver refused the connection: nothing listens at that address and port."
     )
     assert first_attempt(appliance, unknown)["error"] == "Could not resolve host no-such-host.invalid."
-    assert first_attempt(appliance, plain)["error"].startswith("No secure connection could be made: ")
+    assert first_attempt(appliance, plain)["error"].startswith(
+        "The receiver does not speak TLS at this port: "
+    )
 
 
 @pytest.mark.parametrize(

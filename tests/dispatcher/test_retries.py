@@ -263,7 +263,7 @@ def test_replay_counts_first_then_sends_what_failed_in_the_span(
 def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
-    from webhooks.services.deliveries import Deliveries
+    from webhooks.services.replays import Replays
 
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [500]
@@ -272,11 +272,11 @@ def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
         ring(appliance, place[1])
     settled(appliance, webhook, "failed", 3, 15)
     receiver.answers["/hook"] = [200]
-    history: Deliveries = appliance.app.extensions["spoke"].deliveries
-    begun = history.begin_replay(webhook["id"], since, None, ["failed"])
+    replays: Replays = appliance.app.extensions["spoke"].replays
+    begun = replays.begin(webhook["id"], since, None, ["failed"])
     assert (begun.state, begun.total) == ("running", 3)
     settled(appliance, webhook, "delivered", 3)
-    eventually(lambda: history.replays(1)[0].state == "done")
+    eventually(lambda: replays.latest(1)[0].state == "done")
 
 
 def test_a_test_event_goes_to_its_webhook_alone(

@@ -35,7 +35,7 @@ def refer(appliance: Appliance, token: str, **fields: Any) -> requests.Response:
 
 def arrived(receiver: Receiver, path: str, count: int = 1) -> Received:
     """The newest of so many messages."""
-    return receiver.wait(path, count, seconds=20)[-1]
+    return receiver.wait(path, count, seconds=60)[-1]
 
 
 def fetch(appliance: Appliance, link: str, **more: Any) -> requests.Response:

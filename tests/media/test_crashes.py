@@ -44,7 +44,7 @@ def test_a_kill_behind_a_step_costs_nothing(
         answer = client.send(one, token, voice, id=event_id)
     assert (answer is None) == (step in UPLOAD)
     if step not in UPLOAD:
-        eventually(lambda: "media-short was killed by SIGKILL" in one.log)
+        eventually(lambda: "media-short was killed by SIGKILL" in one.log, 60)
     known = bool(one.rows("SELECT id FROM event"))
     assert known == (step not in UPLOAD or step == "committed")
     for row in one.rows("SELECT id, state FROM media"):  # not even now is it without its file
@@ -99,5 +99,5 @@ def test_what_kills_the_converter_is_given_up(
     (shown,) = one.cli("media", "list", "--state", "failed")
     one.cli("media", "sweep")
     assert client.files(one) == [f"waiting/{shown['id']}"]  # nothing came of it, so what was sent is kept
-    one.cli("media", "erase", "--thread", payload["thread_id"])
+    one.cli("erase", "--thread", payload["thread_id"], "--yes")
     eventually(lambda: client.files(one) == [])

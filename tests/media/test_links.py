@@ -154,7 +154,7 @@ def test_after_a_new_key_old_links_live_on(
 
 def _sign(key: str, media_id: str, expires: str) -> str:
     program = (
-        "import sys; from webhooks.keyring import Key; from webhooks.media.links import _signature; "
+        "import sys; from webhooks.keyring import Key; from webhooks.media.signed_links import _signature; "
         "print(_signature(Key(sys.argv[1]), sys.argv[2], sys.argv[3]))"
     )
     done = subprocess.run(

@@ -118,7 +118,7 @@ EVENT = json.dumps({"type": "voicemail"})
 @pytest.mark.parametrize(
     ("files", "status", "word"),
     [
-        ([("file", ("a.wav", b"x"))], 422, "is missing"),
+        ([("file", ("a.wav", b"x"))], 422, "has no part 'event'"),
         ([("event", (None, "{")), ("file", ("a.wav", b"x"))], 400, "not JSON"),
         ([("event", (None, EVENT)), ("event", (None, EVENT)), ("file", ("a.wav", b"x"))], 422, "twice"),
         ([("event", (None, EVENT)), ("file", ("a", b"x")), ("file", ("b", b"x"))], 422, "two files"),

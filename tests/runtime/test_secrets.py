@@ -42,7 +42,7 @@ def at_0004(settings: Settings, store: Store) -> None:
     """The schema before secrets were sealed, with a webhook, an event and a message in a test inbox."""
     secret_key(settings)
     config = Config()
-    config.set_main_option("script_location", str(ROOT / "webhooks" / "migrations"))
+    config.set_main_option("script_location", str(ROOT / "webhooks" / "db" / "migrations"))
     with store.engine.connect() as connection:
         if store.sqlite:
             connection.exec_driver_sql("COMMIT")

@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 from click import progressbar
+from flask.cli import AppGroup
 
 from webhooks.cli.common import command, show
 from webhooks.db.models import Erasure
@@ -16,7 +17,7 @@ from webhooks.services.erasures import Erasures, Match
 _PAUSE_SECONDS: Final = 0.1
 
 
-_HOLDER = click.Group()
+_HOLDER = AppGroup()  # runs its commands in the app context
 
 
 @command(_HOLDER, "erase", "flask --app app erase --number '+1 920 383 3100'")

@@ -3,11 +3,12 @@
 import sys
 
 import click
+from flask.cli import AppGroup
 
 from webhooks.cli.common import command, show
 from webhooks.services.container import services
 
-_HOLDER = click.Group()
+_HOLDER = AppGroup()  # runs its commands in the app context
 
 
 @command(_HOLDER, "password", "flask --app app password")

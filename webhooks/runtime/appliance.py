@@ -23,7 +23,7 @@ from webhooks.errors import SpokeError, StartError
 from webhooks.runtime import logs
 from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
 from webhooks.runtime.supervisor import Child, Supervisor
-from webhooks.settings import VERSION, Settings, load_settings
+from webhooks.settings import ROOT, VERSION, Settings, load_settings, unknown_variables
 
 _START_SECONDS: Final = 30.0
 
@@ -31,8 +31,8 @@ USAGE: Final = """\
 usage: python app.py            start the appliance: web server, workers, Redis, all of it
        python app.py web        start the web half alone, beside workers elsewhere
        python app.py worker     start the delivery workers alone, beside web servers elsewhere
-       flask --app app --help   administration: locations, webhooks, keys
-Settings are environment variables; README.md lists them."""
+       python app.py COMMAND …  administration, the same as flask --app app COMMAND … (--help lists the commands)
+Settings are environment variables; docs/reference.md lists them."""
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,12 @@ def main(arguments: list[str], web: str) -> int:
 
     ``web`` names the module whose import makes ``app``, the WSGI application.
     """
-    if arguments not in ([], ["web"], ["worker"]):
+    if arguments in (["-h"], ["--help"]):
         print(USAGE)
-        return 0 if arguments in (["-h"], ["--help"]) else 2
+        return 0
+    if arguments not in ([], ["web"], ["worker"]):
+        flask = [sys.executable, "-m", "flask", "--app", str(ROOT / f"{web}.py"), *arguments]
+        os.execv(sys.executable, flask)
     try:
         settings = load_settings()
         if arguments == ["web"]:
@@ -65,7 +68,7 @@ def run_appliance(settings: Settings, web: str) -> int:
         StartError: a port in use, a data dir taken or not writable, no Redis server, no database.
     """
     started = time.monotonic()
-    logs.set_up("appliance", settings.log)
+    _set_up_log("appliance", settings)
     supervisor = Supervisor()
     with _only_one(settings) as lock, _listening(settings) as listener, supervisor.signals() as wakeup:
         _say(f"Spoke Webhooks {VERSION}, data in {settings.data}")
@@ -99,7 +102,7 @@ def run_web(settings: Settings, web: str) -> int:
     Raises:
         StartError: a port in use, or the data dir or the database cannot be used.
     """
-    logs.set_up("appliance", settings.log)
+    _set_up_log("appliance", settings)
     with _listening(settings) as listener:
         try:
             app = importlib.import_module(web).app
@@ -124,7 +127,7 @@ def run_workers(settings: Settings) -> int:
     from webhooks.db.store import Store
     from webhooks.runtime.startup import prepare, print_password
 
-    logs.set_up("workers", settings.log)
+    _set_up_log("workers", settings)
     print_password(prepare(settings, Store(settings)))
     supervisor = Supervisor(worker_children(settings, close=()))
     with supervisor.signals() as wakeup:
@@ -154,6 +157,12 @@ def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> l
 
     run = functools.partial(serve, app, listener)
     return [Child(f"web-{number}", run, close) for number in range(1, PROCESSES + 1)]
+
+
+def _set_up_log(name: str, settings: Settings) -> None:
+    logs.set_up(name, settings.log)
+    for sentence in unknown_variables():
+        log.warning("%s", sentence)
 
 
 def _say(line: str) -> None:
