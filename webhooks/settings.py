@@ -235,15 +235,15 @@ _SECRET_VARIABLES = {
 
 
 def unknown_variables() -> list[str]:
-    """A sentence for each ``SPOKE_…`` name, of the environment or ``.env``, that is no setting: the nearest one."""
+    """A sentence for each ``SPOKE_…`` name in the environment or ``.env`` that is no setting."""
     known = [variable(name) for name in Settings.model_fields]
     given = {name.upper() for name in (*os.environ, *dotenv_values(ROOT / ".env"))}
-    sentences = []
-    for name in sorted(name for name in given if name.startswith("SPOKE_") and name not in known):
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"Did you mean {nearest[0]}?" if nearest else "docs/reference.md lists those that there are."
-        sentences.append(f"{name} is no setting and is ignored. {hint}")
-    return sentences
+    return [
+        f"{name} is no setting and is ignored. Did you mean "
+        f"{difflib.get_close_matches(name, known, n=1, cutoff=0)[0]}?"
+        for name in sorted(given)
+        if name.startswith("SPOKE_") and name not in known
+    ]
 
 
 def load_settings(**given: Any) -> Settings:

@@ -21,6 +21,9 @@ import requests
 from appliance import ROOT, Appliance, eventually, free_port
 from receiver import Receiver
 
+from webhooks.runtime.appliance import COMMANDS
+from webhooks.settings import unknown_variables
+
 OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (appliance|web|worker-\d+|housekeeping) \S.*")
 OTHER_SERVER = "import signal, sys, app, waitress; signal.signal(15, lambda *_: sys.exit()); waitress"
 REDIS_LINE = re.compile(r"\d+:(signal-handler|[A-Z] )")  # the server's own, as it writes them
@@ -555,3 +558,20 @@ def test_help_is_no_error_and_an_unknown_argument_is(
         and "python app.py web" in done.stdout + done.stderr
     )
     assert not (tmp_path / "data").exists()
+
+
+def test_every_command_can_be_given_to_the_program_itself(tmp_path: Path) -> None:
+    from app import app
+
+    assert set(app.cli.commands) == COMMANDS
+    done = start(plain(tmp_path), "location", "list", "--json")
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done
+
+
+def test_a_name_that_is_no_setting_is_told_with_the_nearest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPOKE_RETENTION_DAY", "3")
+    monkeypatch.setenv("SPOKE_XYZ", "1")
+    assert unknown_variables() == [
+        "SPOKE_RETENTION_DAY is no setting and is ignored. Did you mean SPOKE_RETENTION_DAYS?",
+        "SPOKE_XYZ is no setting and is ignored. Did you mean SPOKE_TZ?",
+    ]

@@ -31,8 +31,14 @@ USAGE: Final = """\
 usage: python app.py            start the appliance: web server, workers, Redis, all of it
        python app.py web        start the web half alone, beside workers elsewhere
        python app.py worker     start the delivery workers alone, beside web servers elsewhere
-       python app.py COMMAND …  administration, the same as flask --app app COMMAND … (--help lists the commands)
+       python app.py COMMAND …  administration, the same as flask --app app COMMAND …
+       flask --app app --help   lists the commands
 Settings are environment variables; docs/reference.md lists them."""
+
+# Known before anything is loaded: a word that is none must make no data dir. A test compares.
+COMMANDS: Final = frozenset(
+    ("location", "webhook", "event", "delivery", "replay", "media", "key", "erase", "password")
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +52,9 @@ def main(arguments: list[str], web: str) -> int:
         print(USAGE)
         return 0
     if arguments not in ([], ["web"], ["worker"]):
+        if arguments[0] not in COMMANDS:
+            print(USAGE, file=sys.stderr)
+            return 2
         flask = [sys.executable, "-m", "flask", "--app", str(ROOT / f"{web}.py"), *arguments]
         os.execv(sys.executable, flask)
     try:
