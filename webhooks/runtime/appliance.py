@@ -22,7 +22,7 @@ from webhooks.data_dir import make_ready
 from webhooks.errors import SpokeError, StartError
 from webhooks.runtime import logs
 from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
-from webhooks.runtime.supervisor import Child, Supervisor
+from webhooks.runtime.supervisor import Child, Heartbeat, Supervisor
 from webhooks.settings import ROOT, VERSION, Settings, load_settings, unknown_variables
 
 _START_SECONDS: Final = 30.0
@@ -164,8 +164,11 @@ def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> l
     """The web processes. The socket is the supervisor's: while one starts anew, callers wait in its queue."""
     from webhooks.runtime.webserver import PROCESSES, serve
 
-    run = functools.partial(serve, app, listener)
-    return [Child(f"web-{number}", run, close) for number in range(1, PROCESSES + 1)]
+    def child(name: str) -> Child:
+        heartbeat = Heartbeat()
+        return Child(name, functools.partial(serve, app, listener, heartbeat.beat), close, heartbeat)
+
+    return [child(f"web-{number}") for number in range(1, PROCESSES + 1)]
 
 
 def _set_up_log(name: str, settings: Settings) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import gc
 import logging
+import mmap
 import os
 import select
 import signal
@@ -23,6 +24,7 @@ from setproctitle import setproctitle
 _TICK_SECONDS: Final = 0.05
 _BACK_OFF: Final = (0.1, 5.0)
 _STEADY_SECONDS: Final = 30.0  # a child that ran so long starts again without delay
+HUNG_SECONDS: Final = 30.0  # without a heartbeat of a child that has one
 _STOP_SECONDS: Final = 17.0  # ten for attempts in flight, and some to settle them
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -34,17 +36,47 @@ def die_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+class Heartbeat:
+    """A counter in shared memory: the child counts up, its supervisor sees when that stops."""
+
+    def __init__(self) -> None:
+        self._counter = memoryview(mmap.mmap(-1, 8)).cast("Q")
+        self._seen = 0
+        self._silent_s = 0.0
+        self._checked_at = time.monotonic()
+
+    def beat(self) -> None:
+        self._counter[0] = (self._counter[0] + 1) % (1 << 63)
+
+    def reset(self) -> None:
+        self._silent_s = 0.0
+
+    def silent_s(self) -> float:
+        """Return for how long nothing was counted, as far as the supervisor itself was awake to see it.
+
+        A machine or container that was frozen for an hour has no hung children when it wakes.
+        """
+        now = time.monotonic()
+        self._silent_s += min(now - self._checked_at, 2.0)
+        self._checked_at = now
+        if self._counter[0] != self._seen:
+            self._seen = self._counter[0]
+            self._silent_s = 0.0
+        return self._silent_s
+
+
 @dataclass
 class Child:
     """``run`` is the process: it gives an exit status, or does not come back at all (exec).
 
     ``close``: descriptors that are the supervisor's own. A lock or a listening socket of its has to be free
-    as soon as it is gone.
+    as soon as it is gone. A child with a ``heartbeat`` that has none for HUNG_SECONDS is killed.
     """
 
     name: str
     run: Callable[[], int]
     close: tuple[int, ...] = ()
+    heartbeat: Heartbeat | None = None
     pid: int | None = None
     started_at: float = 0.0
     pause: float = _BACK_OFF[0]
@@ -59,6 +91,15 @@ class Child:
             self._become(parent)
         self.pid = pid
         self.started_at = time.monotonic()
+        if self.heartbeat:
+            self.heartbeat.reset()
+
+    def end_if_hung(self, limit_s: float) -> None:
+        """Kill it if it runs and its heart does not beat; its end is then noted like any other."""
+        if self.heartbeat and self.heartbeat.silent_s() > limit_s and self.pid is not None:
+            log.error("%s has given no sign of life for %.0f s and is killed", self.name, limit_s)
+            self.signal(signal.SIGKILL)
+            self.heartbeat.reset()
 
     def _become(self, parent: int) -> NoReturn:
         """Be the child. Never comes back: what the parent has on its stack is not ours to unwind."""
@@ -116,6 +157,7 @@ class Supervisor:
     children: list[Child] = field(default_factory=list)
     last: Child | None = None
     stop_wanted: bool = False
+    hung_s: float = HUNG_SECONDS
 
     @property
     def _all(self) -> list[Child]:
@@ -151,6 +193,8 @@ class Supervisor:
                 os.read(wakeup, 512)
             for child, status in self.reap():
                 child.ended(status)
+            for child in self._all:
+                child.end_if_hung(self.hung_s)
 
     def _restless(self) -> bool:
         return any(child.pid is None or time.monotonic() - child.started_at < 5 for child in self._all)

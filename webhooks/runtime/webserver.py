@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Final
 
 from waitress import wasyncore
@@ -40,8 +41,8 @@ _HEAD_BYTES: Final = 1 << 16
 _ANSWER_BYTES: Final = 1 << 20  # of an answer that wait for who takes it, before its thread waits too
 
 
-def serve(app: Any, listener: socket.socket) -> int:
-    """Be a web process until SIGTERM; the answer is the exit status."""
+def serve(app: Any, listener: socket.socket, beat: Callable[[], None]) -> int:
+    """Be a web process until SIGTERM; call ``beat`` in each turn of the loop. Returns the exit status."""
     logs.set_up("web", load_settings().log)
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress").addFilter(_without_address)
@@ -50,7 +51,7 @@ def serve(app: Any, listener: socket.socket) -> int:
     server = WebServer(app, listener, _most_connections())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, server.stop)
-    server.run()
+    server.run(beat)
     return 0
 
 
@@ -125,10 +126,11 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             bind_socket=False,
         )  # fmt: skip
 
-    def run(self) -> None:
+    def run(self, beat: Callable[[], None]) -> None:
         self.accept_connections()
         next_look = until = 0.0
         while not self.stopping or (self.active_channels and time.monotonic() < until):
+            beat()
             self._turn(0.05 if self.stopping else 1.0)
             now = time.monotonic()
             if self.stopping and not until:
