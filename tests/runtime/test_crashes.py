@@ -234,7 +234,7 @@ def test_redis_url_is_used_instead_of_a_server_of_our_own(
 ) -> None:
     assert guest.named("valkey-server") == [] and ready(guest)
     with redis.Redis.from_url(server[0]) as client:
-        assert len(client.smembers("rq:workers")) == 4  # two deliver, two convert recordings
+        eventually(lambda: len(client.smembers("rq:workers")) == 4)  # two deliver, two convert recordings
     ring(guest, hook)
     receiver.wait("/hook")
 

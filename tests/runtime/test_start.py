@@ -184,7 +184,7 @@ def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
         ("spoke: housekeeping", 1), ("valkey-server", 1),
         ("spoke: web-1", 1), ("spoke: web-2", 1),
     ):  # fmt: skip
-        assert len(fresh.named(name)) == count, name
+        eventually(lambda name=name, count=count: len(fresh.named(name)) == count)
     assert len(fresh.family()) == 1 + 8
 
 
@@ -325,7 +325,7 @@ def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
 
 
 def answers(session: requests.Session, port: int) -> bool:
-    with contextlib.suppress(requests.ConnectionError):
+    with contextlib.suppress(requests.ConnectionError, requests.Timeout):
         return session.get(f"http://127.0.0.1:{port}/healthz", timeout=5).status_code == 200
     return False
 
