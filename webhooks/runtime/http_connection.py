@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -59,6 +60,8 @@ class Answer(WSGITask):  # type: ignore[misc]
         environ: dict[str, Any] = super().get_environment()
         environ["wsgi.file_wrapper"] = SentFile
         environ["spoke.body_to_come"] = self.request.early
+        environ["spoke.hold_answer"] = self.channel.hold
+        environ["spoke.waiting"] = self.channel.waiting
         return environ
 
     def build_response_header(self) -> bytes:
@@ -97,6 +100,8 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self.served = self.lingering = self.heard_all = False
         self._left_in_turn = _TURN_BYTES
         self._ahead = b""  # what came behind a request that is not answered yet
+        self._held_until = 0.0
+        self._place: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         super().__init__(*arguments, **more)
 
     # --- in ---
@@ -199,9 +204,30 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def service(self) -> None:
         """In a thread: answer a request."""
         serving.connection = self
-        super().service()
+        self._place = self.server.place_of(self.requests[0])
+        with self._place:
+            super().service()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """In a thread: let others work while this request only waits."""
+        self._place.__exit__(None, None, None)
+        try:
+            yield
+        finally:
+            self._place.__enter__()
+
+    def hold(self, seconds: float) -> None:
+        """In a thread: keep the answer back for so long, or a second more. No thread waits meanwhile."""
+        self._held_until = time.monotonic() + seconds
+
+    @property
+    def held(self) -> bool:
+        return time.monotonic() < self._held_until
 
     def writable(self) -> bool:
+        if self.held:
+            return False
         if self.requests and not self.will_close:
             return bool(self.total_outbufs_len >= self.adj.send_bytes)
         return bool(super().writable())

@@ -5,6 +5,7 @@ here: a loop whose turn costs the same with 10 connections and with 4,000 (epoll
 which the oldest idle one makes way.
 """
 
+import contextlib
 import heapq
 import logging
 import resource
@@ -12,6 +13,7 @@ import select
 import signal
 import socket
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,14 +26,16 @@ from waitress.task import ThreadedTaskDispatcher
 
 from webhooks.runtime import logs
 from webhooks.runtime.http_connection import Connection, serving
+from webhooks.runtime.http_request import Request
 from webhooks.settings import load_settings
 
 PROCESSES: Final = 2
 # Three uploads, two other long bodies and two large batches may hold seven: the others are the hook's.
 _THREADS: Final = 12
-# Pages, and what anybody may ask for: a crowd there does not stand in the hook's queue, nor use the
-# interpreter up. A log-in and three slow test inboxes may hold four.
+# Pages, and what anybody may ask for: a crowd there does not stand in the hook's queue. A log-in and three
+# slow test inboxes may hold four of the threads; two at a time work, or a crowd would use a core up.
 _PAGE_THREADS: Final = 5
+_PAGES_AT_WORK: Final = 2
 _SWITCH_SECONDS: Final = 0.0005  # of Python's threads: the loop waits for its turn after each look
 _ACCEPTS: Final = 8  # new connections in one turn of the loop
 _CONNECTIONS: Final = 4096
@@ -64,6 +68,10 @@ def _most_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         return max(16, (soft - _OTHER_FILES) // 2)
     return _CONNECTIONS
+
+
+def _is_api(request: Request) -> bool:
+    return bool(request.path.startswith("/api/"))
 
 
 def _without_address(record: logging.LogRecord) -> bool:
@@ -118,6 +126,7 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         self._most = most
         self._pages = ThreadedTaskDispatcher()
         self._pages.set_thread_count(_PAGE_THREADS)
+        self._pages_at_work = threading.BoundedSemaphore(_PAGES_AT_WORK)
         self._touched: deque[Connection] = deque()
         self._roused = self.stopping = False
         sockinfo = (listener.family, listener.type, listener.proto, listener.getsockname())
@@ -147,8 +156,11 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def add_task(self, connection: Connection) -> None:
         """Give the connection's next request to a thread."""
-        machine = connection.requests[0].path.startswith("/api/")
-        (self.task_dispatcher if machine else self._pages).add_task(connection)
+        (self.task_dispatcher if _is_api(connection.requests[0]) else self._pages).add_task(connection)
+
+    def place_of(self, request: Request) -> contextlib.AbstractContextManager[Any]:
+        """Return what a thread has to hold while it works at the request."""
+        return contextlib.nullcontext() if _is_api(request) else self._pages_at_work
 
     def pull_trigger(self) -> None:
         """From a thread: its connection wants something else of the loop now."""
@@ -223,7 +235,7 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def _make_way(self) -> bool:
         """Close those that have been idle longest, some at a time: to find them is work."""
-        idle = [one for one in self.active_channels.values() if one.idle]
+        idle = [one for one in self.active_channels.values() if one.idle or one.held]
         for connection in heapq.nsmallest(self._most // 32 + 1, idle, lambda one: one.moved):
             connection.drop()
         return bool(idle)

@@ -6,10 +6,26 @@ beyond is asked to come again. A caller that stops in the middle loses its place
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
+from flask import request
+
 from webhooks.errors import NoPlace
+
+
+def waiting() -> contextlib.AbstractContextManager[None]:
+    """Let the web server work at other pages while this request waits; other servers have no such limit."""
+    wait: Callable[[], contextlib.AbstractContextManager[None]]
+    wait = request.environ.get("spoke.waiting", contextlib.nullcontext)
+    return wait()
+
+
+def hold_answer(seconds: float) -> None:
+    """Have the web server keep the answer back, without a thread; other servers send it at once."""
+    hold: Callable[[float], None] | None = request.environ.get("spoke.hold_answer")
+    if hold:
+        hold(seconds)
 
 
 class Slots:

@@ -14,6 +14,7 @@ from webhooks.services.container import services
 from webhooks.services.inboxes import STATUSES
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
+from webhooks.web.shared.slots import waiting
 from webhooks.web.ui.page import notice, plain, reveal, row_number, wants_fragment
 
 blueprint = Blueprint("inboxes", __name__)
@@ -31,7 +32,8 @@ def take(inbox_id: str) -> Response:
         inbox = services().inboxes.receive(
             inbox_id, list(request.headers.items()), body, request.remote_addr or ""
         )
-        time.sleep(inbox.delay_ms / 1000)
+        with waiting():
+            time.sleep(inbox.delay_ms / 1000)
     headers = {"Retry-After": "10"} if inbox.status in (429, 503) else {}
     return Response("" if inbox.status == 204 else f"{STATUSES[inbox.status]}\n", inbox.status, headers)
 

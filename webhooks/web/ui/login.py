@@ -1,14 +1,18 @@
 """Log-in of the one admin."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
 
-from webhooks.errors import TooMany
+from webhooks.errors import NoPlace, TooMany
 from webhooks.services.container import services
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
+
+_REFUSED_SECONDS: Final = (
+    1.0  # a crowd that tries passwords waits for its refusals: else it uses a processor up
+)
 
 blueprint = Blueprint("login", __name__)
 
@@ -29,7 +33,11 @@ def submit() -> Any:
     address = request.remote_addr or ""
     try:
         right = right_password(address, request.form.get("password", ""))
+    except NoPlace:
+        slots.hold_answer(_REFUSED_SECONDS)
+        raise
     except TooMany as error:
+        slots.hold_answer(_REFUSED_SECONDS)
         page = make_response(render_template("login.html", error=str(error)), 429)
         page.headers["Retry-After"] = str(error.retry_after)
         return page
@@ -59,7 +67,9 @@ def right_password(address: str, password: str) -> bool:
     with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
         services().login_throttle.may_try(address)
         failures = services().login_throttle.count_try(address)
-        if services().password.matches(password):
+        with slots.waiting():
+            right = services().password.matches(password)
+        if right:
             services().login_throttle.forgive(address)
             return True
     log.warning("log-in: a wrong password from %s, %d in a row", address, failures)
