@@ -1,10 +1,12 @@
-"""Thousands of requests with faults against an appliance of its own, on SQLite. By hand.
+"""Thousands of requests with faults against an appliance of its own. By hand.
 
-.venv/bin/python tests/soak/mutated_requests.py                 2,000
+.venv/bin/python tests/soak/mutated_requests.py                 2,000, on SQLite
+.venv/bin/python tests/soak/mutated_requests.py --postgresql    on a PostgreSQL server of its own
 .venv/bin/python tests/soak/mutated_requests.py 500 --seed 17   500, as the seed says
 """
 
 import argparse
+import contextlib
 import random
 import sys
 import tempfile
@@ -14,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from appliance import Appliance
+from appliance import Appliance, PostgreSQL
 from mutated import attack
 from receiver import Receiver
 
@@ -26,10 +28,16 @@ def main() -> None:
     )
     parser.add_argument("count", nargs="?", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
+    parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="spoke-") as folder:
-        appliance, receiver = Appliance(Path(folder)), Receiver()
+    with tempfile.TemporaryDirectory(prefix="spoke-") as folder, contextlib.ExitStack() as stack:
+        environment: dict[str, str] = {}
+        if given.postgresql:
+            server = PostgreSQL()
+            stack.callback(server.close)
+            environment["DATABASE_URL"] = server.new()
+        appliance, receiver = Appliance(Path(folder), **environment), Receiver()
         try:
             began = time.monotonic()
             token = appliance.location("Office")
