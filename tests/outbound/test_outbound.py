@@ -141,13 +141,13 @@ def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_
     """DNS rebinding: whatever a first look says, the address connected to is the one that was judged."""
     from webhooks.outbound.address_rules import Address
     from webhooks.outbound.deadline import Deadline
-    from webhooks.outbound.pinned_adapter import Connector, under
+    from webhooks.outbound.pinned_adapter import Connector, deadline_scope
     from webhooks.outbound.resolver import Resolver
 
     class Changing(Resolver):
         looks = 0
 
-        def addresses(self, host: str, wait: float) -> list[Address]:
+        def addresses(self, host: str, wait_s: float) -> list[Address]:
             self.looks += 1
             return [ipaddress.ip_address("10.255.255.1" if self.looks == 1 else "127.0.0.1")]
 
@@ -162,7 +162,7 @@ def test_a_name_that_changes_its_address_between_two_looks_is_judged_by_the_one_
 
     socket.create_connection = watch  # type: ignore[assignment]
     try:
-        with under(Deadline(1)):
+        with deadline_scope(Deadline(1)):
             with pytest.raises(ConnectionRefusedError):
                 gate.connect("rebinding.example", 80, tls=False)
             with pytest.raises(TargetRefused):
