@@ -32,5 +32,6 @@ class TokenBucket:
         return (1 - self._tokens) / self.rate_per_s * 1000
 
     def spend(self, rows: int) -> None:
-        """Take a token for each row."""
-        self._tokens -= rows
+        """Take a token for each row. What is sent without a rate is not charged to one that is set later."""
+        if self.rate_per_s is not None:
+            self._tokens -= rows

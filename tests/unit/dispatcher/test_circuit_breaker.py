@@ -1,4 +1,4 @@
-"""What an outcome does to its webhook's record: pure."""
+"""What an outcome does to its webhook's record and to its delivery."""
 
 import dataclasses
 
