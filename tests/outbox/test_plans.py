@@ -1,4 +1,4 @@
-"""What runs for every event and every delivery finds its rows by the right index (invariant I7).
+"""What runs for every event and every delivery finds its rows by the right index.
 
 SQLite chooses without statistics, and a wrong choice is no fault that anything else would show: a claim took
 14 ms with a thousand deliveries in the tables and 14 seconds with a million.

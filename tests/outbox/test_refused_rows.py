@@ -143,8 +143,8 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
         ("delivered", 1),
     ]
     log = appliance.rows("SELECT error, response_body FROM attempt WHERE delivery_id = :d", d=held[1])[0]
-    assert log.error.startswith("The attempt failed; why could not be kept (")
-    assert log.response_body.startswith("[what the receiver said could not be kept: ")
+    assert log.error.startswith("The attempt failed; its reason could not be stored (")
+    assert log.response_body.startswith("[the response could not be stored: ")
     with store.write() as session:  # out of the engine's sight again
         session.execute(sa.text("UPDATE delivery SET state = 'held' WHERE id = :d"), {"d": held[1]})
 

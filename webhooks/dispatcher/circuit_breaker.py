@@ -30,6 +30,7 @@ class CircuitBreaker:
 
     @property
     def held_until_ms(self) -> int:
+        """When the next attempt may begin."""
         return max(self.not_before_ms, self.probe_ms)
 
     @property

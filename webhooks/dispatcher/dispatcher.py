@@ -69,6 +69,7 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
+        """Register this worker and start its threads; after any fork."""
         self._liveness.register()
         self._pool.start()
         self._waker.start()
@@ -80,6 +81,7 @@ class Dispatcher:
 
     @property
     def running(self) -> bool:
+        """Whether its thread runs."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
@@ -152,10 +154,13 @@ class Dispatcher:
 
     def _candidates(self) -> list[Lane]:
         """Lanes to claim from now, as far as the pool has capacity; each round begins with another lane."""
-        if self._stopping:
-            return []
         woken = self._inbox.take_wakeup()
         now_s = time.monotonic()
+        if self._stopping:
+            self._schedule.look_begins(
+                now_s
+            )  # a request that nobody answers would forbid to wait
+            return []
         if woken or self._schedule.look_is_due(now_s):
             self._look(now_s)
         lanes = self._leases.candidates()

@@ -20,6 +20,7 @@ class Inbox:
         self.unsettled: list[Report] = []
 
     def report(self, report: Report) -> None:
+        """Tell what came of a task."""
         self._reports.append(report)
         self._event.set()
 

@@ -56,6 +56,7 @@ class Lane:
 
     @property
     def idle(self) -> bool:
+        """Whether nothing is in flight."""
         return not self.in_flight
 
     @property

@@ -42,10 +42,12 @@ class LookSchedule:
         self._requested = True
 
     def look_is_due(self, at_s: float) -> bool:
+        """Whether something asks for a look: a request, a due time, or recent work."""
         awake = at_s < self._worked_s + AWAKE_S and at_s >= self._next_look_s()
         return self._requested or awake or at_s >= self._next_due_s
 
     def look_begins(self, at_s: float) -> None:
+        """Note that a look begins. What is requested from here on asks for another one."""
         self._requested = False
         self._looked_s = at_s
 

@@ -115,8 +115,11 @@ class Settler:
     def _write(
         direct: RawConnection, outcome: Outcome, now_ms: int, write: Callable[[Outcome], object]
     ) -> None:
-        """Write an outcome down. What the database refuses is written without what the receiver said, then
-        without a row among the attempts; what it refuses even so is set aside."""
+        """Write an outcome down, as much of it as the database takes.
+
+        First all of it, then without the texts, then without a row among the attempts. What is refused even
+        so is set aside.
+        """
         error = direct.tried(lambda: write(outcome))
         if error is None:
             return
@@ -124,10 +127,10 @@ class Settler:
         log.error("delivery %d: the database refused an attempt's row: %s", outcome.delivery_id, why)
         bare = replace(
             outcome,
-            error=outcome.error and f"The attempt failed; why could not be kept ({why}).",
+            error=outcome.error and f"The attempt failed; its reason could not be stored ({why}).",
             request_headers=None,
             response_headers=None,
-            response_body=f"[what the receiver said could not be kept: {why}]",
+            response_body=f"[the response could not be stored: {why}]",
         )
         if direct.tried(lambda: write(bare)) is None:
             return
@@ -135,7 +138,7 @@ class Settler:
 
         def write_unlogged() -> None:
             write(unlogged)
-            reason = f"Attempt {outcome.number} could not be kept: {why}."
+            reason = f"Attempt {outcome.number} could not be stored: {why}."
             settle.set_reason(direct, outcome.delivery_id, reason)
 
         error = direct.tried(write_unlogged)

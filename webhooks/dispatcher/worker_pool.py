@@ -69,6 +69,7 @@ class WorkerPool:
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
+        """Start the fast threads and the watchdog. The pool starts its threads as tasks come."""
         for _ in range(FAST_THREADS):
             self._start_fast_thread()
         self._watchdog.start()

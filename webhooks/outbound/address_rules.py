@@ -100,12 +100,14 @@ class AddressRules:
             for network in REFUSED:
                 if part in network:
                     raise TargetRefused(
-                        f"The address {address} is refused: {network} is not a receiver's. "
-                        "SPOKE_ALLOW_NETS can allow it."
+                        f"The address {address} is refused: no receiver has an address in {network}. "
+                        "To allow it, add it to SPOKE_ALLOW_NETS."
                     )
             for network in self._deny:
                 if part in network:
-                    raise TargetRefused(f"The address {address} is refused by SPOKE_DENY_NETS ({network}).")
+                    raise TargetRefused(
+                        f"The address {address} is refused: SPOKE_DENY_NETS has {network} in it."
+                    )
 
     def check_host(self, host: str) -> None:
         """Check a host that spells an address. A name passes: its addresses are checked when it is called."""

@@ -1,4 +1,4 @@
-"""One attempt: sign, send, read the answer, say in one sentence what went wrong."""
+"""One attempt: sign, send, read the response, say in a sentence what went wrong."""
 
 import functools
 import ipaddress
@@ -126,7 +126,7 @@ class Sender:
         stopped = deadline.aborted_by == "stop" and not outcome.http_status
         outcome.interrupted = stopped and outcome.error is not None
         if outcome.interrupted:
-            outcome.error = "Interrupted: the appliance was stopped while the attempt was under way."
+            outcome.error = "Interrupted: the appliance was stopped meanwhile. The attempt is made again."
         outcome.duration_s = time.monotonic() - deadline.started_s
         return outcome
 
@@ -239,7 +239,11 @@ def _kept_headers(headers: Any) -> str:
 
 
 def _prepared(url: str) -> str | None:
-    """As it goes over the wire; raises what requests and urllib3 raise for one that cannot."""
+    """A URL as it goes over the wire.
+
+    Raises:
+        RequestException, UnicodeError: it cannot.
+    """
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
     return request.url
@@ -262,11 +266,11 @@ def _read_body(raw: Any) -> bytes:
     """At most 16 KiB. What is longer is left unread, and its connection closed."""
     kept = b""
     while len(kept) < KEPT_ON_FAILURE_BYTES:
-        chunk = raw.read(KEPT_ON_FAILURE_BYTES - len(kept), decode_content=False)
-        if not chunk:
+        piece = raw.read(KEPT_ON_FAILURE_BYTES - len(kept), decode_content=False)
+        if not piece:
             raw.release_conn()
             return kept
-        kept += chunk
+        kept += piece
     raw.close()
     return kept
 

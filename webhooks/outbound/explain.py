@@ -97,6 +97,7 @@ def explain(error: BaseException, deadline: Deadline, timeout_s: float) -> str:
 
 
 def too_late(timeout_s: float) -> str:
+    """A sentence about an attempt that ran out of time."""
     return f"The receiver gave no whole answer within {timeout_s:g} seconds."
 
 

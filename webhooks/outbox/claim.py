@@ -81,6 +81,7 @@ class ClaimLimits:
     max_age_ms: int | None = None
 
     def oldest_ms(self, now_ms: int) -> int | None:
+        """Deliveries accepted before this time are too old to send; None: none is."""
         return None if self.max_age_ms is None else now_ms - self.max_age_ms
 
 

@@ -56,6 +56,7 @@ class _Interval:
         self._passed_s = float("-inf")
 
     def passes(self) -> bool:
+        """Whether enough time has gone by since it last passed."""
         now_s = time.monotonic()
         if now_s - self._passed_s < self._seconds:
             return False
