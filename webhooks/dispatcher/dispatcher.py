@@ -157,9 +157,7 @@ class Dispatcher:
         woken = self._inbox.take_wakeup()
         now_s = time.monotonic()
         if self._stopping:
-            self._schedule.look_begins(
-                now_s
-            )  # a request that nobody answers would forbid to wait
+            self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait
             return []
         if woken or self._schedule.look_is_due(now_s):
             self._look(now_s)

@@ -96,7 +96,7 @@ class Settler:
         self, direct: RawConnection, lane: Lane, row: ClaimedRow, outcome: Outcome, now_ms: int
     ) -> int:
         """Settle a failed attempt. Returns when (ms) the later rows of its call may be looked at."""
-        delay_ms: int | None = 0
+        delay_ms: int | None = 0  # an interrupted attempt is due again at once
         if not outcome.interrupted:
             delay_ms = retry_delay_ms(self._schedule_s, row.tries + 1)
             self._log(lane, row, outcome, delay_ms)
