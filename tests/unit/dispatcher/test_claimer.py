@@ -101,6 +101,15 @@ def test_a_lane_that_turns_out_to_have_more_gets_a_query_of_its_own(monkeypatch:
     assert tasks[1].lane.backlogged and not tasks[0].lane.backlogged
 
 
+def test_each_lane_gets_a_row_where_many_have_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slot that was reserved for a lane is given back before its own query."""
+    tasks, _, _, _ = round_(monkeypatch, [(LaneKind.FAST, False, 2)] * FAST_SINGLES)
+    assert summary(tasks) == [
+        *((number, TaskKind.BULK, 2) for number in range(FAST_BULKS)),
+        *((number, TaskKind.SINGLE, 1) for number in range(FAST_BULKS, FAST_SINGLES)),
+    ]
+
+
 def test_two_backlogs_do_not_take_the_singles_slots(monkeypatch: pytest.MonkeyPatch) -> None:
     lanes = [(LaneKind.FAST, True, 30_000)] * (FAST_BULKS + 2) + [(LaneKind.FAST, False, 1)] * 5
     tasks, _, claimer, _ = round_(monkeypatch, lanes)

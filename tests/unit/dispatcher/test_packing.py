@@ -34,6 +34,11 @@ def test_a_fast_thread_takes_all_batches_one_behind_the_other() -> None:
     assert (task.kind, ids(task.rows), task.lease_end_s) == (TaskKind.BULK, [1, 2, 3, 4, 5, 6], 5.0)
 
 
+def test_two_rows_for_a_fast_thread_are_no_single() -> None:
+    [task] = pack(a_lane(LaneKind.FAST), batches_of(1, 1), 5.0)
+    assert (task.kind, ids(task.rows)) == (TaskKind.BULK, [1, 2])
+
+
 def test_one_row_for_a_fast_thread_is_a_single() -> None:
     [task] = pack(a_lane(LaneKind.FAST), batches_of(1), 5.0)
     assert (task.kind, ids(task.rows)) == (TaskKind.SINGLE, [1])
