@@ -13,7 +13,7 @@ import urllib3.exceptions
 from webhooks.cleaning import clean, clean_lines, fit
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain, status_line_sentence, tls_sentence
-from webhooks.outbound.retry_after import retry_after
+from webhooks.outbound.retry_after import retry_after_s
 from webhooks.runtime import logs
 
 
@@ -75,8 +75,8 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 def test_retry_after_is_at_most_a_day_and_nonsense_is_ignored(
     values: list[str], seconds: float | None
 ) -> None:
-    assert retry_after(429, values, NOW) == retry_after(503, values, NOW) == seconds
-    assert retry_after(500, values, NOW) is retry_after(200, values, NOW) is None
+    assert retry_after_s(429, values, NOW) == retry_after_s(503, values, NOW) == seconds
+    assert retry_after_s(500, values, NOW) is retry_after_s(200, values, NOW) is None
 
 
 def verification(code: int, message: str = "x") -> ssl.SSLCertVerificationError:

@@ -1,4 +1,4 @@
-"""What runs for every event and every delivery finds its rows by the right index (invariant I7).
+"""What runs for every event and every delivery finds its rows by the right index.
 
 SQLite chooses without statistics, and a wrong choice is no fault that anything else would show: a claim took
 14 ms with a thousand deliveries in the tables and 14 seconds with a million.
@@ -31,18 +31,18 @@ def names(sql: str) -> list[str]:
 @pytest.mark.parametrize(
     ("sql", "found"),
     [
-        (leases._DUE_LANES, "ix_delivery_due (webhook_id=?)"),
-        (leases._DISOWN, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (claim._CANDIDATES, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (claim._CANDIDATES, BY_CALL),
-        (claim._FIRST, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (claim._FIRST, BY_CALL),
-        (claim._OF_CALL, BY_CALL),
-        (settle._PULL, BY_CALL),
-        (claim._BODIES.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
-        (settle._COME, "ix_delivery_event_id (event_id=?)"),
+        (leases.DUE_LANES, "ix_delivery_due (webhook_id=?)"),
+        (leases.RELEASE_IF_EMPTY, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (claim.DUE_ROWS, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (claim.DUE_ROWS, BY_CALL),
+        (claim.FIRST_DUE_ROWS, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (claim.FIRST_DUE_ROWS, BY_CALL),
+        (claim.OPEN_ROWS_OF_CALL, BY_CALL),
+        (settle.DEFERRED_ROWS, BY_CALL),
+        (claim.PAYLOADS.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
+        (settle.ROWS_OF_EVENT, "ix_delivery_event_id (event_id=?)"),
         (rows._WAITING, "ix_media_state_created_at (state=?)"),
-        (hold._UNSETTLED.text, BY_STATE),
+        (hold.OUT_OF_STEP.text, BY_STATE),
         (purge._DROP_HELD.text, BY_STATE),
         (purge._OLD.text, "ix_event_accepted_at (accepted_at<?)"),
     ],

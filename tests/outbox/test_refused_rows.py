@@ -112,8 +112,8 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
     """An outcome with NUL and a lone surrogate in it, past all cleaning; its neighbours are as they were."""
     from webhooks.dispatcher.lane import Lane
     from webhooks.dispatcher.settler import Settler
-    from webhooks.dispatcher.worker_pool import Report, Task
-    from webhooks.outbox.claim import Row
+    from webhooks.dispatcher.task import Report, Task, TaskKind
+    from webhooks.outbox.rows import ClaimedRow
 
     store = appliance.app.extensions["spoke"].store
     name = f"Values {uuid.uuid4().hex[:6]}"
@@ -125,11 +125,11 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
     lane = Lane(webhook)
     done = []
     for number, (id_, text) in enumerate(zip(held, ["fine", "a\0b\ud800", "fine"], strict=True)):
-        outcome = Outcome(id_, 1, 1, status=200 if number else 500, response_body=text)
+        outcome = Outcome(id_, 1, 1, http_status=200 if number else 500, response_body=text)
         if number == 1:
-            outcome.status, outcome.error = 500, "it said \0\ud800"
-        done.append((Row(id_, 0, f"call {number}", 0, 0, 1, 0, 0), outcome))
-    task = Task(lane, [row for row, _ in done], 0, fast=False, cautious=False)
+            outcome.http_status, outcome.error = 500, "it said \0\ud800"
+        done.append((ClaimedRow(id_, f"call {number}", 0, 0, 0, "", "", None), outcome))
+    task = Task(lane, [row for row, _ in done], 0, TaskKind.SLOW)
     with store.write() as session:
         session.execute(sa.text("UPDATE delivery SET owner = 'me', state = 'pending' WHERE webhook_id = :w"),
                         {"w": webhook})  # fmt: skip
@@ -143,8 +143,8 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
         ("delivered", 1),
     ]
     log = appliance.rows("SELECT error, response_body FROM attempt WHERE delivery_id = :d", d=held[1])[0]
-    assert log.error.startswith("The attempt failed; why could not be kept (")
-    assert log.response_body.startswith("[what the receiver said could not be kept: ")
+    assert log.error.startswith("The attempt failed; its reason could not be stored (")
+    assert log.response_body.startswith("[the response could not be stored: ")
     with store.write() as session:  # out of the engine's sight again
         session.execute(sa.text("UPDATE delivery SET state = 'held' WHERE id = :d"), {"d": held[1]})
 
@@ -196,7 +196,7 @@ def test_a_webhook_that_cannot_be_used_fails_with_the_reason(
     for webhook in ill:
         eventually(lambda webhook=webhook: [one.state for one in rows(appliance, webhook)] == ["failed"], 20)
         found = rows(appliance, webhook)[0]
-        assert found.attempts == 3 and "A fault in the appliance itself" in found.reason
+        assert found.attempts == 3 and "An internal error of the appliance" in found.reason
     assert workers(appliance) == before and len(receiver.at("/well")) == 1
     with appliance.app.extensions["spoke"].store.write() as session:
         session.execute(sa.text("UPDATE webhook SET options = '{}', deleted_at = 1 WHERE id IN (:a, :b)"),

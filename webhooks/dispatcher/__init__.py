@@ -1,1 +1,1 @@
-"""The engine in each RQ worker process that claims due deliveries and sends them."""
+"""The dispatcher in each worker process: claims due deliveries, sends them, settles what came of them."""

@@ -1,49 +1,44 @@
-"""Capacity of the worker pool, given out to lanes while a round claims."""
+"""Capacity of the worker pool: free slots, by the kind of task that takes them. Pure."""
 
 from dataclasses import dataclass
 
-from webhooks.dispatcher.lane import CHUNK, Lane
-from webhooks.dispatcher.worker_pool import Task
-from webhooks.outbox.claim import Chain
+from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
+from webhooks.dispatcher.task import TaskKind
 
 
 @dataclass(slots=True)
 class Capacity:
-    """Free places of the crew while a round gives them out."""
+    """A slot holds one task. Those for probation are a share of those for slow tasks, not beside them."""
 
-    chunks: int
-    short: int
+    single: int
+    bulk: int
     slow: int
-    cautious: int
+    probation: int
 
-    def of(self, lane: Lane) -> int:
-        """How many rows a lane of its kind may have."""
-        if lane.cautious:
-            return min(self.slow, self.cautious)
-        if lane.quick and (lane.deep or self.short > 0):
-            return CHUNK if self.chunks > 0 else int(not lane.deep)
-        return 0 if lane.quick else self.slow
+    def rows_for(self, lane: Lane) -> int:
+        """How many rows may be claimed of a lane of its kind; 0: it has to wait."""
+        if lane.kind is LaneKind.PROBATION:
+            return min(self.slow, self.probation)
+        if lane.kind is LaneKind.SLOW:
+            return self.slow
+        if lane.backlogged:
+            return BULK_ROWS if self.bulk > 0 else 0
+        # Whether one row is due or many shows only in the claim: without a free bulk slot, one is taken.
+        if self.single > 0:
+            return BULK_ROWS if self.bulk > 0 else 1
+        return 0
 
-    def take(self, lane: Lane, places: int = 1) -> None:
-        """Take places for a lane of its kind; a negative number gives them back."""
-        if lane.quick and not lane.cautious:
-            self.chunks -= places * lane.deep
-            self.short -= places * (not lane.deep)
+    def reserve(self, kind: TaskKind, tasks: int = 1) -> None:
+        """Take slots."""
+        if kind is TaskKind.SINGLE:
+            self.single -= tasks
+        elif kind is TaskKind.BULK:
+            self.bulk -= tasks
         else:
-            self.slow -= places
-            self.cautious -= places if lane.cautious else 0
+            self.slow -= tasks
+            if kind is TaskKind.PROBATION:
+                self.probation -= tasks
 
-    def fill(self, tasks: list[Task]) -> None:
-        for task in tasks:
-            self.short -= task.fast and task.short
-            self.chunks -= task.fast and not task.short
-            self.slow -= not task.fast
-            self.cautious -= task.cautious
-
-
-def tasks_for(lane: Lane, chains: list[Chain], expires: float) -> list[Task]:
-    """Tasks for a claim's chains: one for a fast thread, or one a chain for the pool."""
-    if not lane.quick or lane.cautious:
-        return [Task(lane, chain, expires, fast=False, cautious=lane.cautious) for chain in chains]
-    rows = [row for chain in chains for row in chain]
-    return [Task(lane, rows, expires, fast=True, cautious=False, short=len(rows) == 1)] if rows else []
+    def release(self, kind: TaskKind, tasks: int = 1) -> None:
+        """Give slots back."""
+        self.reserve(kind, -tasks)

@@ -1,4 +1,4 @@
-"""What a round takes out of the outbox: over all lanes, as many rows as the crew has places for."""
+"""What a round claims: over all lanes, as many rows as the worker pool has capacity for."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -6,97 +6,120 @@ from dataclasses import replace
 
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.dispatcher.capacity import Capacity, tasks_for
+from webhooks.dispatcher.capacity import Capacity
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.lane_leases import LaneLeases
-from webhooks.dispatcher.worker_pool import FAST_QUEUE, POOL_THREADS, SHORT_QUEUE, Task
+from webhooks.dispatcher.packing import expected_kind, pack, slots
+from webhooks.dispatcher.task import Task
+from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES, POOL_THREADS
 from webhooks.outbox import claim as outbox
-from webhooks.outbox.claim import LEASE, Claim, ClaimLimits
+from webhooks.outbox.claim import Claim, ClaimLimits
+from webhooks.outbox.rows import LEASE_MS
 
 
 class Claimer:
-    """Keeps the books of places taken. ``due_in`` is told in how many ms a lane's rate allows a row again."""
+    """Claims rows and counts the tasks in flight. ``look_in_ms`` is told when a lane's rate allows a row."""
 
-    def __init__(self, me: str, lanes: LaneLeases, due_in: Callable[[float], None]) -> None:
-        self._me, self._lanes, self._due_in = me, lanes, due_in
-        self._free = Capacity(FAST_QUEUE, SHORT_QUEUE, POOL_THREADS, POOL_THREADS // 2)
-        self.under_way = 0
-        self.without_place: set[int] = set()  # another process may have a place for these lanes
+    def __init__(self, owner_id: str, leases: LaneLeases, look_in_ms: Callable[[float], None]) -> None:
+        self._owner_id, self._leases, self._look_in_ms = owner_id, leases, look_in_ms
+        self._capacity = Capacity(FAST_SINGLES, FAST_BULKS, POOL_THREADS, POOL_THREADS // 2)
+        self._in_flight = 0
+        self.crowded_out: set[int] = set()  # due lanes without a slot here; another process may have one
 
     @property
-    def fast(self) -> bool:
-        """The fast threads have something to do: it comes back in quick succession."""
-        return self._free.chunks < FAST_QUEUE or self._free.short < SHORT_QUEUE
+    def idle(self) -> bool:
+        return not self._in_flight
 
-    def count(self, task: Task, one: int) -> None:
-        """A task begins (1) or has ended (-1)."""
-        self.under_way += one
-        if task.fast:
-            task.lane.chunks += one
-            self._free.short -= one * task.short
-            self._free.chunks -= one * (not task.short)
-        else:
-            task.lane.chains += one
-            self._free.slow -= one
-            self._free.cautious -= one * task.cautious
+    @property
+    def fast_threads_busy(self) -> bool:
+        """Whether reports are about to come in quick succession."""
+        return self._capacity.bulk < FAST_BULKS or self._capacity.single < FAST_SINGLES
 
-    def with_place(self, candidates: Iterable[Lane]) -> list[Lane]:
-        """Lanes that the crew has places for now: the others wait, or another process takes them."""
-        places = replace(self._free)
-        wanted = []
-        self.without_place = set()
+    def begin(self, task: Task) -> None:
+        """Count a task that is handed to the pool."""
+        self._in_flight += 1
+        task.lane.in_flight += 1
+        self._capacity.reserve(task.kind)
+
+    def end(self, task: Task) -> None:
+        """Count a task that made its last report."""
+        self._in_flight -= 1
+        task.lane.in_flight -= 1
+        self._capacity.release(task.kind)
+
+    def with_capacity(self, candidates: Iterable[Lane]) -> list[Lane]:
+        """Lanes that the pool has a slot for now. The others wait, or another process takes them."""
+        capacity = replace(self._capacity)
+        served = []
+        self.crowded_out = set()
         for lane in candidates:
-            if places.of(lane) > 0:
-                places.take(lane)
-                wanted.append(lane)
+            if capacity.rows_for(lane) > 0:
+                capacity.reserve(expected_kind(lane))
+                served.append(lane)
             elif lane.idle:
-                self.without_place.add(lane.webhook_id)
-        return wanted
+                self.crowded_out.add(lane.webhook_id)
+        return served
 
-    def claim(self, direct: RawConnection, candidates: list[Lane], now: int) -> list[Task]:
-        """In the caller's transaction, lane by lane in the order given; each has a place."""
-        expires = time.monotonic() + LEASE / 1000
-        places = replace(self._free)
-        self._lanes.own(direct, candidates, now)
+    def claim(self, direct: RawConnection, candidates: list[Lane], now_ms: int) -> list[Task]:
+        """Claim due rows in the caller's transaction, lane by lane in the order given.
+
+        Slots are counted only by ``begin``: the transaction may yet break off.
+        """
+        lease_end_s = time.monotonic() + LEASE_MS / 1000
+        self._leases.no_longer_due(candidates)
+        chosen = self._choose(direct, candidates, now_ms)
+        claims = [claim for _, claim in chosen]
+        claimed = outbox.mark_claimed(direct, self._owner_id, claims, now_ms)
+        tasks: list[Task] = []
+        for (lane, claim), batches in zip(chosen, claimed, strict=True):
+            lane.note_claim(claim, sum(map(len, batches)))
+            tasks += pack(lane, batches, lease_end_s)
+        return tasks
+
+    def _choose(self, direct: RawConnection, candidates: list[Lane], now_ms: int) -> list[tuple[Lane, Claim]]:
+        """Choose rows of each lane. Backlogged lanes get queries of their own, all others share one."""
+        capacity = replace(self._capacity)
+        chosen: list[tuple[Lane, Claim]] = []
+        simple: dict[int, ClaimLimits] = {}
         for lane in candidates:
-            self._lanes.waiting.pop(lane.webhook_id, None)
-        claims: list[tuple[Lane, Claim]] = []
+            limits = self._limits(lane, capacity, now_ms)
+            if lane.backlogged and limits.rows > 1:
+                claim = self._choose_of(direct, lane.webhook_id, now_ms, limits)
+                capacity.reserve(*slots(lane.kind, claim.batches))
+                chosen.append((lane, claim))
+            elif limits.rows:
+                simple[lane.webhook_id] = limits
+                capacity.reserve(expected_kind(lane))
+        first = outbox.choose_first(direct, self._owner_id, simple, now_ms)
+        for webhook_id in simple:
+            lane = self._leases.lane(webhook_id)
+            capacity.release(expected_kind(lane))
+            claim_or_not = first.get(webhook_id, Claim())
+            if claim_or_not is None:  # its first row is not all that it may have, or not sendable
+                limits = self._limits(lane, capacity, now_ms)
+                claim_or_not = (
+                    self._choose_of(direct, webhook_id, now_ms, limits)
+                    if limits.rows
+                    else Claim(may_have_more=True)
+                )
+            capacity.reserve(*slots(lane.kind, claim_or_not.batches))
+            chosen.append((lane, claim_or_not))
+        return chosen
 
-        def chose(lane: Lane, claim: Claim) -> None:
-            claims.append((lane, claim))
-            places.fill(tasks_for(lane, claim.chains, expires))
-
-        few: dict[int, ClaimLimits] = {}
-        for lane in candidates:
-            wish = self._wish(lane, places, now)
-            if lane.deep and wish.rows > 1:
-                chose(lane, self._claim(direct, lane.webhook_id, now, wish))
-            elif wish.rows:
-                few[lane.webhook_id] = wish
-                places.take(lane)
-        found = outbox.claim_heads(direct, self._me, now, few)
-        for webhook_id in few:
-            lane = self._lanes.lane(webhook_id)
-            places.take(lane, -1)
-            claim = found.get(webhook_id, Claim())
-            if claim is None:  # not so simple
-                wish = self._wish(lane, places, now)
-                claim = self._claim(direct, webhook_id, now, wish) if wish.rows else Claim(more=True)
-            chose(lane, claim)
-        outbox.take(direct, self._me, [claim for _, claim in claims], now)
-        for lane, claim in claims:
-            lane.took(claim)
-        return [task for lane, claim in claims for task in tasks_for(lane, claim.chains, expires)]
-
-    def _claim(self, direct: RawConnection, webhook_id: int, now: int, wish: ClaimLimits) -> Claim:
-        found: list[Claim] = []
-        error = direct.tried(lambda: found.append(outbox.claim(direct, self._me, webhook_id, now, wish)))
+    def _choose_of(self, direct: RawConnection, webhook_id: int, now_ms: int, limits: ClaimLimits) -> Claim:
+        claims: list[Claim] = []
+        error = direct.tried(
+            lambda: claims.append(outbox.choose(direct, self._owner_id, webhook_id, limits, now_ms))
+        )
         if error is not None:
             leave("lane", webhook_id, error)
-        return found[0] if error is None else Claim()
+            return Claim()
+        return claims[0]
 
-    def _wish(self, lane: Lane, places: Capacity, now: int) -> ClaimLimits:
-        wish = lane.wish(now, places.of(lane)) if lane.owned else ClaimLimits(0, 0)
-        if lane.rate_wait:
-            self._due_in(lane.rate_wait)
-        return wish
+    def _limits(self, lane: Lane, capacity: Capacity, now_ms: int) -> ClaimLimits:
+        if not lane.owned:
+            return ClaimLimits(0, 0)
+        limits = lane.claim_limits(now_ms, capacity.rows_for(lane))
+        if lane.rate_wait_ms:
+            self._look_in_ms(lane.rate_wait_ms)
+        return limits

@@ -1,12 +1,10 @@
-"""The engine: one dispatcher thread that empties the outbox, over all lanes, with a crew of threads.
+"""The dispatcher: one thread that empties the outbox, over all lanes, and hands the rows to a worker pool.
 
-In each round it gathers what came back, then settles it and claims what is due in one transaction, lane by
-lane in turn. It looks at the database at each wake-up, at the next due time, and every half second.
+In each round it gathers reports, then settles them and claims what is due in one transaction, lane by lane
+in turn. It looks at the database at each wake-up, at the next due time, and every half second.
 """
 
-import collections
 import contextlib
-import functools
 import logging
 import threading
 import time
@@ -17,115 +15,106 @@ from webhooks.db import row_errors
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.dispatcher.claimer import Claimer
+from webhooks.dispatcher.inbox import Inbox
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.lane_leases import LaneLeases
-from webhooks.dispatcher.liveness import Liveness, free
+from webhooks.dispatcher.liveness import Liveness
+from webhooks.dispatcher.look_schedule import LookSchedule
+from webhooks.dispatcher.maintenance import Maintenance
 from webhooks.dispatcher.settler import Settler
-from webhooks.dispatcher.worker_pool import Report, Task, WorkerPool
+from webhooks.dispatcher.task import Task
+from webhooks.dispatcher.worker_pool import WorkerPool
 from webhooks.errors import Busy, Replaced
 from webhooks.keyring import Keyring
 from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.pinned_adapter import Connector, trust
-from webhooks.outbox import hold, leases
+from webhooks.outbound.pinned_adapter import Connector, ssl_context
+from webhooks.outbox import leases
 from webhooks.outbox.wakeup import Waker
 from webhooks.settings import Settings
 
-POLL_SECONDS: Final = 0.5
-GRACE_SECONDS: Final = 10.0  # for attempts in flight at a stop
-_GATHER_SECONDS: Final = 0.002
-_LOOK_SECONDS: Final = 0.005  # while there is work, at most so often …
-_LOOK_SHARE: Final = 0.05  # … and for at most this share of the time
-_AWAKE_SECONDS: Final = 0.06  # after the last work it goes on looking: longer than the flag says so
-_FLAG_SECONDS: Final = 0.012
-_HELP_SECONDS: Final = 0.1  # at most so often another process is asked for help
-_BACK_OFF: Final = (0.1, 5.0)
+GRACE_S: Final = 10.0  # for attempts in flight at a stop
+_GATHER_S: Final = 0.002  # reports of fast threads come in swarms: a round waits for some more of them
+_PAUSE_FIRST_S: Final = 0.1  # after a transaction that could not be had; doubles …
+_PAUSE_LAST_S: Final = 5.0  # … up to here
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """``start`` once in each worker process, ``kick`` at each wake-up, ``stop`` at the end."""
+    """``start`` once in each worker process, ``wake`` at each wake-up, ``stop`` at the end."""
 
     def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
-        """``on_fault`` is called if the dispatcher ends by a fault of ours: the process has to start anew."""
+        """``on_fault`` is called if the dispatcher ends by itself: the process has to start anew."""
         self._store, self._on_fault = store, on_fault
-        gate = Connector(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
-        self._ownership = Liveness(settings, store)
-        self._lanes = LaneLeases(self._ownership.id, settings, gate, store.vault)
-        self._claimer = Claimer(self._ownership.id, self._lanes, self._due_in)
-        self._settler = Settler(self._ownership.id, settings.retry_schedule, self._due_in)
-        self._waker = Waker(settings)
+        connector = Connector(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
         links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
-        self._crew = WorkerPool(
-            self._came_back,
-            lambda row: row.body if row.media is None else with_link(row.body, links.link(row.media)),
+        self._liveness = Liveness(settings, store)
+        self._maintenance = Maintenance(store, self._liveness)
+        self._leases = LaneLeases(self._liveness.id, settings, connector, store.vault)
+        self._claimer = Claimer(self._liveness.id, self._leases, self._look_in_ms)
+        self._settler = Settler(self._liveness.id, settings.retry_schedule, self._look_in_ms)
+        self._inbox = Inbox()
+        self._pool = WorkerPool(
+            self._inbox.report,
+            lambda row: row.body if row.media_id is None else with_link(row.body, links.link(row.media_id)),
         )
-        self._reports: collections.deque[Report] = collections.deque()
-        self._unsettled: list[Report] = []  # gathered; only settled once the transaction is through
-        self._something = threading.Event()
-        self._look = True
+        self._schedule = LookSchedule()
+        self._waker = Waker(settings)
         self._stopping = False
-        self._turn = 0
-        self._came = 0  # reports that the last round found
-        self._next_due = 0.0  # monotonic
-        self._asked_at = self._polled_at = self._worked_at = self._flagged_at = self._looked_at = 0.0
-        self._look_costs = 0.0
+        self._gathered = 0  # reports in the last round
+        self._first = 0  # which of the candidates is served first
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
-        self._ownership.take()
-        self._crew.start()
+        """Register this worker and start its threads; after any fork."""
+        self._liveness.register()
+        self._pool.start()
         self._waker.start()
         self._thread.start()
 
-    def kick(self) -> None:
-        """Something may be due."""
-        self._look = True
-        self._something.set()
+    def wake(self) -> None:
+        """Look at the database now: something may be due. For any thread."""
+        self._inbox.wake()
 
     @property
     def running(self) -> bool:
+        """Whether its thread runs."""
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Claim no more, give attempts in flight their time, cut off the rest, settle, free everything."""
+        """Claim no more, give attempts in flight their time, abort the rest, settle, release everything."""
         self._stopping = True
-        self._crew.stop()
-        self._something.set()
-        self._thread.join(GRACE_SECONDS)
+        self._pool.stop()
+        self._inbox.interrupt()
+        self._thread.join(GRACE_S)
         if self._thread.is_alive():
             log.warning("stop: attempts still under way are cut off and tried again at the next start")
-            self._crew.cut()
-            self._thread.join(GRACE_SECONDS / 2)
-        self._crew.end()
+            self._pool.abort()
+            self._thread.join(GRACE_S / 2)
+        self._pool.close()
         self._waker.stop()
-        self._ownership.leave()
+        self._liveness.deregister()
 
-    def _came_back(self, report: Report) -> None:
-        self._reports.append(report)
-        self._something.set()
-
-    # --- the dispatcher's thread from here on ---
+    # --- The dispatcher's thread from here on. ---
 
     def _run(self) -> None:
-        pause = _BACK_OFF[0]
-        trust(None, True)  # reading all certificates takes a tenth of a second: not in a transaction
+        pause_s = _PAUSE_FIRST_S
+        ssl_context(None, True)  # reading all certificates takes a tenth of a second: not in a transaction
         try:
-            while not (self._stopping and not self._claimer.under_way and not self._reports):
-                self._something.wait(self._wait_seconds())
-                self._something.clear()
-                if self._claimer.fast or self._came > 1:
-                    time.sleep(_GATHER_SECONDS)
+            while not (self._stopping and self._claimer.idle and not self._inbox.has_reports):
+                self._inbox.wait(self._schedule.wait_s(time.monotonic()))
+                if self._claimer.fast_threads_busy or self._gathered > 1:
+                    time.sleep(_GATHER_S)
                 try:
                     self._round()
-                    pause = _BACK_OFF[0]
+                    pause_s = _PAUSE_FIRST_S
                 except Busy as error:
-                    log.warning("outbox: %s Trying again in %.1f s.", error, pause)
-                    time.sleep(pause)
-                    pause = min(pause * 2, _BACK_OFF[1])
+                    log.warning("outbox: %s Trying again in %.1f s.", error, pause_s)
+                    time.sleep(pause_s)
+                    pause_s = min(pause_s * 2, _PAUSE_LAST_S)
         except Replaced as error:
             log.warning("%s It starts anew.", error)
             self._on_fault()
@@ -133,42 +122,67 @@ class Dispatcher:
             log.exception("the dispatcher ended in a fault of ours; the process starts anew")
             self._on_fault()
 
-    def _wait_seconds(self) -> float:
-        if self._reports or self._unsettled or self._look:
-            return 0.0
-        now = time.monotonic()
-        at = min(self._polled_at + POLL_SECONDS, max(self._next_due, now + 0.005))
-        if now < self._worked_at + _AWAKE_SECONDS:
-            at = min(at, self._next_look())
-        return max(0.0, at - now)
-
-    def _next_look(self) -> float:
-        return self._looked_at + max(_LOOK_SECONDS, self._look_costs / _LOOK_SHARE)
-
-    def _stay_awake(self) -> None:
-        """There is work: look for more every few milliseconds, and let nobody wake us for it."""
-        self._worked_at = now = time.monotonic()
-        if now - self._flagged_at >= _FLAG_SECONDS:
-            self._flagged_at = now
-            self._waker.stay_awake()
-
     def _round(self) -> None:
-        self._gather()
-        if time.monotonic() >= self._polled_at + POLL_SECONDS:
+        new_reports = self._inbox.gather()
+        self._gathered = len(new_reports)
+        for report in new_reports:
+            if report.last:
+                self._claimer.end(report.task)
+        if self._schedule.poll_is_due(time.monotonic()):
             self._poll()
         candidates = self._candidates()
-        if self._claimer.without_place and time.monotonic() - self._asked_at >= _HELP_SECONDS:
-            self._asked_at = time.monotonic()
-            self._waker.help()
-        if not self._unsettled and not candidates:
+        if self._claimer.crowded_out:
+            self._waker.wake_another()
+        if not self._inbox.unsettled and not candidates:
             return
         tasks = self._transact(candidates)
-        if self._unsettled or tasks:
-            self._stay_awake()
-        self._unsettled.clear()
+        if self._inbox.unsettled or tasks:
+            self._schedule.worked(time.monotonic())
+            self._waker.suppress_wakeups()
+        self._inbox.unsettled.clear()
         for task in tasks:
-            self._claimer.count(task, 1)
-            self._crew.take(task)
+            # Counted before it is handed over: its report may be here at once.
+            self._claimer.begin(task)
+            self._pool.submit(task)
+
+    def _poll(self) -> None:
+        self._schedule.polled(time.monotonic())
+        if not self._inbox.unsettled:  # a report still needs its lane as it is
+            for webhook_id in self._leases.close_unused():
+                self._settler.forget(webhook_id)
+        self._maintenance.run(apply_states=not self._stopping)
+
+    def _candidates(self) -> list[Lane]:
+        """Lanes to claim from now, as far as the pool has capacity; each round begins with another lane."""
+        woken = self._inbox.take_wakeup()
+        now_s = time.monotonic()
+        if self._stopping:
+            self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait
+            return []
+        if woken or self._schedule.look_is_due(now_s):
+            self._look(now_s)
+        lanes = self._leases.candidates()
+        if lanes:
+            self._first = (self._first + 1) % len(lanes)
+        return self._claimer.with_capacity(lanes[self._first :] + lanes[: self._first])
+
+    def _look(self, now_s: float) -> None:
+        """Look which lanes have something due, and when the next ones will have."""
+        self._schedule.look_begins(now_s)
+        processor_s = time.thread_time()  # not the clock: waiting for the interpreter costs nobody anything
+        now = now_ms()
+        with self._store.direct_read() as direct:
+            lanes = leases.due_lanes(direct, self._liveness.id)
+        left_alone = row_errors.left_alone("lane")
+        lanes = [lane for lane in lanes if lane.webhook_id not in left_alone]
+        self._leases.now_due(lane.webhook_id for lane in lanes if lane.due_ms <= now)
+        self._schedule.look_ended(time.monotonic(), time.thread_time() - processor_s)
+        for lane in lanes:
+            if lane.due_ms > now:
+                self._look_in_ms(lane.due_ms - now)
+
+    def _look_in_ms(self, delay_ms: float) -> None:
+        self._schedule.due_in_ms(delay_ms, time.monotonic())
 
     def _transact(self, candidates: list[Lane]) -> list[Task]:
         """Settle and claim in one transaction. Where the database refuses a row it is done again with care,
@@ -186,98 +200,26 @@ class Dispatcher:
     def _transact_once(self, candidates: list[Lane], *, careful: bool) -> list[Task]:
         try:
             with (
+                # Left last: attempts begin again only once the transaction is through.
                 contextlib.ExitStack() as until_committed,
                 self._store.direct(wait=None, careful=careful) as direct,
             ):
-                if self._store.sqlite:  # all other writers wait for this
-                    until_committed.enter_context(self._crew.rest)
-                return self._turn_over(direct, candidates)
+                if self._store.sqlite:  # all other writers of the appliance wait for this transaction
+                    until_committed.enter_context(self._pool.pause)
+                return self._settle_and_claim(direct, candidates)
         except Exception:
-            self._lanes.doubt()
-            self._look = True
+            self._leases.invalidate()
+            self._schedule.request()
             raise
 
-    def _gather(self) -> None:
-        self._came = len(self._reports)
-        while self._reports:
-            report = self._reports.popleft()
-            self._unsettled.append(report)
-            if report.last:
-                self._claimer.count(report.task, -1)
-
-    def _poll(self) -> None:
-        """What is not said by any wake-up: dead workers, webhooks paused or deleted, our own beat."""
-        self._polled_at = time.monotonic()
-        self._look = True
-        if not self._unsettled:
-            for webhook_id in self._lanes.forget_unused():
-                self._settler.forget(webhook_id)
-        self._ownership.check()
-        with self._store.direct_read() as direct:
-            self._ownership.confirm(direct)
-        with self._store.read() as session:
-            connection = session.connection()
-            dead = self._ownership.dead_workers(connection)
-            unsettled = [] if self._stopping else hold.unsettled(connection)
-            unsettled = [one for one in unsettled if one not in row_errors.left_alone("webhook")]
-        if not dead and not unsettled and not self._ownership.beat_is_due:
-            return
-        with self._store.write(wait=None) as session:
-            self._ownership.beat(session.connection())
-        for worker in dead:
-            with self._store.direct(wait=None) as direct:
-                rows = free(direct, worker)
-            log.warning("worker %s is gone; the %d deliveries it had in flight are sent again", worker, rows)
-            self._ownership.forget(worker)
-        for webhook_id in unsettled:
-            with self._store.direct(wait=None) as direct:
-                error = direct.tried(functools.partial(hold.step, direct, webhook_id))
-                if error is not None:
-                    row_errors.leave("webhook", webhook_id, error)
-
-    def _candidates(self) -> list[Lane]:
-        """Lanes to claim from: ours with more to do, and those with something due as we last saw it."""
-        if self._stopping:
-            return []
-        found = self._lanes.with_more()
-        started = time.monotonic()
-        awake = started < self._worked_at + _AWAKE_SECONDS and started >= self._next_look()
-        if self._look or awake or started >= self._next_due:
-            self._look = False
-            self._looked_at = started
-            processor = time.thread_time()  # waiting for the interpreter costs nobody anything
-            self._see(now_ms())
-            self._look_costs = time.thread_time() - processor
-        found |= self._lanes.waiting
-        lanes = list(found.values())
-        if lanes:  # another one goes first in each round
-            self._turn = (self._turn + 1) % len(lanes)
-        return self._claimer.with_place(lanes[self._turn :] + lanes[: self._turn])
-
-    def _see(self, now: int) -> None:
-        """Look which lanes have something due, and when the next one will have."""
-        with self._store.direct_read() as direct:
-            due = leases.due_lanes(direct, self._ownership.id, now)
-        self._next_due = time.monotonic() + POLL_SECONDS
-        left = row_errors.left_alone("lane")
-        due = [lane for lane in due if lane.webhook_id not in left]
-        self._lanes.waiting = {
-            lane.webhook_id: self._lanes.lane(lane.webhook_id) for lane in due if lane.due_at <= now
-        }
-        for lane in due:
-            if lane.due_at > now:
-                self._due_in(lane.due_at - now)
-
-    def _due_in(self, milliseconds: float) -> None:
-        self._next_due = min(self._next_due, time.monotonic() + milliseconds / 1000)
-
-    def _turn_over(self, direct: RawConnection, candidates: list[Lane]) -> list[Task]:
+    def _settle_and_claim(self, direct: RawConnection, candidates: list[Lane]) -> list[Task]:
         now = now_ms()
-        self._ownership.confirm(direct)
-        self._lanes.keep_up(direct, now)
-        self._lanes.own(direct, {report.task.lane for report in self._unsettled}, now)
-        self._settler.settle(direct, self._unsettled, now)
+        reports = self._inbox.unsettled
+        self._liveness.check_registered(direct)
+        self._leases.reload_if_changed(direct, now)
+        self._leases.acquire(direct, [*candidates, *(report.task.lane for report in reports)], now)
+        self._settler.settle(direct, reports, now)
         tasks = self._claimer.claim(direct, candidates, now)
-        busy = {task.lane.webhook_id for task in tasks}
-        self._lanes.give_up(direct, busy, self._claimer.without_place, now)
+        claimed = {task.lane.webhook_id for task in tasks}
+        self._leases.release_idle(direct, claimed, self._claimer.crowded_out, now)
         return tasks

@@ -1,215 +1,140 @@
-"""A worker's picture of its lanes: what the webhook wants, how its receiver behaves, what is under way."""
+"""A lane in this process: what its webhook wants, how its receiver behaves, what is in flight."""
 
-import contextlib
+import enum
 import json
-import math
 import time
-from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from webhooks.db.raw import RawConnection
+from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.circuit_breaker import CircuitBreaker
-from webhooks.errors import SecretLost
-from webhooks.outbound.address_rules import own_inbox
-from webhooks.outbound.attempt import Endpoint, Outcome, Sender, Unusable, fault
+from webhooks.dispatcher.lane_rows import LaneRow
+from webhooks.dispatcher.token_bucket import TokenBucket
+from webhooks.outbound.attempt import Outcome, Sender, UnusableSender, internal_error
 from webhooks.outbound.options import Options
 from webhooks.outbound.pinned_adapter import Connector
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.settings import Settings
 from webhooks.vault import Vault
 
-CHUNK: Final = 50  # rows that a fast thread takes at a time
-FAST_SHARE: Final = 2  # chunks of one lane at a time
-QUICK_SECONDS: Final = 0.02  # a receiver that answers within this is served by the fast threads
-
-_SELECT = """
-    SELECT w.id, w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
-           l.failures, l.broken, l.failing_since, l.not_before, l.probe_at
-    FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id IN :ids
-"""
-_HEALTH = """
-    UPDATE lane SET failures = :failures, broken = :broken, failing_since = :failing_since,
-           not_before = :not_before, probe_at = :probe_at WHERE webhook_id = :w
-"""
-_DISABLE = """
-    UPDATE webhook SET state = 'disabled', reason = :reason
-    WHERE id = :w AND state = 'active' AND deleted_at IS NULL
-"""
+BULK_ROWS: Final = 50  # rows that a fast thread takes at a time
+FAST_SHARE: Final = 2  # tasks of one lane for fast threads at a time
+FAST_S: Final = 0.02  # a receiver that answers within this is served by the fast threads
 
 
-class LaneRow(NamedTuple):
-    """A lane as the tables have it."""
+class LaneKind(enum.Enum):
+    """How a lane is served."""
 
-    webhook_id: int
-    url: str
-    secret: str
-    previous_secret: str | None
-    previous_until: int | None
-    options: str | dict[str, Any]
-    state: str
-    deleted_at: int | None
-    failures: int
-    broken: int
-    failing_since: int | None
-    not_before: int
-    probe_at: int
+    FAST = "its receiver answers at once: by a fast thread"
+    SLOW = "by the pool, as many at a time as its webhook allows"
+    PROBATION = "not proven, or in trouble: one attempt at a time, in half of the pool"
 
 
-def read(direct: RawConnection, webhook_ids: Iterable[int]) -> list[LaneRow]:
-    """Webhooks and records of lanes."""
-    return [LaneRow(*row) for row in direct.rows(_SELECT, {"ids": webhook_ids})]
+class Lane:
+    """A lane from its first claim in this process on.
+
+    The dispatcher's thread alone reads and changes all of it, without a lock. Attempt threads only read
+    ``sender`` and ``health.held_until_ms``, where a value that is a moment old does no harm.
+    """
+
+    def __init__(self, webhook_id: int) -> None:
+        self.webhook_id = webhook_id
+        self.owned = False
+        self.active = True
+        self.may_have_more = False  # due rows may be left
+        self.backlogged = False  # more was due than the last claim took
+        self.in_flight = 0  # tasks
+        self.deferred_calls: set[str] = set()  # calls with rows that wait for an earlier one
+        self.health = self._saved = CircuitBreaker()
+        self.options = Options()
+        self.rate_wait_ms = 0.0  # until its rate allows a row, as of the last ``claim_limits``
+        self.used_s = time.monotonic()
+        self._answers = LaneKind.PROBATION  # as the receiver's last answer in this process has it
+        self._bucket = TokenBucket(self.used_s)
+        self._sender: Sender | UnusableSender | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight."""
+        return not self.in_flight
+
+    @property
+    def kind(self) -> LaneKind:
+        return LaneKind.PROBATION if self.health.circuit_open else self._answers
+
+    @property
+    def sender(self) -> Sender | UnusableSender:
+        assert self._sender is not None, "a lane is loaded before it is used"
+        return self._sender
+
+    def load(self, row: LaneRow, settings: Settings, connector: Connector, vault: Vault, now_ms: int) -> None:
+        """Take over its row: on acquiring the lane, and whenever the configuration changed."""
+        self.active = row.active
+        self.health, self._saved = row.health, row.health
+        try:
+            self.options = Options.model_construct(**_json(row.options))  # validated when it was set
+            endpoint = lane_rows.endpoint(row, self.options, settings, vault, now_ms)
+            if self._sender is None or self._sender.endpoint != endpoint:
+                # The former sender's connections end with the threads that still use it.
+                self._sender = Sender(endpoint, connector, self.options.concurrency + FAST_SHARE)
+        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
+            self.options = Options()
+            self._sender = UnusableSender(row.webhook_id, settings.timeout, internal_error(error))
+        self._bucket.rate_per_s = self.options.rate
+
+    def claim_limits(self, now_ms: int, capacity: int) -> ClaimLimits:
+        """What may be claimed now. ``capacity``: rows that the worker pool can take of this lane."""
+        self.rate_wait_ms = 0.0
+        if not self.active or now_ms < self.health.held_until_ms or capacity <= 0:
+            return ClaimLimits(0, 0)
+        kind, concurrency = self.kind, self.options.concurrency
+        if kind is LaneKind.PROBATION:
+            rows = 1 if self.idle else 0
+        elif kind is LaneKind.FAST:
+            rows = min(BULK_ROWS, capacity) if self.in_flight < min(FAST_SHARE, concurrency) else 0
+        else:
+            # More are in flight than may be where a person has just lowered the concurrency.
+            rows = max(0, min(concurrency - self.in_flight, capacity))
+        return ClaimLimits(min(rows, self._affordable()), rows, self.options.max_age_ms)
+
+    def _affordable(self) -> int:
+        allowed = self._bucket.available(time.monotonic())
+        self.rate_wait_ms = self._bucket.wait_ms()
+        return BULK_ROWS if allowed is None else allowed
+
+    def note_claim(self, claim: Claim, rows: int) -> None:
+        """Note what a claim chose, and how many rows of it are claimed."""
+        self.may_have_more = self.backlogged = claim.may_have_more
+        self.deferred_calls |= claim.deferred_calls
+        self._bucket.spend(rows)
+        self.used_s = time.monotonic()
+
+    def note_outcome(self, outcome: Outcome, now_ms: int) -> str | None:
+        """Note an outcome. Returns a reason to disable the webhook, if there is one."""
+        if outcome.delivered:
+            self._answers = LaneKind.FAST if outcome.duration_s < FAST_S else LaneKind.SLOW
+        elif outcome.broken:
+            self._answers = LaneKind.PROBATION
+        return self.health.note(outcome, now_ms)
+
+    def save_health(self, direct: RawConnection) -> None:
+        """Write the record down where it changed: a healthy lane costs no statement."""
+        if self.health != self._saved:
+            lane_rows.save_health(direct, self.webhook_id, self.health)
+            self._saved = replace(self.health)
+
+    def disable(self, direct: RawConnection, reason: str) -> bool:
+        """Disable the webhook: its deliveries are held from now on. Returns False where it was not active."""
+        self.active = False
+        return lane_rows.disable(direct, self.webhook_id, reason)
+
+    def close(self) -> None:
+        """Close its connections."""
+        if self._sender is not None:
+            self._sender.close()
 
 
 def _json(value: str | dict[str, Any]) -> dict[str, Any]:
     """A JSON column as the driver gives it: psycopg has it parsed already."""
     return json.loads(value) if isinstance(value, str) else value
-
-
-class Lane:
-    """One lane in this process, from the first claim on; the dispatcher alone changes it."""
-
-    def __init__(self, webhook_id: int) -> None:
-        self.webhook_id = webhook_id
-        self.owned = False
-        self.more = False  # due rows may be left
-        self.deep = False  # there were more of them than a claim takes
-        self.active = True
-        self.proven = False  # the receiver has answered well since this process came to know it
-        self.quick = False
-        self.chunks = 0  # tasks at the fast threads
-        self.chains = 0  # tasks in the pool
-        self.pushed: set[str] = set()
-        self.health = self._saved = CircuitBreaker()
-        self.options = Options()
-        self.rate_wait = 0.0
-        self.used_at = time.monotonic()
-        self._tokens = 0.0
-        self._filled_at = time.monotonic()
-        self._sender: Sender | Unusable | None = None
-
-    @property
-    def idle(self) -> bool:
-        return not self.chunks and not self.chains
-
-    @property
-    def cautious(self) -> bool:
-        """Not proven, or in trouble: one request at a time, and all such lanes share half the pool."""
-        return not self.proven or self.health.circuit_open
-
-    @property
-    def sender(self) -> Sender | Unusable:
-        assert self._sender is not None, "a lane is read before it is used"
-        return self._sender
-
-    def know(self, row: LaneRow, settings: Settings, gate: Connector, vault: Vault, now: int) -> None:
-        """Take over what was read: on becoming the owner, and when the configuration changed."""
-        self.active = row.state == "active" and row.deleted_at is None
-        self.health = CircuitBreaker(
-            row.failures, row.broken, row.failing_since, row.not_before, row.probe_at
-        )
-        self._saved = replace(self.health)
-        try:
-            self.options = Options.model_construct(**_json(row.options))  # checked when it was set
-            endpoint = _endpoint(row, self.options, settings, vault, now)
-            if self._sender is None or self._sender.endpoint != endpoint:
-                # The former sender's connections end with the threads that still use it.
-                self._sender = Sender(endpoint, gate, self.options.concurrency + FAST_SHARE)
-        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
-            self.options = Options()
-            self._sender = Unusable(row.webhook_id, settings.timeout, fault(error))
-
-    def wish(self, now: int, free: int) -> ClaimLimits:
-        """What may be claimed now, given so many free places of the crew for this lane."""
-        self.rate_wait = 0.0
-        if not self.active or now < self.health.held_until or free <= 0:
-            return ClaimLimits(0, 0)
-        if self.cautious:
-            rows = chains = 1 if self.idle else 0
-        elif self.quick:
-            share = min(FAST_SHARE, self.options.concurrency) > self.chunks + self.chains
-            rows = chains = min(CHUNK, free) if share else 0
-        else:
-            rows = chains = min(self.options.concurrency - self.chains - self.chunks, free)
-        return ClaimLimits(min(rows, self._affordable()), chains, self.options.max_age_ms)
-
-    def _affordable(self) -> int:
-        """Rows that the webhook's rate allows now; ``rate_wait`` says in how many ms one more is."""
-        rate = self.options.rate
-        if rate is None:
-            return CHUNK
-        now = time.monotonic()
-        self._tokens = min(max(rate, 1.0), self._tokens + (now - self._filled_at) * rate)
-        self._filled_at = now
-        if self._tokens < 1:
-            self.rate_wait = (1 - self._tokens) / rate * 1000
-        return math.floor(self._tokens)
-
-    def took(self, claim: Claim) -> None:
-        """Note what was claimed."""
-        self.more = self.deep = claim.more
-        self.pushed |= claim.pushed
-        self._tokens -= sum(map(len, claim.chains))
-        self.used_at = time.monotonic()
-
-    def close(self) -> None:
-        if self._sender is not None:
-            self._sender.close()
-
-    def note(self, outcome: Outcome, now: int) -> str | None:
-        """Take an outcome in; the answer is a reason to disable the webhook, if there is one."""
-        if outcome.delivered:
-            self.proven = True
-            self.quick = outcome.seconds < QUICK_SECONDS
-        elif outcome.broken:
-            self.proven = self.quick = False
-        return self.health.note(outcome, now)
-
-    def save_health(self, direct: RawConnection) -> None:
-        """Write the record down if it is another one: a healthy lane costs no statement."""
-        health = self.health
-        if health == self._saved:
-            return
-        direct.run(
-            _HEALTH,
-            {
-                "w": self.webhook_id,
-                "failures": health.failures,
-                "broken": health.broken,
-                "failing_since": health.failing_since,
-                "not_before": health.not_before,
-                "probe_at": health.probe_at,
-            },
-        )
-        self._saved = replace(health)
-
-    def disable(self, direct: RawConnection, reason: str) -> bool:
-        """Disable the webhook; its deliveries are held from now on."""
-        self.active = False
-        return direct.run(_DISABLE, {"w": self.webhook_id, "reason": reason}) == 1
-
-
-def _endpoint(row: LaneRow, options: Options, settings: Settings, vault: Vault, now: int) -> Endpoint:
-    secrets: list[str] = []
-    headers: list[tuple[str, str]] = []
-    fault = None
-    try:
-        secrets.append(vault.open(row.secret))
-        headers += [(name, vault.open(value)) for name, value in options.headers.items()]
-    except SecretLost as error:
-        fault = str(error)
-    if row.previous_secret and row.previous_until and row.previous_until > now:
-        with contextlib.suppress(SecretLost):
-            secrets.append(vault.open(row.previous_secret))
-    inbox = own_inbox(settings, row.url)
-    return Endpoint(
-        row.webhook_id,
-        f"{settings.own_url}{inbox}" if inbox else row.url,
-        tuple(secrets),
-        options.timeout or settings.timeout,
-        tuple(headers),
-        options.ca,
-        options.verify,
-        own=inbox is not None,
-        fault=fault,
-    )

@@ -1,4 +1,4 @@
-"""What came of a task is written down: delivered, tried again later, failed; the call's later rows follow."""
+"""Settle reports: delivered, to be tried again, failed. Later rows of the calls are released accordingly."""
 
 import functools
 import logging
@@ -11,69 +11,79 @@ from webhooks.audit import record
 from webhooks.db import row_errors
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import config_changed
-from webhooks.dispatcher.circuit_breaker import retry_delay
+from webhooks.dispatcher.circuit_breaker import retry_delay_ms
 from webhooks.dispatcher.lane import Lane
-from webhooks.dispatcher.worker_pool import Report
+from webhooks.dispatcher.task import Report
 from webhooks.outbound.attempt import Outcome
-from webhooks.outbox import attempt_stats
-from webhooks.outbox import settle as outcomes
-from webhooks.outbox.claim import HOLD, Row
+from webhooks.outbox import attempt_stats, settle
+from webhooks.outbox.rows import HOLD_MS, ClaimedRow
 from webhooks.outbox.set_aside import set_aside
 
-_LOG_SECONDS: Final = 1.0  # one line a second about a failing webhook
+_LOG_S: Final = 1.0  # one line a second about a failing webhook
 
 log = logging.getLogger(__name__)
 
 
 class Settler:
-    """``me`` owns the rows; ``due_in`` is told in how many ms a row is due again."""
+    """Settles rows of ``owner_id``. ``look_in_ms`` is told when a row is to be tried again."""
 
-    def __init__(self, me: str, schedule: tuple[int, ...], due_in: Callable[[float], None]) -> None:
-        self._me, self._schedule, self._due_in = me, schedule, due_in
-        self._logged: dict[int, float] = {}
+    def __init__(
+        self, owner_id: str, schedule_s: tuple[int, ...], look_in_ms: Callable[[float], None]
+    ) -> None:
+        self._owner_id, self._schedule_s, self._look_in_ms = owner_id, schedule_s, look_in_ms
+        self._logged_s: dict[int, float] = {}
 
-    def settle(self, direct: RawConnection, reports: Iterable[Report], now: int) -> None:
-        """In the caller's transaction. The lanes are ours."""
+    def settle(self, direct: RawConnection, reports: Iterable[Report], now_ms: int) -> None:
+        """Settle reports in the caller's transaction. Their lanes are acquired."""
         reports = list(reports)
         delivered = [outcome for report in reports for _, outcome in report.done if outcome.delivered]
+        write_delivered = functools.partial(settle.settle_delivered, direct, self._owner_id, now_ms=now_ms)
         direct.each(
             delivered,
-            lambda some: outcomes.settle_delivered(direct, self._me, some, now),
-            lambda one, _: self._write(direct, one, now, self._delivered(direct, now)),
+            write_delivered,
+            lambda outcome, _: self._write(
+                direct, outcome, now_ms, lambda outcome: write_delivered([outcome])
+            ),
         )
         for report in reports:
-            self._settle(direct, report, now)
-        attempts: dict[int, list[Outcome]] = {}
-        for report in reports:
-            attempts.setdefault(report.task.lane.webhook_id, []).extend(
-                outcome for _, outcome in report.done if not outcome.interrupted
-            )
-        attempt_stats.add(direct, now, {webhook_id: made for webhook_id, made in attempts.items() if made})
+            self._settle_report(direct, report, now_ms)
+        self._count_attempts(direct, reports, now_ms)
         for lane in {report.task.lane for report in reports}:
             error = direct.tried(functools.partial(lane.save_health, direct))
             if error is not None:
                 row_errors.leave("lane", lane.webhook_id, error)
 
-    def _settle(self, direct: RawConnection, report: Report, now: int) -> None:
+    def forget(self, webhook_id: int) -> None:
+        """Forget when a webhook's failure was last logged."""
+        self._logged_s.pop(webhook_id, None)
+
+    def _settle_report(self, direct: RawConnection, report: Report, now_ms: int) -> None:
         lane = report.task.lane
-        waits: dict[str, int] = {}
+        recheck_ms: dict[str, int] = {}  # of calls whose row failed
         reason = None
         for row, outcome in report.done:
-            reason = lane.note(outcome, now) or reason
+            reason = lane.note_outcome(outcome, now_ms) or reason
             if not outcome.delivered:
-                waits[row.thread_key] = self._failure(direct, lane, row, outcome, now)
+                recheck_ms[row.thread_key] = self._settle_failure(direct, lane, row, outcome, now_ms)
         if reason:
             error = direct.tried(functools.partial(self._disable, direct, lane, reason))
             if error is not None:
                 row_errors.leave("webhook", lane.webhook_id, error)
-        for call in {row.thread_key for row, _ in report.done} & lane.pushed:
-            if outcomes.pull(direct, lane.webhook_id, call, waits.get(call, now)):
-                lane.pushed.discard(call)
-        outcomes.release(direct, self._me, [(row, waits.get(row.thread_key, now)) for row in report.unsent])
-        lane.more = True
+        for call in {row.thread_key for row, _ in report.done} & lane.deferred_calls:
+            if settle.release_deferred(direct, lane.webhook_id, call, recheck_ms.get(call, now_ms)):
+                lane.deferred_calls.discard(call)
+        unsent = [(row, recheck_ms.get(row.thread_key, now_ms)) for row in report.unsent]
+        settle.release_unsent(direct, self._owner_id, unsent, now_ms)
+        lane.may_have_more = True
 
-    def forget(self, webhook_id: int) -> None:
-        self._logged.pop(webhook_id, None)
+    @staticmethod
+    def _count_attempts(direct: RawConnection, reports: list[Report], now_ms: int) -> None:
+        attempts: dict[int, list[Outcome]] = {}
+        for report in reports:
+            made = [outcome for _, outcome in report.done if not outcome.interrupted]
+            if made:
+                attempts.setdefault(report.task.lane.webhook_id, []).extend(made)
+        attempt_stats.add(direct, now_ms, attempts)
 
     @staticmethod
     def _disable(direct: RawConnection, lane: Lane, reason: str) -> None:
@@ -82,63 +92,66 @@ class Settler:
             record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
             log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
 
-    def _delivered(self, direct: RawConnection, now: int) -> Callable[[Outcome], object]:
-        return lambda outcome: outcomes.settle_delivered(direct, self._me, [outcome], now)
+    def _settle_failure(
+        self, direct: RawConnection, lane: Lane, row: ClaimedRow, outcome: Outcome, now_ms: int
+    ) -> int:
+        """Settle a failed attempt. Returns when (ms) the later rows of its call may be looked at."""
+        delay_ms: int | None = 0  # an interrupted attempt is due again at once
+        if not outcome.interrupted:
+            delay_ms = retry_delay_ms(self._schedule_s, row.tries + 1)
+            self._log(lane, row, outcome, delay_ms)
+        if delay_ms is None:
+            settle_failed = functools.partial(settle.settle_failed, direct, self._owner_id, now_ms=now_ms)
+            self._write(direct, outcome, now_ms, settle_failed)
+            return now_ms
+        due_ms = now_ms + delay_ms
+        settle_retry = functools.partial(settle.settle_retry, direct, self._owner_id, due_ms=due_ms)
+        self._write(direct, outcome, now_ms, settle_retry)
+        self._look_in_ms(delay_ms)
+        # The later rows wait for the retry, but no longer than their call may be held back.
+        return min(due_ms, max(row.first_try_ms + HOLD_MS, now_ms))
 
     @staticmethod
     def _write(
-        direct: RawConnection, outcome: Outcome, now: int, settle: Callable[[Outcome], object]
+        direct: RawConnection, outcome: Outcome, now_ms: int, write: Callable[[Outcome], object]
     ) -> None:
-        """Write an outcome down. What the database refuses is written without what the receiver said, then
-        without a row among the attempts; what it refuses even so is set aside."""
-        error = direct.tried(lambda: settle(outcome))
+        """Write an outcome down, as much of it as the database takes.
+
+        First all of it, then without the texts, then without a row among the attempts. What is refused even
+        so is set aside.
+        """
+        error = direct.tried(lambda: write(outcome))
         if error is None:
             return
         why = row_errors.reason(error)
         log.error("delivery %d: the database refused an attempt's row: %s", outcome.delivery_id, why)
-        less = replace(
+        bare = replace(
             outcome,
-            error=outcome.error and f"The attempt failed; why could not be kept ({why}).",
+            error=outcome.error and f"The attempt failed; its reason could not be stored ({why}).",
             request_headers=None,
             response_headers=None,
-            response_body=f"[what the receiver said could not be kept: {why}]",
+            response_body=f"[the response could not be stored: {why}]",
         )
-        if direct.tried(lambda: settle(less)) is None:
+        if direct.tried(lambda: write(bare)) is None:
             return
-        unlogged = replace(less, unlogged=True)
+        unlogged = replace(bare, unlogged=True)
 
-        def settle_and_say() -> None:
-            settle(unlogged)
-            said = f"Attempt {outcome.n} could not be kept: {why}."
-            outcomes.note(direct, outcome.delivery_id, said)
+        def write_unlogged() -> None:
+            write(unlogged)
+            reason = f"Attempt {outcome.number} could not be stored: {why}."
+            settle.set_reason(direct, outcome.delivery_id, reason)
 
-        worse = direct.tried(settle_and_say)
-        if worse is not None:
-            set_aside(direct, outcome.delivery_id, worse, now)
+        error = direct.tried(write_unlogged)
+        if error is not None:
+            set_aside(direct, outcome.delivery_id, error, now_ms)
 
-    def _failure(self, direct: RawConnection, lane: Lane, row: Row, outcome: Outcome, now: int) -> int:
-        """Settle; the answer is when the later rows of the call may be looked at."""
-        me = self._me
-        if outcome.interrupted:
-            self._write(direct, outcome, now, lambda one: outcomes.settle_retry(direct, me, one, now))
-            return now
-        delay = retry_delay(self._schedule, row.tries + 1)
-        self._log(lane, row, outcome, delay)
-        if delay is None:
-            self._write(direct, outcome, now, lambda one: outcomes.settle_failed(direct, me, one, now))
-            return now
-        due = now + delay
-        self._write(direct, outcome, now, lambda one: outcomes.settle_retry(direct, me, one, due))
-        self._due_in(delay)
-        return min(now + delay, max(row.first_try_at + HOLD, now))
-
-    def _log(self, lane: Lane, row: Row, outcome: Outcome, delay: int | None) -> None:
-        now = time.monotonic()
-        if now - self._logged.get(lane.webhook_id, -_LOG_SECONDS) < _LOG_SECONDS:
+    def _log(self, lane: Lane, row: ClaimedRow, outcome: Outcome, delay_ms: int | None) -> None:
+        now_s = time.monotonic()
+        if now_s - self._logged_s.get(lane.webhook_id, -_LOG_S) < _LOG_S:
             return
-        self._logged[lane.webhook_id] = now
+        self._logged_s[lane.webhook_id] = now_s
         log.info(
             "attempt failed webhook=%d delivery=%d attempt=%d next=%s reason=%s",
-            lane.webhook_id, row.id, outcome.n,
-            "never" if delay is None else f"{delay / 1000:.0f}s", outcome.error,
+            lane.webhook_id, row.id, outcome.number,
+            "never" if delay_ms is None else f"{delay_ms / 1000:.0f}s", outcome.error,
         )  # fmt: skip

@@ -1,14 +1,13 @@
-"""The threads that make attempts: two fast ones for receivers that answer at once, a pool for the rest.
+"""The worker pool: threads that make attempts. Two fast ones, and a pool for receivers that take their time.
 
-The fast ones take chunks of a lane that has much to send, and single deliveries of lanes that have little.
-Of these, a thread serves some before it goes on with a chunk, and a chunk makes way for them after each row.
+Fast threads take bulk tasks of lanes that have much to send, and single rows of lanes that have little. A
+thread sends some singles before it goes on with a bulk task; a bulk task makes way for them after each row.
 
-Many threads beside each other cost more than they bring where each request takes a millisecond; where a
-receiver takes its time, only threads help. A watcher cuts attempts off at their deadline, and puts a new
-thread in the place of a fast one that got stuck.
+Where a request takes a millisecond, many threads cost more than they bring; where a receiver takes its time,
+only threads help. The watchdog aborts attempts at their deadline, and replaces a fast thread that is stuck.
 
-Attempts stand back: for the hook, which a PBX waits for, by their threads' priority; and for whoever waits
-for the database, by ``rest``.
+Attempt threads run at a lower priority than the threads that take events in, and begin no attempt while the
+dispatcher holds ``pause``.
 """
 
 import collections
@@ -20,146 +19,119 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from webhooks.db.store import now_ms
-from webhooks.dispatcher.lane import Lane
+from webhooks.dispatcher.task import Report, Task, TaskKind
 from webhooks.errors import SpokeError
-from webhooks.outbound.attempt import Message, Outcome, fault
+from webhooks.outbound.attempt import Message, Outcome, internal_error
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbox.claim import Row
+from webhooks.outbox.rows import ClaimedRow
 
 FAST_THREADS: Final = 2
-FAST_QUEUE: Final = 2 * FAST_THREADS  # chunks
-SHORT_QUEUE: Final = 100  # single deliveries
+FAST_BULKS: Final = 2 * FAST_THREADS  # bulk tasks at a time, those that wait included
+FAST_SINGLES: Final = 100  # single rows at a time, likewise
 POOL_THREADS: Final = 128
-_SHORT_RUN: Final = 20  # single deliveries that a thread makes before it takes a chunk's next row
-_STUCK_SECONDS: Final = 0.05
-_WATCH_SECONDS: Final = 0.025
-_NICE: Final = 5
-_MARGIN: Final = 1.0  # seconds by which a lease has to outlast an attempt's timeout
+LEASE_MARGIN_S: Final = 1.0  # a lease has to outlast an attempt's timeout by so much
+_SINGLES_RUN: Final = 20  # single rows that a thread sends before it goes on with a bulk task
+_STUCK_S: Final = 0.05
+_WATCH_S: Final = 0.025
+_NICENESS: Final = 5
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(eq=False)
-class Task:
-    """Rows of one lane for one thread: whole chains, one behind the other.
-
-    ``expires`` is the lease's end on the monotonic clock. ``short``: a single row for a fast thread.
-    """
-
-    lane: Lane
-    rows: list[Row]
-    expires: float
-    fast: bool
-    cautious: bool
-    short: bool = False
-    sent: int = 0
-    done: list[tuple[Row, Outcome]] = field(default_factory=list)
-    unsent: list[Row] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    abandoned: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What came of a task. A task that got stuck reports twice; only the last report frees its place."""
-
-    task: Task
-    done: list[tuple[Row, Outcome]]
-    unsent: list[Row]
-    last: bool
-
-
-def _stand_back() -> None:
+def _lower_priority() -> None:
     """Lower the priority of the calling thread, and of no other (Linux: setpriority(2), NOTES)."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
 class WorkerPool:
-    """Takes tasks, gives reports. ``report`` is called from the threads, and ``text`` at each attempt: it
-    gives a row's body as it is to be sent now.
+    """Takes tasks and reports their outcomes.
 
-    While the dispatcher holds ``rest``, no attempt begins: it has the interpreter almost to itself.
+    ``report`` is called from the threads. So is ``body``, at each attempt: it gives a row's body as it is to
+    be sent now. While the dispatcher holds ``pause``, no attempt begins: it has the interpreter almost to
+    itself.
     """
 
-    def __init__(self, report: Callable[[Report], None], text: Callable[[Row], str]) -> None:
-        self._report, self._text = report, text
-        self.rest = threading.Lock()
-        # For each task of the fast threads there is one True in the queue; False ends a thread.
-        self._queue: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        self._short: collections.deque[Task] = collections.deque()
-        self._chunks: collections.deque[Task] = collections.deque()
-        self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt", _stand_back)
+    def __init__(self, report: Callable[[Report], None], body: Callable[[ClaimedRow], str]) -> None:
+        self._report, self._body = report, body
+        self.pause = threading.Lock()
+        # One True for each task in the two deques: a thread can wait for both at once. False ends a thread.
+        self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._singles: collections.deque[Task] = collections.deque()
+        self._bulks: collections.deque[Task] = collections.deque()
+        self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt", _lower_priority)
         self._deadlines: set[Deadline] = set()
         self._fast: dict[threading.Thread, tuple[Task, Deadline] | None] = {}
         self._stopping = threading.Event()
-        self._ended = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+        self._closed = threading.Event()
+        self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
+        """Start the fast threads and the watchdog. The pool starts its threads as tasks come."""
         for _ in range(FAST_THREADS):
-            self._start_fast()
-        self._watcher.start()
+            self._start_fast_thread()
+        self._watchdog.start()
 
-    def take(self, task: Task) -> None:
-        if task.fast:
-            (self._short if task.short else self._chunks).append(task)
-            self._queue.put(True)
+    def submit(self, task: Task) -> None:
+        """Have a task done; its report follows."""
+        if task.kind.is_fast:
+            (self._singles if task.kind is TaskKind.SINGLE else self._bulks).append(task)
+            self._signals.put(True)
         else:
             self._pool.submit(self._run, task)
 
     def stop(self) -> None:
-        """Begin no further attempt; those under way go on."""
+        """Begin no further attempt. Those in flight go on."""
         self._stopping.set()
 
-    def cut(self) -> None:
-        """Break off what is still under way."""
+    def abort(self) -> None:
+        """Break off the attempts in flight."""
         for deadline in list(self._deadlines):
-            deadline.cut("stop")
+            deadline.abort("stop")
 
-    def end(self) -> None:
-        self._ended.set()
+    def close(self) -> None:
+        """End the threads."""
+        self._closed.set()
         for _ in self._fast:
-            self._queue.put(False)
+            self._signals.put(False)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _start_fast(self) -> None:
+    def _start_fast_thread(self) -> None:
         thread = threading.Thread(target=self._serve, name="fast", daemon=True)
         self._fast[thread] = None
         thread.start()
 
     def _serve(self) -> None:
-        _stand_back()
-        run = 0
-        while self._queue.get():
-            chunk_first = run >= _SHORT_RUN
-            task = (
-                self._next(self._chunks, self._short)
-                if chunk_first
-                else self._next(self._short, self._chunks)
-            )
-            run = run + 1 if task.short else 0
+        _lower_priority()
+        singles_run = 0
+        while self._signals.get():
+            if singles_run < _SINGLES_RUN:
+                task = self._next(self._singles, self._bulks)
+            else:
+                task = self._next(self._bulks, self._singles)
+            singles_run = singles_run + 1 if task.kind is TaskKind.SINGLE else 0
             if not self._run(task):
-                return  # it got stuck: another thread has its place
+                return  # it was stuck: another thread has its place
 
     @staticmethod
-    def _next(*queues: collections.deque[Task]) -> Task:
-        for waiting in queues:
-            with contextlib.suppress(IndexError):
-                return waiting.popleft()
-        raise AssertionError("there are as many tasks as there is word of them")
+    def _next(*deques: collections.deque[Task]) -> Task:
+        for tasks in deques:
+            with contextlib.suppress(IndexError):  # the other fast thread was quicker at this one
+                return tasks.popleft()
+        raise AssertionError("signals and deques are out of step")
 
     def _run(self, task: Task) -> bool:
-        """Work a task off, or make way; False if the watcher took it away meanwhile."""
-        begun = task.sent
+        """Send a task's rows, or make way for single ones. Returns False if the watchdog abandoned it."""
+        sent_before = task.sent
+        bulk = task.kind is TaskKind.BULK
         try:
             while task.sent < len(task.rows):
-                if task.fast and not task.short and self._short and task.sent > begun:
-                    self._chunks.appendleft(task)
-                    self._queue.put(True)
+                # After at least one row: else it would never come to its end beside many singles.
+                if bulk and self._singles and task.sent > sent_before:
+                    self._bulks.appendleft(task)
+                    self._signals.put(True)
                     return True
                 if not self._send_next(task):
                     break
@@ -171,16 +143,20 @@ class WorkerPool:
             return not task.abandoned
 
     def _send_next(self, task: Task) -> bool:
-        """Send one row. At the first failure the rest of the task goes back: its call's later ones wait."""
-        with self.rest:
+        """Send one row. Returns False where no further row of the task may be sent.
+
+        At the first failure the others go back: the later ones of its call have to wait for it.
+        """
+        with self.pause:  # only waited for, never kept: attempts do not wait for each other
             pass
         row = task.rows[task.sent]
-        timeout = task.lane.sender.endpoint.timeout
-        held = task.lane.health.held_until > now_ms()  # since it was claimed, by another request's answer
-        if self._stopping.is_set() or held or time.monotonic() + timeout + _MARGIN > task.expires:
+        timeout_s = task.lane.sender.endpoint.timeout_s
+        held = task.lane.health.held_until_ms > now_ms()  # since the claim, by another attempt's answer
+        lease_ends = time.monotonic() + timeout_s + LEASE_MARGIN_S > task.lease_end_s
+        if held or lease_ends or self._stopping.is_set():
             task.unsent = task.rows[task.sent :]
             return False
-        outcome = self._attempt(task, row, timeout)
+        outcome = self._attempt(task, row, timeout_s)
         with task.lock:
             task.done.append((row, outcome))
             task.sent += 1
@@ -188,36 +164,39 @@ class WorkerPool:
                 task.unsent = task.rows[task.sent :]
             return outcome.delivered and not task.abandoned
 
-    def _attempt(self, task: Task, row: Row, timeout: float) -> Outcome:
-        deadline = Deadline(timeout)
+    def _attempt(self, task: Task, row: ClaimedRow, timeout_s: float) -> Outcome:
+        number = row.attempts + 1
+        deadline = Deadline(timeout_s)
         thread = threading.current_thread()
         self._deadlines.add(deadline)
-        if task.fast:
+        fast = task.kind.is_fast
+        if fast:
             self._fast[thread] = (task, deadline)
         try:
-            message = Message(row.id, row.attempts + 1, row.message_id, self._text(row))
+            message = Message(row.id, number, row.message_id, self._body(row))
             return task.lane.sender.send(message, deadline)
         except SpokeError as error:  # the body could not be made
-            return Outcome(row.id, row.attempts + 1, now_ms(), error=str(error))
+            return Outcome(row.id, number, now_ms(), error=str(error))
         except Exception as error:  # of whatever kind: counted, and tried again by the schedule
-            return Outcome(row.id, row.attempts + 1, now_ms(), error=fault(error))
+            return Outcome(row.id, number, now_ms(), error=internal_error(error))
         finally:
             self._deadlines.discard(deadline)
-            if task.fast and thread in self._fast:
+            # A thread that was replaced is not in the dict any more, and must not come back to it.
+            if fast and thread in self._fast:
                 self._fast[thread] = None
 
     def _watch(self) -> None:
-        while not self._ended.wait(_WATCH_SECONDS):
-            now = time.monotonic()
+        while not self._closed.wait(_WATCH_S):
+            now_s = time.monotonic()
             for deadline in list(self._deadlines):
-                if now >= deadline.at:
-                    deadline.cut("deadline")
+                if now_s >= deadline.end_s:
+                    deadline.abort("deadline")
             for thread, work in list(self._fast.items()):
-                if work is not None and now - work[1].started > _STUCK_SECONDS:
+                if work is not None and now_s - work[1].started_s > _STUCK_S:
                     self._replace(thread, *work)
 
     def _replace(self, thread: threading.Thread, task: Task, deadline: Deadline) -> None:
-        """Leave a stuck thread alone with its one attempt; what it had not begun goes back."""
+        """Leave a stuck thread alone with its one attempt. The rows that it had not begun go back."""
         with task.lock:
             if self._fast.get(thread) != (task, deadline):
                 return  # it came through just now
@@ -226,4 +205,4 @@ class WorkerPool:
             report = Report(task, task.done, task.rows[task.sent + 1 :], last=False)
             task.done = []
         self._report(report)
-        self._start_fast()
+        self._start_fast_thread()

@@ -1,4 +1,4 @@
-"""May this address be called? (Contract, section 5.) Pure, but for the look-up of names."""
+"""Address rules: which addresses may be called, a guard against SSRF. Pure: names are not looked up."""
 
 import ipaddress
 import re
@@ -74,40 +74,46 @@ def check_url(url: str) -> str:
 
 
 def own_inbox(settings: Settings, url: str) -> str | None:
-    """The path of a test inbox of ours that the URL names, under whichever of our addresses; else None."""
+    """The path of the test inbox that the URL names, at any of the appliance's own addresses; else None."""
     for base in (settings.base_url, settings.own_url):
-        found = re.fullmatch(r"/inbox/[A-Za-z0-9_-]{16,32}", url.removeprefix(base))
-        if found and url.startswith(base):
-            return found[0]
+        path = re.fullmatch(r"/inbox/[A-Za-z0-9_-]{16,32}", url.removeprefix(base))
+        if path and url.startswith(base):
+            return path[0]
     return None
 
 
 class AddressRules:
-    """The default list, with SPOKE_DENY_NETS on top of it and SPOKE_ALLOW_NETS above both."""
+    """The networks of ``REFUSED``; SPOKE_DENY_NETS adds to them, SPOKE_ALLOW_NETS overrides both."""
 
     def __init__(self, allow: tuple[Network, ...] = (), deny: tuple[Network, ...] = ()) -> None:
         self._allow, self._deny = allow, deny
 
-    def judge(self, address: Address) -> None:
-        """Raise TargetRefused, naming the setting, if the address must not be called."""
+    def check(self, address: Address) -> None:
+        """Check an address, and each IPv4 address inside it.
+
+        Raises:
+            TargetRefused: it must not be called; names the setting that decides.
+        """
         for part in (address, *embedded(address)):
             if any(part in network for network in self._allow):
                 continue
             for network in REFUSED:
                 if part in network:
                     raise TargetRefused(
-                        f"The address {address} is refused: {network} is not a receiver's. "
-                        "SPOKE_ALLOW_NETS can allow it."
+                        f"The address {address} is refused: no receiver has an address in {network}. "
+                        "To allow it, add it to SPOKE_ALLOW_NETS."
                     )
             for network in self._deny:
                 if part in network:
-                    raise TargetRefused(f"The address {address} is refused by SPOKE_DENY_NETS ({network}).")
+                    raise TargetRefused(
+                        f"The address {address} is refused: SPOKE_DENY_NETS has {network} in it."
+                    )
 
     def check_host(self, host: str) -> None:
-        """Judge a host that spells an address; a name passes, it is judged when it is called."""
+        """Check a host that spells an address. A name passes: its addresses are checked when it is called."""
         address = literal(host)
         if address is not None:
-            self.judge(address)
+            self.check(address)
 
 
 def embedded(address: Address) -> list[ipaddress.IPv4Address]:
@@ -115,15 +121,15 @@ def embedded(address: Address) -> list[ipaddress.IPv4Address]:
     number = int(address)
     if isinstance(address, ipaddress.IPv4Address) or number <= 1:  # :: and ::1 are themselves
         return []
-    found = [part for part in (address.sixtofour, *(address.teredo or ())) if part is not None]
+    parts = [part for part in (address.sixtofour, *(address.teredo or ())) if part is not None]
     isatap = (number >> 32) & _ISATAP_MASK == _ISATAP
     if isatap or any(address in network for network in _EMBEDDING):
-        found.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
+        parts.append(ipaddress.IPv4Address(number & 0xFFFFFFFF))
     if address in _LOCAL_NAT64:
         # With a shorter prefix it stands further to the front, around a zero byte (RFC 6052, section 2.2).
         octets = address.packed
         inside = {bytes((*octets[start:8], *octets[9 : start + 5])) for start in (6, 7, 8) if not octets[8]}
         shorter = [part for part in inside if part[0]]
-        found = [part for part in found if int(part) or not shorter]
-        found += map(ipaddress.IPv4Address, shorter)
-    return found
+        parts = [part for part in parts if int(part) or not shorter]
+        parts += map(ipaddress.IPv4Address, shorter)
+    return parts

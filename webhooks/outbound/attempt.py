@@ -1,4 +1,4 @@
-"""One attempt: sign, send, read the answer, say in one sentence what went wrong."""
+"""One attempt: sign, send, read the response, say in a sentence what went wrong."""
 
 import functools
 import ipaddress
@@ -17,66 +17,68 @@ from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.explain import explain, said
-from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, trust, under
-from webhooks.outbound.retry_after import retry_after
+from webhooks.outbound.explain import explain, message_of
+from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, deadline_scope, ssl_context
+from webhooks.outbound.retry_after import retry_after_s
 from webhooks.outbound.signing import signed_headers
-from webhooks.settings import VERSION
+from webhooks.outbound.user_agent import USER_AGENT
 
-KEPT_ON_FAILURE: Final = 16 << 10  # bytes of a response; the rest stays unread
-KEPT_ON_SUCCESS: Final = 1 << 10
-KEPT_HEADERS: Final = 8 << 10
+KEPT_ON_FAILURE_BYTES: Final = 16 << 10  # of a response; the rest stays unread
+KEPT_ON_SUCCESS_BYTES: Final = 1 << 10
+KEPT_HEADERS_BYTES: Final = 8 << 10
 MAX_URL: Final = 2000  # characters
-USER_AGENT: Final = "Spoke-Webhooks/"
 _MASK: Final = "•••"
-_TRACE_SECONDS: Final = 60.0  # a fault of ours is told with its traceback at most so often
+_TRACE_S: Final = 60.0  # an internal error of one kind is logged with its traceback at most so often
 
 log = logging.getLogger(__name__)
-_traced_at: dict[type[Exception], float] = {}
+_traced_s: dict[type[Exception], float] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What an attempt has to know of its webhook. ``own_headers`` values are never logged.
+    """What an attempt has to know of its webhook. The values of ``own_headers`` are never logged.
 
-    ``own``: the URL is a test inbox at our own listening socket, which the address rules do not concern.
-    ``fault``: why no attempt can be made.
+    ``is_test_inbox``: the URL leads to the appliance's own listening socket, past the address rules.
+    ``unusable``: why no attempt can be made.
     """
 
     webhook_id: int
     url: str
     secrets: tuple[str, ...]
-    timeout: float
+    timeout_s: float
     own_headers: tuple[tuple[str, str], ...] = ()
     ca: str | None = None
     verify: bool = True
-    own: bool = False
-    fault: str | None = None
+    is_test_inbox: bool = False
+    unusable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be delivered: the event's text, and its id on the wire."""
+    """What is to be delivered: the event's text and its id on the wire. ``number``: which attempt, from 1."""
 
     delivery_id: int
-    n: int
+    number: int
     message_id: str
     body: str
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of an attempt. ``status`` is None where no answer came; ``error`` is None on success."""
+    """What came of an attempt. ``started_ms`` is since 1970.
+
+    ``http_status`` is None where no answer came; ``error`` is None on success.
+    """
 
     delivery_id: int
-    n: int
-    started_at: int
-    seconds: float = 0.0
-    status: int | None = None
+    number: int
+    started_ms: int
+    duration_s: float = 0.0
+    http_status: int | None = None
     error: str | None = None
     broken: bool = False  # a timeout or connection error: counts towards the circuit breaker
-    interrupted: bool = False  # cut by our own stop: the receiver is not to blame
-    retry_after: float | None = None
+    interrupted: bool = False  # aborted by the appliance's stop: the receiver is not to blame
+    retry_after_s: float | None = None
     request_headers: str | None = None
     response_headers: str | None = None
     response_body: str | None = None
@@ -90,44 +92,47 @@ class Outcome:
 class Sender:
     """One webhook's connections and headers. Threads may share it."""
 
-    def __init__(self, endpoint: Endpoint, gate: Connector, connections: int) -> None:
+    def __init__(self, endpoint: Endpoint, connector: Connector, connections: int) -> None:
         self.endpoint = endpoint
         self._adapter = PinnedAdapter(
-            _to_ourselves() if endpoint.own else gate, connections, trust(endpoint.ca, endpoint.verify)
+            _loopback_connector() if endpoint.is_test_inbox else connector,
+            connections,
+            ssl_context(endpoint.ca, endpoint.verify),
         )
-        self._fault = endpoint.fault
+        self._unusable = endpoint.unusable
         try:
-            self._url = None if endpoint.fault else _prepared(endpoint.url)
+            self._url = None if endpoint.unusable else _prepared(endpoint.url)
         except (requests.RequestException, UnicodeError) as error:
-            self._url, self._fault = None, f"The URL cannot be called: {error}"
+            self._url, self._unusable = None, f"The URL cannot be called: {error}"
 
     def close(self) -> None:
         self._adapter.close()
 
     def send(self, message: Message, deadline: Deadline) -> Outcome:
-        """Make one attempt; every failure is told in the outcome, none is raised."""
-        outcome = Outcome(message.delivery_id, message.n, now_ms())
+        """Make one attempt. Returns its outcome, also of a failure: none is raised."""
+        outcome = Outcome(message.delivery_id, message.number, now_ms())
         try:
-            with under(deadline):
+            with deadline_scope(deadline):
                 self._exchange(message, deadline, outcome)
         except AttemptError as error:
             outcome.error, outcome.broken = str(error), error.connection
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, Invalid) as error:
-            outcome.error, outcome.broken = explain(error, deadline, self.endpoint.timeout), True
+            outcome.error, outcome.broken = explain(error, deadline, self.endpoint.timeout_s), True
         except Exception as error:  # whatever it is, it is this attempt's failure and no other's
-            if outcome.status is None:
-                outcome.error = fault(error)
+            if outcome.http_status is None:
+                outcome.error = internal_error(error)
             else:  # the status has come: it decides
-                outcome.response_body = f"[the answer could not be read: {fault(error)}]"
-        outcome.interrupted = deadline.cut_by == "stop" and outcome.error is not None and not outcome.status
+                outcome.response_body = f"[the answer could not be read: {internal_error(error)}]"
+        stopped = deadline.aborted_by == "stop" and not outcome.http_status
+        outcome.interrupted = stopped and outcome.error is not None
         if outcome.interrupted:
-            outcome.error = "Interrupted: the appliance was stopped while the attempt was under way."
-        outcome.seconds = time.monotonic() - deadline.started
+            outcome.error = "Interrupted: the appliance was stopped meanwhile. The attempt is made again."
+        outcome.duration_s = time.monotonic() - deadline.started_s
         return outcome
 
     def _exchange(self, message: Message, deadline: Deadline, outcome: Outcome) -> None:
         if self._url is None:
-            raise TargetRefused(self._fault)
+            raise TargetRefused(self._unusable)
         request = self._request(message)
         shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
         shown |= {name: _MASK for name, _ in self.endpoint.own_headers}
@@ -136,7 +141,7 @@ class Sender:
             response = self._post(request, deadline)
         except (requests.ConnectionError, OSError):
             # A kept connection that the receiver had closed meanwhile is no failure of its.
-            if not deadline.reused or deadline.cut_by or deadline.left() <= 0:
+            if not deadline.reused or deadline.aborted_by or deadline.left_s() <= 0:
                 raise
             self._adapter.close()
             response = self._post(request, deadline)
@@ -149,7 +154,7 @@ class Sender:
         headers: dict[str, str] = {
             **dict(self.endpoint.own_headers),
             "Content-Type": "application/json",
-            "User-Agent": f"{USER_AGENT}{VERSION}",
+            "User-Agent": USER_AGENT,
             "Accept-Encoding": "identity",
             "Content-Length": str(len(data)),
             **signed_headers(self.endpoint.secrets, message.message_id, int(time.time()), message.body),
@@ -158,80 +163,87 @@ class Sender:
         return request
 
     def _post(self, request: requests.PreparedRequest, deadline: Deadline) -> requests.Response:
-        left = deadline.left()
-        if left <= 0:
+        left_s = deadline.left_s()
+        if left_s <= 0:
             raise ConnectionFailed("No time was left for the attempt.")
-        response = self._adapter.send(request, stream=True, timeout=left, verify=self.endpoint.verify)
-        if deadline.cut_by:  # http.client takes headers that were cut off for complete ones
+        response = self._adapter.send(request, stream=True, timeout=left_s, verify=self.endpoint.verify)
+        if deadline.aborted_by:  # http.client takes headers that were cut off for complete ones
             response.raw.close()
             raise TimeoutError
         return response
 
     def _read(self, response: requests.Response, deadline: Deadline, outcome: Outcome) -> None:
         raw = response.raw
-        status = outcome.status = response.status_code
+        status = outcome.http_status = response.status_code
         success = 200 <= status < 300
-        keep = KEPT_ON_SUCCESS if success else KEPT_ON_FAILURE
+        keep_bytes = KEPT_ON_SUCCESS_BYTES if success else KEPT_ON_FAILURE_BYTES
         if not success:
             outcome.error = _refusal(status, response.headers.get("Location"))
-        outcome.retry_after = retry_after(status, raw.headers.getlist("Retry-After"))
+        outcome.retry_after_s = retry_after_s(status, raw.headers.getlist("Retry-After"))
         outcome.response_headers = _kept_headers(response.headers)
         try:
             kept = _read_body(raw)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             # The status has come: it decides. What the body lacks is only told.
-            why = explain(error, deadline, self.endpoint.timeout)
+            why = explain(error, deadline, self.endpoint.timeout_s)
             kept = f"[the answer broke off: {why}]".encode()
             raw.close()
-        outcome.response_body = clean_lines(kept[:keep].decode("utf-8", "replace"))
+        outcome.response_body = clean_lines(kept[:keep_bytes].decode("utf-8", "replace"))
 
 
-class Unusable:
-    """In a Sender's place where a webhook's row gives none: its every attempt fails, saying why."""
+class UnusableSender:
+    """Stands in for a Sender that a webhook's row does not give: its every attempt fails, saying why."""
 
-    def __init__(self, webhook_id: int, timeout: float, why: str) -> None:
-        self.endpoint = Endpoint(webhook_id, "", (), timeout)
+    def __init__(self, webhook_id: int, timeout_s: float, why: str) -> None:
+        self.endpoint = Endpoint(webhook_id, "", (), timeout_s)
         self._why = why
 
     def send(self, message: Message, deadline: Deadline) -> Outcome:
-        return Outcome(message.delivery_id, message.n, now_ms(), error=self._why)
+        return Outcome(message.delivery_id, message.number, now_ms(), error=self._why)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
-def fault(error: Exception) -> str:
-    """A sentence for what should not have happened; its traceback goes to the log, now and then."""
-    now = time.monotonic()
-    if now - _traced_at.get(type(error), -_TRACE_SECONDS) >= _TRACE_SECONDS:
-        _traced_at[type(error)] = now
+def internal_error(error: Exception) -> str:
+    """A sentence about an error that should not happen. Its traceback goes to the log, now and then."""
+    now_s = time.monotonic()
+    if now_s - _traced_s.get(type(error), -_TRACE_S) >= _TRACE_S:
+        _traced_s[type(error)] = now_s
         log.error("an attempt ended in a fault of ours", exc_info=error)
-    return f"A fault in the appliance itself ended the attempt ({type(error).__name__}: {said(error)})."
+    return (
+        "An internal error of the appliance ended the attempt "
+        f"({type(error).__name__}: {message_of(error)}). Its log has the details."
+    )
 
 
 @functools.cache
-def _to_ourselves() -> Connector:
-    """Past address rules and proxy: only ever for the URL of our own listening socket."""
+def _loopback_connector() -> Connector:
+    """A connector past address rules and proxy, for the URL of the appliance's own listening socket alone."""
     return Connector(
-        AddressRules(allow=tuple(ipaddress.ip_network(every) for every in ("0.0.0.0/0", "::/0")))
+        AddressRules(allow=tuple(ipaddress.ip_network(network) for network in ("0.0.0.0/0", "::/0")))
     )
 
 
 def _kept_headers(headers: Any) -> str:
     """As JSON; of a receiver that sends more than any needs, the first 8 KiB."""
     kept: dict[str, str] = {}
-    left = KEPT_HEADERS
+    left_bytes = KEPT_HEADERS_BYTES
     for name, value in headers.items():
-        left -= len(name) + len(value)
-        if left < 0:
-            kept["…"] = f"[cut off after {KEPT_HEADERS:,} bytes]"
+        left_bytes -= len(name) + len(value)
+        if left_bytes < 0:
+            kept["…"] = f"[cut off after {KEPT_HEADERS_BYTES:,} bytes]"
             break
         kept[clean(name)] = clean(value)
     return json.dumps(kept, ensure_ascii=False)
 
 
 def _prepared(url: str) -> str | None:
-    """As it goes over the wire; raises what requests and urllib3 raise for one that cannot."""
+    """A URL as it goes over the wire.
+
+    Raises:
+        RequestException, UnicodeError: it cannot.
+    """
     request = requests.PreparedRequest()
     request.prepare_url(url, None)
     return request.url
@@ -253,12 +265,12 @@ def check_sendable(url: str) -> None:
 def _read_body(raw: Any) -> bytes:
     """At most 16 KiB. What is longer is left unread, and its connection closed."""
     kept = b""
-    while len(kept) < KEPT_ON_FAILURE:
-        chunk = raw.read(KEPT_ON_FAILURE - len(kept), decode_content=False)
-        if not chunk:
+    while len(kept) < KEPT_ON_FAILURE_BYTES:
+        piece = raw.read(KEPT_ON_FAILURE_BYTES - len(kept), decode_content=False)
+        if not piece:
             raw.release_conn()
             return kept
-        kept += chunk
+        kept += piece
     raw.close()
     return kept
 

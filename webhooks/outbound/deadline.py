@@ -1,31 +1,36 @@
-"""The end of one attempt, enforced from outside: no receiver can stretch it byte by byte."""
+"""The deadline of one attempt, enforced from outside: no receiver can stretch it byte by byte."""
 
 import contextlib
 import socket
 import time
+from typing import Literal
+
+AbortReason = Literal["deadline", "stop"]
 
 
 class Deadline:
-    """One attempt's end on the monotonic clock, and the socket to shut down then.
+    """One attempt's begin and end on the monotonic clock, and the socket to shut down at its end.
 
-    The socket handle is a duplicate: shutting it down reaches the connection in any state, also in a TLS
-    handshake, while the thread at work still holds its own handle.
+    ``handle`` is a duplicate of the socket: shutting it down reaches the connection in any state, also in a
+    TLS handshake, while the attempt's thread still holds its own. ``reused``: the connection was a kept one.
+    The attempt's thread sets both; the watchdog reads ``handle`` and sets ``aborted_by``.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self.started = time.monotonic()
-        self.at = self.started + seconds
+    def __init__(self, timeout_s: float) -> None:
+        self.started_s = time.monotonic()
+        self.end_s = self.started_s + timeout_s
         self.handle: socket.socket | None = None
         self.reused = False
-        self.cut_by: str | None = None
+        self.aborted_by: AbortReason | None = None
 
-    def left(self) -> float:
-        return self.at - time.monotonic()
+    def left_s(self) -> float:
+        """Seconds that are left; negative once the deadline has passed."""
+        return self.end_s - time.monotonic()
 
-    def cut(self, by: str) -> None:
-        """Break the connection off; called from another thread."""
-        self.cut_by = by
+    def abort(self, reason: AbortReason) -> None:
+        """Shut the connection down, from another thread."""
+        self.aborted_by = reason  # first: a connection that is just being made looks here
         handle = self.handle
         if handle is not None:
-            with contextlib.suppress(OSError):  # not connected any more: what we wanted
+            with contextlib.suppress(OSError):  # not connected any more: just as well
                 handle.shutdown(socket.SHUT_RDWR)

@@ -81,31 +81,32 @@ _HANDSHAKES: Final[dict[str, str]] = {
 }  # fmt: skip
 
 
-def explain(error: BaseException, deadline: Deadline, timeout: float) -> str:
-    """A sentence about what broke. ``timeout`` in seconds is what the attempt had."""
+def explain(error: BaseException, deadline: Deadline, timeout_s: float) -> str:
+    """A sentence about what broke an attempt that had ``timeout_s``."""
     causes = _causes(error)
     for cause in causes:
         if isinstance(cause, AttemptError):
             return str(cause)
-    if deadline.cut_by == "deadline" or deadline.left() <= 0:
-        return too_late(timeout)
+    if deadline.aborted_by == "deadline" or deadline.left_s() <= 0:
+        return too_late(timeout_s)
     for cause in causes:
-        sentence = _sentence(cause, timeout)
+        sentence = _sentence(cause, timeout_s)
         if sentence:
             return sentence
-    return f"The request failed: {said(causes[-1])}."
+    return f"The request failed: {message_of(causes[-1])}."
 
 
-def too_late(timeout: float) -> str:
-    return f"The receiver gave no whole answer within {timeout:g} seconds."
+def too_late(timeout_s: float) -> str:
+    """A sentence about an attempt that ran out of time."""
+    return f"The receiver gave no whole answer within {timeout_s:g} seconds."
 
 
-def said(error: BaseException) -> str:
-    """What an exception says, which may quote a peer: one line, without control characters."""
+def message_of(error: BaseException) -> str:
+    """An exception's message, which may quote a peer: one line, without control characters."""
     return clean(str(error)).strip()[:500].rstrip(".") or type(error).__name__
 
 
-def _sentence(cause: BaseException, timeout: float) -> str | None:
+def _sentence(cause: BaseException, timeout_s: float) -> str | None:
     if isinstance(cause, ssl.SSLError):
         return tls_sentence(cause)
     if isinstance(cause, http.client.BadStatusLine) and not isinstance(cause, ConnectionError):
@@ -115,14 +116,14 @@ def _sentence(cause: BaseException, timeout: float) -> str | None:
     if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe, RemoteDisconnected
         return "The receiver closed the connection without an answer."
     if isinstance(cause, TimeoutError):
-        return too_late(timeout)
+        return too_late(timeout_s)
     if isinstance(cause, OSError) and cause.errno is not None:
         return f"The receiver cannot be reached: {cause.strerror}."
     return None
 
 
 def tls_sentence(error: ssl.SSLError) -> str:
-    """What a TLS fault means for the one who set the webhook up."""
+    """A sentence about a TLS error, for whoever set the webhook up."""
     if isinstance(error, ssl.SSLCertVerificationError):
         why = _CERTIFICATES.get(_ALIKE.get(error.verify_code, error.verify_code)) or clean(
             error.verify_message or str(error)
@@ -131,15 +132,15 @@ def tls_sentence(error: ssl.SSLError) -> str:
     reason = getattr(error, "reason", None) or (
         "UNEXPECTED_EOF_WHILE_READING" if isinstance(error, ssl.SSLEOFError) else ""
     )
-    known = _HANDSHAKES.get(reason)
-    if known:
-        return known
-    what = reason.replace("_", " ").lower() or said(error)
+    sentence = _HANDSHAKES.get(reason)
+    if sentence:
+        return sentence
+    what = reason.replace("_", " ").lower() or message_of(error)
     return f"No secure connection could be made (OpenSSL: {what}); the receiver's own log may say more."
 
 
 def status_line_sentence(line: str) -> str:
-    """What it means that an answer does not begin with an HTTP status line."""
+    """A sentence about an answer that does not begin with an HTTP status line."""
     if line.startswith(("\x15\x03", "\x16\x03")):  # a TLS alert or handshake (RFC 8446, section 5.1)
         return _WANTS_TLS
     start = clean(line).strip()[:_QUOTED]
@@ -150,11 +151,11 @@ def status_line_sentence(line: str) -> str:
 
 def _causes(error: BaseException) -> list[BaseException]:
     """The exception and all that it wraps, outermost first; requests and urllib3 nest them as arguments."""
-    found: list[BaseException] = []
+    causes: list[BaseException] = []
     queue: list[Any] = [error]
     while queue:
         item = queue.pop(0)
-        if isinstance(item, BaseException) and item not in found:
-            found.append(item)
+        if isinstance(item, BaseException) and item not in causes:
+            causes.append(item)
             queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-    return found
+    return causes

@@ -10,7 +10,7 @@ from webhooks.cleaning import clean
 from webhooks.errors import ConnectionFailed
 from webhooks.outbound.address_rules import Address
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.explain import said
+from webhooks.outbound.explain import message_of
 
 
 def authority(address: Address, port: int) -> str:
@@ -20,7 +20,7 @@ def authority(address: Address, port: int) -> str:
 
 @dataclass(frozen=True)
 class Proxy:
-    """``headers`` go with what is asked of it, its credentials if it has any."""
+    """Address of a proxy. ``headers`` go with each request to it: its credentials, if it has any."""
 
     host: str
     port: int
@@ -38,30 +38,30 @@ class Proxy:
             headers["Proxy-Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         return cls(parts.hostname or "", parts.port or 80, headers)
 
-    def reach(
-        self, address: Address, port: int, wait: float, deadline: Deadline, *, tunnel: bool
+    def connect(
+        self, address: Address, port: int, wait_s: float, deadline: Deadline, *, tunnel: bool
     ) -> socket.socket:
-        """A connection to the proxy; with ``tunnel`` one through it to the address. ``wait`` in seconds.
+        """Connect to the proxy; with ``tunnel`` through it to the address. At most ``wait_s`` to the proxy.
 
         Raises:
             ConnectionFailed: the proxy does not answer, or does not let us through.
         """
         try:
-            sock = socket.create_connection((self.host, self.port), timeout=wait)
+            sock = socket.create_connection((self.host, self.port), timeout=wait_s)
         except OSError as error:
             raise ConnectionFailed(
-                f"The proxy {self.host}:{self.port} cannot be reached: {said(error)}."
+                f"The proxy {self.host}:{self.port} cannot be reached: {message_of(error)}."
             ) from None
         if tunnel:
             deadline.handle = sock
             try:
-                self._connect(sock, authority(address, port))
+                self._open_tunnel(sock, authority(address, port))
             except BaseException:
                 sock.close()
                 raise
         return sock
 
-    def _connect(self, sock: socket.socket, target: str) -> None:
+    def _open_tunnel(self, sock: socket.socket, target: str) -> None:
         """Ask for a tunnel (RFC 9110, section 9.3.6)."""
         lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         lines += [f"{name}: {value}" for name, value in self.headers.items()]
@@ -71,7 +71,7 @@ class Proxy:
             answer.begin()
         except (OSError, http.client.HTTPException) as error:
             raise ConnectionFailed(
-                f"The proxy gave no answer to a request for {target}: {said(error)}."
+                f"The proxy gave no answer to a request for {target}: {message_of(error)}."
             ) from None
         if not 200 <= answer.status < 300:
             raise ConnectionFailed(

@@ -1,4 +1,4 @@
-"""A webhook's own settings: headers, concurrency, rate, timeout, maximum age, TLS."""
+"""A webhook's own options: headers, concurrency, rate, timeout, maximum age, TLS."""
 
 import re
 import ssl
@@ -10,23 +10,23 @@ from webhooks.errors import Invalid
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, section 5.6.2: a token
 _VALUE: Final = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
-_OURS: Final = frozenset(
+_RESERVED: Final = frozenset(
     (
         "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect",
         "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
         "upgrade", "user-agent", "webhook-id", "webhook-signature", "webhook-timestamp",
     )
 )  # fmt: skip
-_MOST_HEADERS: Final = 20
+_HEADERS_MAX: Final = 20
 
 
 def _headers(headers: dict[str, str]) -> dict[str, str]:
-    if len(headers) > _MOST_HEADERS:
-        raise ValueError(f"at most {_MOST_HEADERS} headers can be set")
+    if len(headers) > _HEADERS_MAX:
+        raise ValueError(f"at most {_HEADERS_MAX} headers can be set")
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
             raise ValueError(f"{name!r} is no header name")
-        if name.lower() in _OURS:
+        if name.lower() in _RESERVED:
             raise ValueError(f"{name} is set by the appliance")
         if len(value) > 2000 or not _VALUE.fullmatch(value):
             raise ValueError(f"the value of {name} has to be 1 to 2,000 printable Latin-1 characters")
@@ -44,7 +44,8 @@ def _certificate(pem: str) -> str:
 
 
 class Options(BaseModel):
-    """Times in seconds; ``rate`` in requests a second; None stands for "no limit", or the appliance's own.
+    """Options as they are stored, named as on the wire. ``timeout`` and ``max_age`` are seconds, ``rate`` is
+    requests a second. None is "no limit", and for ``timeout`` the appliance's own.
 
     ``headers`` may hold credentials: they are shown by name only. ``ca`` is a PEM text; with it no other
     certificate authority is trusted. ``verify`` off accepts any certificate.
@@ -65,7 +66,7 @@ class Options(BaseModel):
         return None if self.max_age is None else self.max_age * 1000
 
     def shown(self) -> dict[str, Any]:
-        """For lists and pages: without the headers' values."""
+        """The options for lists and pages, without the headers' values."""
         return {**self.model_dump(), "headers": dict.fromkeys(self.headers, "•••")}
 
 
@@ -81,10 +82,10 @@ _BOUNDS: Final = {
 
 
 def parse_options(values: dict[str, Any]) -> Options:
-    """Options from what a person gave.
+    """Validate options that a person gave.
 
     Raises:
-        Invalid: names the option and what would be right.
+        Invalid: names the first option that is wrong, and what would be right.
     """
     try:
         return Options.model_validate(values)
@@ -92,6 +93,8 @@ def parse_options(values: dict[str, Any]) -> Options:
         first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     bound = next(iter(first.get("ctx", {}).values()), "")
-    says = _BOUNDS.get(first["type"], "").format(f"{bound:,}" if isinstance(bound, int | float) else bound)
-    message = says or first["msg"].removeprefix("Value error, ")
+    requirement = _BOUNDS.get(first["type"], "").format(
+        f"{bound:,}" if isinstance(bound, int | float) else bound
+    )
+    message = requirement or first["msg"].removeprefix("Value error, ")
     raise Invalid(f"{_LABELS.get(name, 'Option')} ({'.'.join(map(str, first['loc']))}): {message}.", name)

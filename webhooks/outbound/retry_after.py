@@ -1,4 +1,4 @@
-"""``Retry-After``: how long a receiver asks us to wait. Pure."""
+"""``Retry-After``: how long a receiver asks to be left alone. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-MOST_SECONDS: Final = 86_400.0
+MAX_S: Final = 86_400.0
 _STATUSES: Final = (429, 503)
 _SECONDS: Final = re.compile(r"[0-9]{1,10}")
 _DATE: Final = re.compile(
@@ -14,7 +14,7 @@ _DATE: Final = re.compile(
 )  # the three forms of RFC 9110, section 5.6.7
 
 
-def retry_after(status: int, values: Sequence[str], now: datetime | None = None) -> float | None:
+def retry_after_s(status: int, values: Sequence[str], now: datetime | None = None) -> float | None:
     """Seconds to wait (RFC 9110, section 10.2.3), at most a day.
 
     None where the status gives the header no meaning, and for nonsense: a negative number, a date that is
@@ -25,7 +25,7 @@ def retry_after(status: int, values: Sequence[str], now: datetime | None = None)
         return None
     value = distinct.pop()
     if _SECONDS.fullmatch(value):
-        return min(float(value), MOST_SECONDS)
+        return min(float(value), MAX_S)
     if not _DATE.fullmatch(value):
         return None
     try:
@@ -34,4 +34,4 @@ def retry_after(status: int, values: Sequence[str], now: datetime | None = None)
         seconds = (at - (now or datetime.now(UTC))).total_seconds()
     except (ValueError, OverflowError):
         return None
-    return min(seconds, MOST_SECONDS) if seconds > 0 else None
+    return min(seconds, MAX_S) if seconds > 0 else None

@@ -19,14 +19,14 @@ def _signer(secret: str) -> Webhook:
     return Webhook(secret)
 
 
-def signed_headers(keys: Sequence[str], message_id: str, seconds: int, body: str) -> dict[str, str]:
-    """The headers for a body sent now; one signature for each key, the present one first.
+def signed_headers(keys: Sequence[str], message_id: str, unix_s: int, body: str) -> dict[str, str]:
+    """The headers for a body that is sent at ``unix_s``: one signature for each key, the present one first.
 
-    ``seconds`` is the Unix time; the receiver refuses what is five minutes off.
+    A receiver refuses a time that is five minutes off.
     """
-    at = datetime.fromtimestamp(seconds, UTC)  # the library takes any zone for UTC
+    at = datetime.fromtimestamp(unix_s, UTC)  # the library takes any zone for UTC
     return {
         "webhook-id": message_id,
-        "webhook-timestamp": str(seconds),
+        "webhook-timestamp": str(unix_s),
         "webhook-signature": " ".join(_signer(key).sign(message_id, at, body) for key in keys),
     }

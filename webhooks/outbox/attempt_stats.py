@@ -1,6 +1,6 @@
-"""What a webhook's last hours were like, kept up by the engine: a row a webhook and quarter of an hour.
+"""Attempt stats: counts and times of attempts, a row for each webhook and quarter of an hour.
 
-A page that counted the deliveries themselves would grow slower with every day of history.
+The dispatcher keeps them up. A page that counted the deliveries would grow slower with each day of history.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ SLOT_MS: Final = 900_000  # a quarter of an hour: no time zone's midnight lies i
 
 _ADD: Final = """
     INSERT INTO traffic (webhook_id, slot, delivered, failed, milliseconds, slowest)
-    VALUES (:w, :slot, :delivered, :failed, :ms, :slowest)
+    VALUES (:webhook_id, :slot, :delivered, :failed, :ms, :slowest)
     ON CONFLICT (webhook_id, slot) DO UPDATE SET
         delivered = traffic.delivered + excluded.delivered, failed = traffic.failed + excluded.failed,
         milliseconds = traffic.milliseconds + excluded.milliseconds,
@@ -22,21 +22,24 @@ _ADD: Final = """
 """
 
 
-def add(direct: RawConnection, now: int, attempts: Mapping[int, Sequence[Outcome]]) -> None:
-    """Count attempts by webhook, in the caller's transaction."""
-    slot = now // SLOT_MS
+def add(direct: RawConnection, now_ms: int, attempts: Mapping[int, Sequence[Outcome]]) -> None:
+    """Count attempts, given by webhook, in the caller's transaction."""
+    slot = now_ms // SLOT_MS
     direct.each(
-        [{"w": webhook_id, "slot": slot, **_sum(outcomes)} for webhook_id, outcomes in attempts.items()],
+        [
+            {"webhook_id": webhook_id, "slot": slot, **_sum(outcomes)}
+            for webhook_id, outcomes in attempts.items()
+        ],
         lambda some: direct.many(_ADD, some),
-        lambda one, error: leave("traffic", one["w"], error),
+        lambda row, error: leave("traffic", row["webhook_id"], error),
     )
 
 
 def _sum(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    times = [round(outcome.seconds * 1000) for outcome in outcomes if outcome.delivered]
+    durations_ms = [round(outcome.duration_s * 1000) for outcome in outcomes if outcome.delivered]
     return {
-        "delivered": len(times),
-        "failed": len(outcomes) - len(times),
-        "ms": sum(times),
-        "slowest": max(times, default=0),
+        "delivered": len(durations_ms),
+        "failed": len(outcomes) - len(durations_ms),
+        "ms": sum(durations_ms),
+        "slowest": max(durations_ms, default=0),
     }

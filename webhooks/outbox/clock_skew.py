@@ -1,7 +1,8 @@
-"""When the machine's clock is set back, what is due must not wait until it has come round again.
+"""Clock skew: when the machine's clock is set back, due times move with it.
 
-All times in the tables are the wall clock's. Its distance from the monotonic clock, which is one for all
-processes since the machine's boot, is kept in the database; where it shrinks, due times move with it.
+All times in the tables are the wall clock's: what is due would wait until the clock has come round again. The
+wall clock's offset from the monotonic clock, which is the same for all processes since the machine's boot, is
+kept in the database; where it shrinks, the clock was set back.
 """
 
 import logging
@@ -19,17 +20,17 @@ _STEP_MS: Final = 2_000  # less than this is no jump
 _BATCH: Final = 500
 _BOOT: Final = "clock:" + Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
-_KEPT = sa.text("SELECT value FROM meta WHERE key = :key")
-_KEEP = sa.text("""
+_OFFSET = sa.text("SELECT value FROM meta WHERE key = :key")
+_SET_OFFSET = sa.text("""
     INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value
 """)
 # A fresh row waits for nothing but its call's earlier one, and a hold begins with an attempt, in the past.
 # A claimed row is not touched: its due time is its lease.
-_PULL: Final = f"""
-    SELECT id FROM delivery WHERE webhook_id = :w AND state = 'pending' AND owner IS NULL
+_ROWS: Final = f"""
+    SELECT id FROM delivery WHERE webhook_id = :webhook_id AND state = 'pending' AND owner IS NULL
     AND id > :after AND (due_at > :now OR first_try_at > :now) ORDER BY id LIMIT {_BATCH}
 """
-_PULL_THESE: Final = """
+_MOVE: Final = """
     UPDATE delivery SET due_at = CASE WHEN tries = 0 THEN :now ELSE due_at - :jump END,
            first_try_at = CASE WHEN first_try_at > :now THEN :now ELSE first_try_at END
     WHERE id IN :ids AND state = 'pending' AND owner IS NULL
@@ -44,49 +45,51 @@ _HOLDS = sa.text("""
 log = logging.getLogger(__name__)
 
 
-def look(store: Store) -> int:
-    """Set right what a jump back since anybody's last look has moved away; how far it was, in ms."""
-    offset = now_ms() - time.monotonic_ns() // 1_000_000
-    if abs(_kept(store, offset) - offset) < _STEP_MS:
+def check(store: Store) -> int:
+    """Move due times if the clock was set back since any process's last check. Returns how far, in ms."""
+    offset_ms = now_ms() - time.monotonic_ns() // 1_000_000
+    if abs(_kept_offset_ms(store, offset_ms) - offset_ms) < _STEP_MS:
         return 0
     with store.write(wait=None) as session:
         connection = session.connection()
-        kept = connection.execute(_KEPT, {"key": _BOOT}).scalar()
-        connection.execute(_KEEP, {"key": _BOOT, "value": str(offset)})
-        jump = int(kept) - offset if kept is not None else 0
-        if jump < _STEP_MS:  # forward, or another process was quicker
+        kept = connection.execute(_OFFSET, {"key": _BOOT}).scalar()
+        connection.execute(_SET_OFFSET, {"key": _BOOT, "value": str(offset_ms)})
+        jump_ms = int(kept) - offset_ms if kept is not None else 0
+        if jump_ms < _STEP_MS:  # forward, or another process was quicker
             return 0
-        connection.execute(_HOLDS, {"now": now_ms(), "jump": jump})
+        connection.execute(_HOLDS, {"now": now_ms(), "jump": jump_ms})
         config_changed(connection)  # so that whoever owns a lane reads its hold anew
-    log.warning("the clock was set back by %.1f s; what is due moves with it", jump / 1000)
-    pull(store, jump)
-    return jump
+    log.warning("the clock was set back by %.1f s; what is due moves with it", jump_ms / 1000)
+    move_due_times(store, jump_ms)
+    return jump_ms
 
 
-def pull(store: Store, jump: int = 0) -> None:
-    """Move due times ``jump`` ms back, and those of fresh deliveries to now, in small transactions."""
+def move_due_times(store: Store, jump_ms: int = 0) -> None:
+    """Move due times ``jump_ms`` back, and those of fresh deliveries to now, in small transactions."""
     with store.read() as session:
         lanes = session.connection().execute(_LANES).scalars().all()
     for webhook_id in lanes:
-        after: int | None = 0
-        while after is not None:
+        last_id: int | None = 0
+        while last_id is not None:
             with store.direct(wait=None) as direct:
-                after = _pull_some(direct, webhook_id, jump, after)
+                last_id = _move_batch(direct, webhook_id, jump_ms, last_id)
 
 
-def _pull_some(direct: RawConnection, webhook_id: int, jump: int, after: int) -> int | None:
-    """The last id that was looked at; None if there was none."""
+def _move_batch(direct: RawConnection, webhook_id: int, jump_ms: int, after_id: int) -> int | None:
+    """Move the next rows of a webhook. Returns the last one's id; None if there was none."""
     now = now_ms()
-    found = [id_ for (id_,) in direct.rows(_PULL, {"w": webhook_id, "now": now, "after": after})]
+    parameters = {"webhook_id": webhook_id, "now": now, "after": after_id}
+    ids = [id_ for (id_,) in direct.rows(_ROWS, parameters)]
     direct.each(
-        found,
-        lambda some: direct.run(_PULL_THESE, {"ids": some, "now": now, "jump": jump}),
-        lambda one, error: leave("delivery", one, error),
+        ids,
+        lambda some: direct.run(_MOVE, {"ids": some, "now": now, "jump": jump_ms}),
+        lambda id_, error: leave("delivery", id_, error),
     )
-    return found[-1] if found else None
+    return ids[-1] if ids else None
 
 
-def _kept(store: Store, default: int) -> int:
+def _kept_offset_ms(store: Store, default_ms: int) -> int:
+    """The offset at the last check. Where there was none since the boot, one far from the default."""
     with store.read() as session:
-        kept = session.connection().execute(_KEPT, {"key": _BOOT}).scalar()
-    return default - 2 * _STEP_MS if kept is None else int(kept)
+        kept = session.connection().execute(_OFFSET, {"key": _BOOT}).scalar()
+    return default_ms - 2 * _STEP_MS if kept is None else int(kept)

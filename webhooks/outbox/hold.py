@@ -1,7 +1,7 @@
-"""What becomes of open deliveries when their webhook is paused, disabled, resumed or deleted.
+"""Hold, send or drop open deliveries when their webhook is paused, disabled, resumed or deleted.
 
-The webhook's row says what should be; ``step`` moves its deliveries there, a bounded batch in each
-transaction. So a change of 100,000 rows holds nobody up, and one cut short by a crash is taken up again.
+The webhook's row says what its deliveries should be. ``apply_batch`` moves them there, a bounded number in
+each transaction. So a change of 100,000 rows holds nobody up, and one cut short by a crash is taken up again.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from webhooks.outbox.set_aside import set_aside
 
 BATCH: Final = 500
 
-_UNSETTLED = sa.text("""
+OUT_OF_STEP = sa.text("""
     SELECT w.id FROM webhook w
     WHERE (w.deleted_at IS NOT NULL OR w.state <> 'active' OR w.resume IS NOT NULL) AND (
         w.resume IS NOT NULL AND w.deleted_at IS NULL
@@ -25,12 +25,12 @@ _UNSETTLED = sa.text("""
         OR w.deleted_at IS NOT NULL
            AND EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'held'))
 """)
-_WANTED: Final = "SELECT state, resume, deleted_at FROM webhook WHERE id = :w"
+_WEBHOOK_STATE: Final = "SELECT state, resume, deleted_at FROM webhook WHERE id = :webhook_id"
 
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """What is done with which deliveries."""
+    """A change of state, and the states that it applies to."""
 
     change: str
     states: str
@@ -38,8 +38,8 @@ class _Move:
     @property
     def select(self) -> str:
         return f"""
-            SELECT id FROM delivery WHERE webhook_id = :w AND state IN ({self.states}) AND owner IS NULL
-            ORDER BY id LIMIT :most
+            SELECT id FROM delivery WHERE webhook_id = :webhook_id AND state IN ({self.states})
+            AND owner IS NULL ORDER BY id LIMIT :most
         """
 
     @property
@@ -58,23 +58,25 @@ _SEND: Final = _Move(
     "state = 'pending', due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END", "'held'"
 )
 _DROP: Final = _Move("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
-_RESUMED: Final = "UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :w"
-_HEALED: Final = """
+_MARK_RESUMED: Final = """
+    UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :webhook_id
+"""
+_RESET_HEALTH: Final = """
     UPDATE lane SET failures = 0, broken = 0, not_before = 0, probe_at = 0, failing_since = NULL
-    WHERE webhook_id = :w
+    WHERE webhook_id = :webhook_id
 """
 
 
-def unsettled(connection: sa.Connection) -> list[int]:
+def out_of_step(connection: sa.Connection) -> list[int]:
     """Webhooks whose deliveries are not yet where they should be."""
-    return list(connection.execute(_UNSETTLED).scalars())
+    return list(connection.execute(OUT_OF_STEP).scalars())
 
 
-def step(direct: RawConnection, webhook_id: int) -> int | None:
-    """Move one batch; the answer is how many rows it found to move, None when all are there."""
-    wanted = direct.row(_WANTED, {"w": webhook_id})
-    assert wanted is not None, "a webhook's row stays"
-    state, resume, deleted_at = wanted
+def apply_batch(direct: RawConnection, webhook_id: int) -> int | None:
+    """Move one batch. Returns how many rows there were to move, at most ``BATCH``; None if none."""
+    webhook = direct.row(_WEBHOOK_STATE, {"webhook_id": webhook_id})
+    assert webhook is not None, "a webhook's row stays"
+    state, resume, deleted_at = webhook
     if deleted_at is not None:
         move = _DELETE
     elif resume:
@@ -84,30 +86,30 @@ def step(direct: RawConnection, webhook_id: int) -> int | None:
     else:
         return None
     now = now_ms()
-    left = row_errors.left_alone("delivery")
-    found = direct.rows(move.select, {"w": webhook_id, "most": BATCH + len(left)})
-    ids = [id_ for (id_,) in found if id_ not in left][:BATCH]
+    refused = row_errors.left_alone("delivery")
+    rows = direct.rows(move.select, {"webhook_id": webhook_id, "most": BATCH + len(refused)})
+    ids = [id_ for (id_,) in rows if id_ not in refused][:BATCH]
     direct.each(
         ids,
         lambda some: direct.run(move.update, {"ids": some, "now": now}),
-        lambda one, error: set_aside(direct, one, error, now),
+        lambda id_, error: set_aside(direct, id_, error, now),
     )
     if len(ids) == BATCH:
         return len(ids)
     if resume and deleted_at is None:
         # In the transaction of the last batch: an event that came meanwhile was held with the others.
-        direct.run(_RESUMED, {"w": webhook_id})
-        direct.run(_HEALED, {"w": webhook_id})
+        direct.run(_MARK_RESUMED, {"webhook_id": webhook_id})
+        direct.run(_RESET_HEALTH, {"webhook_id": webhook_id})
         config_changed(direct)
     return len(ids) or None
 
 
 def apply_webhook_state(store: Store, webhook_id: int) -> int:
-    """Move all of a webhook's deliveries; the answer is how many."""
+    """Move all of a webhook's deliveries. Returns how many."""
     total = 0
     while True:
         with store.direct() as direct:
-            moved = step(direct, webhook_id)
+            moved = apply_batch(direct, webhook_id)
         total += moved or 0
         if moved is None or moved < BATCH:
             return total

@@ -1,69 +1,75 @@
-"""Whose lane is it? Which lanes are due, taking them over, giving them up: many in one statement each."""
+"""SQL for lane leases: find due lanes, acquire and release them; one statement for many lanes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from webhooks.db.raw import RawConnection
 
 
-@dataclass(frozen=True, slots=True)
-class DueLane:
-    """A lane that nobody else owns. ``due_at`` in ms."""
+class DueLane(NamedTuple):
+    """A lane that no other worker owns, and when (ms since 1970) it has something to send."""
 
     webhook_id: int
-    due_at: int
+    due_ms: int
 
 
-_DUE_LANES = """
+DUE_LANES: Final = """
     SELECT webhook_id, not_before, probe_at, due_at FROM (
         SELECT l.webhook_id, l.not_before, l.probe_at,
                (SELECT d.due_at FROM delivery d WHERE d.webhook_id = l.webhook_id AND d.state = 'pending'
                 ORDER BY d.due_at LIMIT 1) AS due_at
         FROM lane l JOIN webhook w ON w.id = l.webhook_id
-        WHERE (l.owner IS NULL OR l.owner = :me) AND w.state = 'active' AND w.deleted_at IS NULL
+        WHERE (l.owner IS NULL OR l.owner = :owner_id) AND w.state = 'active' AND w.deleted_at IS NULL
     ) AS lanes WHERE due_at IS NOT NULL
 """
-_OWN = """
-    UPDATE lane SET owner = :me WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :me)
+_ACQUIRE: Final = """
+    UPDATE lane SET owner = :owner_id WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :owner_id)
     RETURNING webhook_id
 """
-# Two processes that take lanes over in another order each would wait for each other: what another one has
-# locked is left to it.
-_OWN_POSTGRESQL = """
-    UPDATE lane SET owner = :me WHERE webhook_id IN (
-        SELECT webhook_id FROM lane WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :me)
+# Two processes that lock lanes in different orders would each wait for the other: what another one has locked
+# is left to it.
+_ACQUIRE_POSTGRESQL: Final = """
+    UPDATE lane SET owner = :owner_id WHERE webhook_id IN (
+        SELECT webhook_id FROM lane WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :owner_id)
         FOR UPDATE SKIP LOCKED)
     RETURNING webhook_id
 """
-_DISOWN = """
-    UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :me AND NOT EXISTS (
+RELEASE_IF_EMPTY: Final = """
+    UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :owner_id AND NOT EXISTS (
         SELECT 1 FROM delivery d WHERE d.webhook_id = lane.webhook_id AND d.state = 'pending'
         AND d.due_at <= :now)
     RETURNING webhook_id
 """
-_LEAVE = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :me"
+_RELEASE: Final = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :owner_id"
 
 
-def due_lanes(direct: RawConnection, me: str, now: int) -> list[DueLane]:
-    """Active lanes with pending rows that are free or ours, each with the time of its first due row."""
+def due_lanes(direct: RawConnection, owner_id: str) -> list[DueLane]:
+    """Lanes of active webhooks with pending rows that nobody or ``owner_id`` owns, due now or later."""
     return [
         DueLane(webhook_id, max(due_at, not_before, probe_at))
-        for webhook_id, not_before, probe_at, due_at in direct.rows(_DUE_LANES, {"me": me})
+        for webhook_id, not_before, probe_at, due_at in direct.rows(DUE_LANES, {"owner_id": owner_id})
     ]
 
 
-def own_lanes(direct: RawConnection, me: str, webhook_ids: Iterable[int]) -> list[int]:
-    """Become the lanes' owner; the answer is those that are ours now: others have another process."""
-    sql = _OWN if direct.sqlite else _OWN_POSTGRESQL
-    return [webhook_id for (webhook_id,) in direct.rows(sql, {"me": me, "ids": webhook_ids})]
+def acquire(direct: RawConnection, owner_id: str, webhook_ids: Iterable[int]) -> list[int]:
+    """Become the owner of lanes. Returns those that ``owner_id`` owns now; the others have another owner."""
+    sql = _ACQUIRE if direct.sqlite else _ACQUIRE_POSTGRESQL
+    rows = direct.rows(sql, {"owner_id": owner_id, "ids": webhook_ids})
+    return [webhook_id for (webhook_id,) in rows]
 
 
-def disown_lanes(direct: RawConnection, me: str, webhook_ids: Iterable[int], now: int) -> set[int]:
-    """Give lanes up unless rows are due: checked in the same statement, so no wake-up is lost."""
-    parameters = {"me": me, "ids": webhook_ids, "now": now}
-    return {webhook_id for (webhook_id,) in direct.rows(_DISOWN, parameters)}
+def release_if_empty(
+    direct: RawConnection, owner_id: str, webhook_ids: Iterable[int], now_ms: int
+) -> set[int]:
+    """Release lanes without due rows. Returns those that were released.
+
+    One statement checks and releases: a row that becomes due meanwhile is seen either here or by whoever
+    acquires the lane next.
+    """
+    rows = direct.rows(RELEASE_IF_EMPTY, {"owner_id": owner_id, "ids": webhook_ids, "now": now_ms})
+    return {webhook_id for (webhook_id,) in rows}
 
 
-def leave_lanes(direct: RawConnection, me: str, webhook_ids: Iterable[int]) -> None:
-    """Give lanes up although rows are due: whoever looks next has them."""
-    direct.run(_LEAVE, {"me": me, "ids": webhook_ids})
+def release(direct: RawConnection, owner_id: str, webhook_ids: Iterable[int]) -> None:
+    """Release lanes although rows are due: whichever worker looks next may acquire them."""
+    direct.run(_RELEASE, {"owner_id": owner_id, "ids": webhook_ids})

@@ -1,6 +1,6 @@
-"""Sending again: one delivery, or all of a webhook that failed in a span of time.
+"""Send again: one delivery, or all deliveries of a webhook from a span of time, a replay.
 
-The second may be long work: it is a row with its progress, goes on in bounded batches that let deliveries
+A replay may be long work. It is a row with its progress, goes on in bounded batches that let deliveries
 through between them, may be paused and cancelled, and survives a restart. A delivery is never copied: the
 same row is opened again, its attempts count on, and the ``webhook-id`` stays.
 """
@@ -30,14 +30,14 @@ _REOPEN = _ids("""
     WHERE id IN :ids AND state IN ('failed', 'expired', 'dropped', 'delivered')
 """)
 _COUNT = sa.text("""
-    SELECT count(*) FROM delivery WHERE webhook_id = :w AND state = :state
+    SELECT count(*) FROM delivery WHERE webhook_id = :webhook_id AND state = :state
     AND created_at >= :since AND created_at < :until
 """)
 _LAST = sa.text("SELECT coalesce(max(id), 0) FROM delivery")
 _BEGIN = sa.text("""
     INSERT INTO replay (webhook_id, state, states, since_ms, until_ms, last_id, cursor_id, total, done,
                         created_at)
-    VALUES (:w, 'running', :states, :since, :until, :last, 0, :total, 0, :now) RETURNING id
+    VALUES (:webhook_id, 'running', :states, :since, :until, :last, 0, :total, 0, :now) RETURNING id
 """)
 _RUNNING = sa.text("SELECT id FROM replay WHERE state = 'running' ORDER BY id")
 _TASK = """
@@ -46,7 +46,7 @@ _TASK = """
 """
 # Not by time in the query: the clock may have been set back, and then ids and times run apart.
 _ROWS = sa.text(f"""
-    SELECT id, created_at FROM delivery WHERE webhook_id = :w AND state = :state
+    SELECT id, created_at FROM delivery WHERE webhook_id = :webhook_id AND state = :state
     AND id > :cursor AND id <= :last ORDER BY id LIMIT {BATCH}
 """)
 _ADVANCE = sa.text("""
@@ -57,15 +57,15 @@ _ADVANCE = sa.text("""
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Which deliveries: of these states, accepted from ``since`` up to ``until`` (ms UTC)."""
+    """Deliveries of these states, accepted from ``since_ms`` up to ``until_ms`` (since 1970)."""
 
-    since: int
-    until: int
+    since_ms: int
+    until_ms: int
     states: tuple[str, ...] = ("failed",)
 
 
 def reopen(connection: sa.Connection, ids: Sequence[int], state: str) -> int:
-    """Open settled deliveries again as ``state``, pending or held; the answer is how many were settled."""
+    """Open settled deliveries again as ``state``, pending or held. Returns how many were settled."""
     if not ids:
         return 0
     return connection.execute(_REOPEN, {"ids": list(ids), "state": state, "now": now_ms()}).rowcount
@@ -73,20 +73,23 @@ def reopen(connection: sa.Connection, ids: Sequence[int], state: str) -> int:
 
 def count(connection: sa.Connection, webhook_id: int, span: Span) -> int:
     """How many deliveries a replay would send again."""
-    found = 0
+    total = 0
     for state in span.states:
-        parameters = {"w": webhook_id, "state": state, "since": span.since, "until": span.until}
-        found += connection.execute(_COUNT, parameters).scalar_one()
-    return found
+        parameters = {
+            "webhook_id": webhook_id, "state": state, "since": span.since_ms, "until": span.until_ms,
+        }  # fmt: skip
+        total += connection.execute(_COUNT, parameters).scalar_one()
+    return total
 
 
 def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
-    """Note a replay to be done; the answer is its id. What fails after this moment is not part of it."""
+    """Insert a replay to be done. Returns its id. What fails after this moment is not part of it."""
     return int(
         connection.execute(
             _BEGIN,
             {
-                "w": webhook_id, "states": ",".join(span.states), "since": span.since, "until": span.until,
+                "webhook_id": webhook_id, "states": ",".join(span.states), "since": span.since_ms,
+                "until": span.until_ms,
                 "last": connection.execute(_LAST).scalar_one(), "total": count(connection, webhook_id, span),
                 "now": now_ms(),
             },
@@ -100,16 +103,18 @@ def running(connection: sa.Connection) -> list[int]:
 
 
 def step(connection: sa.Connection, replay_id: int) -> bool:
-    """Do one batch; whether there is more to do. Two processes may take turns at one replay."""
+    """Open one batch again. Returns whether there is more to do. Two processes may share one replay."""
     lock = " FOR UPDATE OF r" if connection.dialect.name == "postgresql" else ""
     task = connection.execute(sa.text(_TASK + lock), {"id": replay_id}).one()
     if task.state != "running":
         return False
     if task.deleted_at is not None:
-        _advance(connection, task, "", task.cursor_id, 0, "cancelled")
+        _advance(connection, task, states=task.states, cursor_id=task.cursor_id, state="cancelled")
         return False
-    present, _, later = task.states.partition(",")
-    parameters = {"w": task.webhook_id, "state": present, "cursor": task.cursor_id, "last": task.last_id}
+    current, _, later = task.states.partition(",")
+    parameters = {
+        "webhook_id": task.webhook_id, "state": current, "cursor": task.cursor_id, "last": task.last_id,
+    }  # fmt: skip
     rows = connection.execute(_ROWS, parameters).all()
     chosen = [row.id for row in rows if task.since_ms <= row.created_at < task.until_ms]
     state = target_state(task.webhook_state, task.resume)
@@ -118,25 +123,30 @@ def step(connection: sa.Connection, replay_id: int) -> bool:
         connection.begin_nested,
         chosen,
         lambda some: opened.append(reopen(connection, some, state)),
-        lambda one, error: row_errors.leave("delivery", one, error),
+        lambda id_, error: row_errors.leave("delivery", id_, error),
     )
     done = sum(opened)
     if len(rows) == BATCH:
-        _advance(connection, task, task.states, rows[-1].id, done, "running")
-    else:  # the next of the states, from its start
-        _advance(connection, task, later, 0, done, "running" if later else "done")
+        _advance(connection, task, states=task.states, cursor_id=rows[-1].id, done=done, state="running")
+    elif later:  # the next of the states, from its start
+        _advance(connection, task, states=later, cursor_id=0, done=done, state="running")
+    else:
+        _advance(connection, task, states=task.states, cursor_id=0, done=done, state="done")
     return bool(later) or len(rows) == BATCH
 
 
 def target_state(webhook_state: str, resume: str | None) -> str:
-    """What a delivery is opened as: a paused or disabled webhook holds."""
+    """The state that a delivery is opened as: a paused or disabled webhook holds."""
     return "pending" if webhook_state == "active" and resume is None else "held"
 
 
-def _advance(connection: sa.Connection, task: Any, states: str, cursor: int, done: int, state: str) -> None:
+def _advance(
+    connection: sa.Connection, task: Any, *, states: str, cursor_id: int, state: str, done: int = 0
+) -> None:
+    """Write a replay's progress down. ``states``: what is still to do; ``done``: rows of this batch."""
     finished = None if state == "running" else now_ms()
     connection.execute(
         _ADVANCE,
-        {"id": task.id, "states": states or task.states, "cursor": cursor, "done": done, "state": state,
+        {"id": task.id, "states": states, "cursor": cursor_id, "done": done, "state": state,
          "finished": finished},
     )  # fmt: skip

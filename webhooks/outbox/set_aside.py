@@ -1,4 +1,4 @@
-"""A delivery whose row the database refuses: set aside, saying why, so that the others go on."""
+"""Set aside a delivery whose row the database refuses, saying why, so that the others go on."""
 
 from typing import Final
 
@@ -16,12 +16,14 @@ _TELL: Final = """
 """
 
 
-def set_aside(direct: RawConnection, delivery_id: int, error: Exception, now: int) -> None:
-    """Fail a delivery that cannot be written as it should be. Where its row takes no change at all, its
-    attempts say why, and this process leaves it alone for a while."""
-    said = f"The database refused this delivery's row: {row_errors.reason(error)}."
-    parameters = {"id": delivery_id, "reason": said, "now": now}
-    worse = direct.tried(lambda: direct.run(_FAIL, parameters))
-    if worse is not None:
-        row_errors.leave("delivery", delivery_id, worse)
+def set_aside(direct: RawConnection, delivery_id: int, error: Exception, now_ms: int) -> None:
+    """Set a delivery to failed because it cannot be written as it should be.
+
+    Where its row takes no change at all, its attempts say why, and this process leaves it alone for a while.
+    """
+    reason = f"The database refused this delivery's row: {row_errors.reason(error)}."
+    parameters = {"id": delivery_id, "reason": reason, "now": now_ms}
+    refusal = direct.tried(lambda: direct.run(_FAIL, parameters))
+    if refusal is not None:
+        row_errors.leave("delivery", delivery_id, refusal)
         direct.tried(lambda: direct.run(_TELL, parameters))

@@ -1,6 +1,7 @@
-"""The outbox in SQL, the way back: what was claimed is delivered, tried again, failed, or given back.
+"""The outbox in SQL, the way back: settle what was claimed, release what was not begun or was deferred.
 
-Each call is in the caller's transaction, and changes only rows that are still ours.
+Each call is in the caller's transaction. Claimed rows are changed only if ``owner_id`` still owns them: after
+a lost lease another worker may have them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,45 +9,50 @@ from typing import Final
 
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import now_ms
 from webhooks.outbound.attempt import Outcome
-from webhooks.outbox.claim import Row
+from webhooks.outbox.rows import ClaimedRow
 from webhooks.outbox.set_aside import set_aside
 
-_PULLED: Final = 400
+_RELEASE_ROWS: Final = 400
 
 _DELIVERED = """
     UPDATE delivery SET state = 'delivered', reason = NULL, settled_at = :now, owner = NULL,
-           tries = tries + 1, attempts = attempts + 1 WHERE id IN :ids AND owner = :me RETURNING id
+           tries = tries + 1, attempts = attempts + 1 WHERE id IN :ids AND owner = :owner_id RETURNING id
 """
 _RETRY = """
     UPDATE delivery SET owner = NULL, due_at = :due, tries = tries + :counts, attempts = attempts + 1,
-           claims = claims - 1 + :counts WHERE id = :id AND owner = :me
+           claims = claims - 1 + :counts WHERE id = :id AND owner = :owner_id
 """
 _FAILED = """
     UPDATE delivery SET state = 'failed', reason = :reason, settled_at = :now, owner = NULL,
-           tries = tries + 1, attempts = attempts + 1 WHERE id = :id AND owner = :me
+           tries = tries + 1, attempts = attempts + 1 WHERE id = :id AND owner = :owner_id
 """
-_RELEASE = """
+_RELEASE_UNSENT = """
     UPDATE delivery SET owner = NULL, due_at = :due, claims = claims - 1,
            first_try_at = CASE WHEN tries = 0 AND first_try_at > 0 THEN NULL ELSE first_try_at END
-    WHERE id = :id AND owner = :me
+    WHERE id = :id AND owner = :owner_id
 """
-_PULL = f"""
-    SELECT id FROM delivery WHERE webhook_id = :w AND thread_key = :t AND state IN ('pending', 'held')
+# The states twice, the order and the ``+`` are for SQLite's choice of the index, see ``claim``.
+DEFERRED_ROWS = f"""
+    SELECT id FROM delivery WHERE webhook_id = :webhook_id AND thread_key = :thread_key
+    AND state IN ('pending', 'held')
     AND state <> 'held' AND owner IS NULL AND tries = 0 AND +due_at > :due
-    ORDER BY thread_key, id LIMIT {_PULLED}
+    ORDER BY thread_key, id LIMIT {_RELEASE_ROWS}
 """
-_PULL_THESE = """
+_RELEASE_DEFERRED = """
     UPDATE delivery SET due_at = :due WHERE id IN :ids AND state = 'pending' AND owner IS NULL AND tries = 0
 """
-_COME = "SELECT id FROM delivery WHERE event_id = :e AND state = 'pending' AND owner IS NULL AND tries = 0"
-_COME_THESE = """
+ROWS_OF_EVENT = """
+    SELECT id FROM delivery WHERE event_id = :event_id AND state = 'pending' AND owner IS NULL AND tries = 0
+"""
+_RELEASE_ROWS_OF_EVENT = """
     UPDATE delivery SET due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END
     WHERE id IN :ids AND state = 'pending' AND owner IS NULL AND tries = 0
 """
-_NOTE = "UPDATE delivery SET reason = :reason WHERE id = :id"
-_CALLS = "SELECT webhook_id, thread_key FROM delivery WHERE event_id = :e AND state = 'pending'"
+_SET_REASON = "UPDATE delivery SET reason = :reason WHERE id = :id"
+_CALLS_OF_EVENT = (
+    "SELECT webhook_id, thread_key FROM delivery WHERE event_id = :event_id AND state = 'pending'"
+)
 _LOG = """
     INSERT INTO attempt (delivery_id, n, started_at, milliseconds, status, error, request_headers,
                          response_headers, response_body)
@@ -55,90 +61,105 @@ _LOG = """
 """
 
 
-def settle_delivered(direct: RawConnection, me: str, outcomes: Sequence[Outcome], now: int) -> int:
-    """Settle successes; the answer is how many of them were still ours."""
+def settle_delivered(
+    direct: RawConnection, owner_id: str, outcomes: Sequence[Outcome], *, now_ms: int
+) -> int:
+    """Settle successes. Returns how many rows the owner still had."""
     if not outcomes:
         return 0
-    ids = [outcome.delivery_id for outcome in outcomes]
-    ours = {id_ for (id_,) in direct.rows(_DELIVERED, {"ids": ids, "me": me, "now": now})}
-    _log(direct, [outcome for outcome in outcomes if outcome.delivery_id in ours])
-    return len(ours)
+    parameters = {
+        "ids": [outcome.delivery_id for outcome in outcomes], "owner_id": owner_id, "now": now_ms
+    }  # fmt: skip
+    owned = {id_ for (id_,) in direct.rows(_DELIVERED, parameters)}
+    _log(direct, [outcome for outcome in outcomes if outcome.delivery_id in owned])
+    return len(owned)
 
 
-def settle_retry(direct: RawConnection, me: str, outcome: Outcome, due: int) -> bool:
-    """An attempt failed, or was interrupted (then it counts as no try); the next is due at ``due``."""
+def settle_retry(direct: RawConnection, owner_id: str, outcome: Outcome, *, due_ms: int) -> bool:
+    """Settle a failure that is tried again at ``due_ms``. An interrupted attempt counts as no try.
+
+    Returns whether the owner still had the row.
+    """
     counts = 0 if outcome.interrupted else 1
-    parameters = {"id": outcome.delivery_id, "me": me, "due": due, "counts": counts}
+    parameters = {"id": outcome.delivery_id, "owner_id": owner_id, "due": due_ms, "counts": counts}
     return _log_if(direct, direct.run(_RETRY, parameters) == 1, outcome)
 
 
-def settle_failed(direct: RawConnection, me: str, outcome: Outcome, now: int) -> bool:
-    """The last attempt failed."""
-    parameters = {"id": outcome.delivery_id, "me": me, "now": now, "reason": outcome.error}
+def settle_failed(direct: RawConnection, owner_id: str, outcome: Outcome, *, now_ms: int) -> bool:
+    """Settle the failure of the last attempt. Returns whether the owner still had the row."""
+    parameters = {
+        "id": outcome.delivery_id, "owner_id": owner_id, "now": now_ms, "reason": outcome.error
+    }  # fmt: skip
     return _log_if(direct, direct.run(_FAILED, parameters) == 1, outcome)
 
 
-def release(direct: RawConnection, me: str, rows: Iterable[tuple[Row, int]]) -> None:
-    """Give back rows that were claimed and not begun, each with its new due time."""
+def release_unsent(
+    direct: RawConnection, owner_id: str, rows: Iterable[tuple[ClaimedRow, int]], now_ms: int
+) -> None:
+    """Give back rows that were claimed and not begun, each with the time (ms) when it is due."""
     direct.each(
-        [{"id": row.id, "me": me, "due": due} for row, due in rows],
-        lambda some: direct.many(_RELEASE, some),
-        lambda one, error: set_aside(direct, int(str(one["id"])), error, now_ms()),
+        [{"id": row.id, "owner_id": owner_id, "due": due_ms} for row, due_ms in rows],
+        lambda some: direct.many(_RELEASE_UNSENT, some),
+        lambda parameters, error: set_aside(direct, int(str(parameters["id"])), error, now_ms),
     )
 
 
-def pull(direct: RawConnection, webhook_id: int, thread_key: str, due: int) -> bool:
-    """The rows of a call that were pushed behind an earlier one are due at ``due``: at once where that one
-    came to its end, else when it is tried again. False: there may be more of them."""
-    found = direct.rows(_PULL, {"w": webhook_id, "t": thread_key, "due": due})
+def release_deferred(direct: RawConnection, webhook_id: int, thread_key: str, due_ms: int) -> bool:
+    """Make a call's deferred rows due at ``due_ms``: at once where the earlier row is settled, else with its
+    retry. Returns False if the batch limit was hit and more may remain.
+    """
+    parameters = {"webhook_id": webhook_id, "thread_key": thread_key, "due": due_ms}
+    rows = direct.rows(DEFERRED_ROWS, parameters)
     direct.each(
-        [id_ for (id_,) in found],
-        lambda some: direct.run(_PULL_THESE, {"ids": some, "due": due}),
-        lambda one, error: leave("delivery", one, error),
+        [id_ for (id_,) in rows],
+        lambda some: direct.run(_RELEASE_DEFERRED, {"ids": some, "due": due_ms}),
+        lambda id_, error: leave("delivery", id_, error),
     )
-    return len(found) < _PULLED
+    return len(rows) < _RELEASE_ROWS
 
 
-def media_is_there(direct: RawConnection, event_id: int, now: int) -> None:
-    """An event's recording is ready, or never will be: its deliveries are due, and so are the later ones of
-    the call that waited for them."""
+def release_event(direct: RawConnection, event_id: int, now_ms: int) -> None:
+    """Make an event's deliveries due: its recording is ready, or never will be.
+
+    So are the later rows of the call, which waited for them.
+    """
     direct.each(
-        [id_ for (id_,) in direct.rows(_COME, {"e": event_id})],
-        lambda some: direct.run(_COME_THESE, {"ids": some, "now": now}),
-        lambda one, error: leave("delivery", one, error),
+        [id_ for (id_,) in direct.rows(ROWS_OF_EVENT, {"event_id": event_id})],
+        lambda some: direct.run(_RELEASE_ROWS_OF_EVENT, {"ids": some, "now": now_ms}),
+        lambda id_, error: leave("delivery", id_, error),
     )
-    for webhook_id, thread_key in direct.rows(_CALLS, {"e": event_id}):
-        pull(direct, webhook_id, thread_key, now)
+    for webhook_id, thread_key in direct.rows(_CALLS_OF_EVENT, {"event_id": event_id}):
+        release_deferred(direct, webhook_id, thread_key, now_ms)
 
 
-def note(direct: RawConnection, delivery_id: int, reason: str) -> None:
+def set_reason(direct: RawConnection, delivery_id: int, reason: str) -> None:
     """Say something of a delivery beside its state."""
-    direct.run(_NOTE, {"id": delivery_id, "reason": reason})
+    direct.run(_SET_REASON, {"id": delivery_id, "reason": reason})
 
 
-def _log_if(direct: RawConnection, ours: bool, outcome: Outcome) -> bool:
-    if ours:
+def _log_if(direct: RawConnection, owned: bool, outcome: Outcome) -> bool:
+    if owned:
         _log(direct, [outcome])
-    return ours
+    return owned
 
 
 def _log(direct: RawConnection, outcomes: Sequence[Outcome]) -> None:
-    kept = [outcome for outcome in outcomes if not outcome.unlogged]
-    if kept:
+    logged = [outcome for outcome in outcomes if not outcome.unlogged]
+    if logged:
         direct.many(
             _LOG,
             [
                 {
                     "delivery_id": outcome.delivery_id,
-                    "n": outcome.n,
-                    "started_at": outcome.started_at,
-                    "milliseconds": round(outcome.seconds * 1000),
-                    "status": outcome.status,
+                    "n": outcome.number,
+                    "started_at": outcome.started_ms,
+                    "milliseconds": round(outcome.duration_s * 1000),
+                    "status": outcome.http_status,
                     "error": outcome.error,
                     "request_headers": outcome.request_headers,
                     "response_headers": outcome.response_headers,
                     "response_body": outcome.response_body,
                 }
-                for outcome in kept
+                for outcome in logged
             ],
         )

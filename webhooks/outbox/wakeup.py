@@ -1,7 +1,7 @@
-"""The one place that talks to RQ: a job that wakes the engine of the worker process that takes it.
+"""Wake-ups, the one place that talks to RQ: a job that wakes the worker process that takes it.
 
-The database decides what is due; a wake-up only makes it quicker. One flag for all lanes keeps a busy hook
-from filling the queue: it is set with the job and deleted before the engine looks. An engine that is at work
+The database decides what is due; a wake-up only makes it quicker. One flag for all lanes keeps a busy ingest
+from filling the queue: it is set with the job and deleted before the dispatcher looks. A dispatcher at work
 looks by itself every few milliseconds, and keeps the flag set meanwhile: a job costs three milliseconds of
 processor time, which are better spent on deliveries.
 """
@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import redis
 import rq
@@ -23,17 +23,18 @@ from rq.serializers import JSONSerializer
 from webhooks.settings import Settings
 
 QUEUE: Final = "deliver"
-# Recordings to convert: queues and worker processes of their own, the same way.
+# Recordings to convert: queues and worker processes of their own, woken in the same way.
 MEDIA_QUEUE: Final = "media"
 SHORT_MEDIA_QUEUE: Final = "media-short"
 _FLAG: Final = "spoke:wake:"
 _FLAG_MS: Final = 1000
-AWAKE_MS: Final = 30  # an engine that keeps the flag set looks once more after it has run out
-_GAP_SECONDS: Final = 0.015  # a wake-up costs both ends 3 ms: a busy hook sends no more than one in so long
-_AWAY_SECONDS: Final = 1.0  # after an error Redis is left alone for so long
+SUPPRESSED_MS: Final = 30  # a dispatcher that suppresses wake-ups looks once more after this time
+_SUPPRESS_S: Final = 0.012  # how often the flag is set again meanwhile: before it runs out
+_ANOTHER_S: Final = 0.1  # at most so often another worker is woken
+_GAP_S: Final = 0.015  # a wake-up costs both ends 3 ms: a busy ingest sends no more than one in so long
+_AWAY_S: Final = 1.0  # after an error Redis is left alone for so long
 
 log = logging.getLogger(__name__)
-_kick: Callable[[], None] | None = None
 
 
 def quick_redis(settings: Settings) -> redis.Redis:
@@ -44,12 +45,23 @@ def quick_redis(settings: Settings) -> redis.Redis:
 
 
 def deliver() -> None:
-    """The RQ job of all queues. The flag goes first: an event committed after this moment sets it anew."""
-    job = rq.get_current_job()
-    if job is not None:
-        job.connection.delete(_FLAG + job.origin)
-    if _kick is not None:
-        _kick()
+    """The RQ job of all queues. It is empty: what counts is that a worker took it, see ``_Worker``."""
+
+
+class _Interval:
+    """A rate limit: passes once in ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._passed_s = float("-inf")
+
+    def passes(self) -> bool:
+        """Whether enough time has gone by since it last passed."""
+        now_s = time.monotonic()
+        if now_s - self._passed_s < self._seconds:
+            return False
+        self._passed_s = now_s
+        return True
 
 
 class Waker:
@@ -57,8 +69,9 @@ class Waker:
 
     def __init__(self, settings: Settings, queue: str = QUEUE) -> None:
         self._settings, self._name = settings, queue
-        self._wanted = threading.Event()
-        self._awake = self._urgent = self._stopped = False
+        self._requested = threading.Event()
+        self._suppress = self._another = self._stopped = False
+        self._suppress_interval, self._another_interval = _Interval(_SUPPRESS_S), _Interval(_ANOTHER_S)
         self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
 
     def start(self) -> None:
@@ -66,23 +79,28 @@ class Waker:
 
     def stop(self) -> None:
         self._stopped = True
-        self._wanted.set()
+        self._requested.set()
 
     def wake(self) -> None:
         """Ask for a wake-up, after the commit; returns at once."""
-        self._wanted.set()
+        self._requested.set()
 
-    def help(self) -> None:
-        """Ask for a wake-up although one of us is awake; returns at once."""
-        self._urgent = True
-        self._wanted.set()
+    def wake_another(self) -> None:
+        """Ask, now and then, for a wake-up past the flag, for another worker; returns at once."""
+        if self._another_interval.passes():
+            self._another = True
+            self._requested.set()
 
-    def stay_awake(self) -> None:
-        """No wake-ups for the next ``AWAKE_MS``: the caller looks by itself until then, and once after."""
-        self._awake = True
-        self._wanted.set()
+    def suppress_wakeups(self) -> None:
+        """Let nobody send wake-ups for ``SUPPRESSED_MS``; returns at once.
 
-    def wake_now(self) -> None:
+        The caller looks by itself until then, and once after: what is committed meanwhile wakes nobody.
+        """
+        if self._suppress_interval.passes():
+            self._suppress = True
+            self._requested.set()
+
+    def wake_once(self) -> None:
         """Send one wake-up at once, for a process that ends soon. Redis being away does not matter."""
         with contextlib.suppress(redis.RedisError):
             self._send(self._queue())
@@ -92,23 +110,23 @@ class Waker:
 
     def _send(self, queue: rq.Queue) -> None:
         flag = _FLAG + self._name
-        if self._awake:
-            self._awake = False
-            queue.connection.set(flag, 1, px=AWAKE_MS)
-        elif self._urgent or queue.connection.set(flag, 1, nx=True, px=_FLAG_MS):
-            self._urgent = False
+        if self._suppress:
+            self._suppress = False
+            queue.connection.set(flag, 1, px=SUPPRESSED_MS)
+        elif self._another or queue.connection.set(flag, 1, nx=True, px=_FLAG_MS):
+            self._another = False
             queue.enqueue(deliver, job_timeout=-1, result_ttl=0, failure_ttl=0)
 
     def _run(self) -> None:
         queue = self._queue()
-        away, sent_at = False, 0.0
+        away, sent_s = False, 0.0
         while True:
-            self._wanted.wait()
-            time.sleep(max(0.0, sent_at + _GAP_SECONDS - time.monotonic()))
-            self._wanted.clear()
+            self._requested.wait()
+            time.sleep(max(0.0, sent_s + _GAP_S - time.monotonic()))
+            self._requested.clear()
             if self._stopped:
                 return
-            sent_at = time.monotonic()
+            sent_s = time.monotonic()
             try:
                 self._send(queue)
                 if away:
@@ -118,32 +136,35 @@ class Waker:
                 if not away:
                     log.warning("redis is away, deliveries go on by polling: %s", error)
                 away = True
-                time.sleep(_AWAY_SECONDS)
+                time.sleep(_AWAY_S)
 
 
 class _Worker(rq.SimpleWorker):
+    """RQ's worker, in this process's main thread. For each job that it takes it calls ``on_wakeup``."""
+
     max_connection_wait_time = 1  # seconds; RQ's own back-off goes up to a minute
+    on_wakeup: Callable[[], None]
+
+    def perform_job(self, job: rq.job.Job, queue: rq.Queue, *args: Any) -> bool:
+        # The flag goes first: an event that is committed after this moment sets it anew.
+        queue.connection.delete(_FLAG + queue.name)
+        self.on_wakeup()
+        return super().perform_job(job, queue, *args)
 
 
-def work(
-    settings: Settings,
-    name: str,
-    kick: Callable[[], None],
-    queue_name: str = QUEUE,
-) -> None:
+def work(settings: Settings, name: str, on_wakeup: Callable[[], None], queue_name: str = QUEUE) -> None:
     """Take wake-ups until a signal asks to stop, or until RQ gives up on Redis.
 
     RQ sets signal handlers and leaves them behind; it may still have to do with Redis for a while after one.
     ``name`` is for people, in RQ's lists and in ``ps``. RQ gets it with a random end: after a ``kill -9`` it
     refuses the same name for minutes.
     """
-    global _kick
-    _kick = kick
     connection = redis.Redis.from_url(settings.redis_address)
     queue = rq.Queue(queue_name, connection=connection, serializer=JSONSerializer)
     name = f"{name}-{secrets.token_hex(4)}"
     try:
         worker = _Worker([queue], name=name, connection=connection, serializer=JSONSerializer)
+        worker.on_wakeup = on_wakeup
         # RQ tells of a Redis that is away once a second; the waker tells it once.
         worker.work(logging_level="CRITICAL")
     except redis.RedisError as error:

@@ -200,7 +200,7 @@ class Converter:
         with self._store.direct(wait=None) as direct:
             wanted = rows.ready(direct, one, size, sound, now_ms())
             if wanted:
-                settle.media_is_there(direct, one.event_id, now_ms())
+                settle.release_event(direct, one.event_id, now_ms())
         passed("finished")
         if not wanted:  # erased meanwhile
             final.unlink(missing_ok=True)
@@ -216,7 +216,7 @@ class Converter:
         with self._store.direct(wait=None) as direct:
             failed = rows.fail(direct, one, why, now_ms())
             if failed:
-                settle.media_is_there(direct, one.event_id, now_ms())
+                settle.release_event(direct, one.event_id, now_ms())
         if failed:
             self._waker.wake()
             log.warning("media %s cannot be used, its event goes out without it: %s", one.id, why)

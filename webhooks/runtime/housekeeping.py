@@ -46,7 +46,7 @@ def run(settings: Settings, name: str) -> int:
     erasures = Erasures(settings, store)
     often: list[Callable[[], object]] = [
         lambda: checkpoint(settings, store),
-        lambda: clock_skew.look(store),
+        lambda: clock_skew.check(store),
         lambda: run_replays(store, waker, stop),
         lambda: run_erasures(erasures, stop),
         lambda: follow(store, stop),
@@ -56,7 +56,9 @@ def run(settings: Settings, name: str) -> int:
         lambda: media_cleanup.look_after(settings, store, stop),
         lambda: indexer.forget(store, settings.retention_days),
     ]
-    once: list[Callable[[], object]] = [lambda: clock_skew.pull(store)]  # a look that a crash cut short
+    once: list[Callable[[], object]] = [
+        lambda: clock_skew.move_due_times(store)
+    ]  # a look that a crash cut short
     while not stop.wait(_CHECKPOINT_SECONDS):
         due = [*once, *often]
         if time.monotonic() - purged_at >= _PURGE_SECONDS:
@@ -104,7 +106,7 @@ def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
                 if not replay.step(session.connection(), number):
                     open_.remove(number)
                     log.info("replay %d has come to its end", number)
-        waker.wake_now()
+        waker.wake_once()
 
 
 def run_erasures(erasures: Erasures, stop: threading.Event) -> None:

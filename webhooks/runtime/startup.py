@@ -28,7 +28,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
         with schema_lock(settings, store):
             migrate(store)
             keep_sealed(settings, store)
-            clock_skew.look(store)  # from now on a jump is seen
+            clock_skew.check(store)  # from now on a jump is seen
             return first_password(settings, store)
     except (Busy, sa.exc.SQLAlchemyError) as error:
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())

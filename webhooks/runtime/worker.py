@@ -49,7 +49,7 @@ def run(settings: Settings, name: str) -> int:
     signals.on_signal(process.stop)
     log.info("delivering")
     while not process.stopping.is_set():
-        wakeup.work(settings, name, process.engine.kick)
+        wakeup.work(settings, name, process.engine.wake)
         process.stopping.wait(1)  # without Redis the engine polls
     threading.Event().wait()  # for the other thread, which ends the process
     return 0

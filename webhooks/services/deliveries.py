@@ -111,7 +111,7 @@ class Deliveries:
             )
             session.expire(delivery)
             row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
-        self._waker.wake_now()
+        self._waker.wake_once()
         return delivery
 
 

@@ -34,5 +34,5 @@ class Events:
 
     def _submit(self, location_id: int, fields: dict[str, Any], origin: str, only: int | None) -> Accepted:
         accepted = self._intake.submit(location_id, [make_event(fields)], origin, only)[0]
-        self._waker.wake_now()
+        self._waker.wake_once()
         return accepted

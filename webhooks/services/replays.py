@@ -52,7 +52,7 @@ class Replays:
             replay.step(session.connection(), replay_id)
             session.expire_all()
             stepped = session.get_one(Replay, replay_id)
-        self._waker.wake_now()
+        self._waker.wake_once()
         return stepped
 
     def latest(self, count: int = 50, webhook_id: int | None = None) -> Sequence[Replay]:

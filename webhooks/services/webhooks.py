@@ -138,7 +138,7 @@ class Webhooks:
             config_changed(session.connection())
             note(session, webhook, f"resumed: what was held is {'dropped' if drop_held else 'sent'}")
         moved = apply_webhook_state(self._store, webhook_id)
-        self._waker.wake_now()
+        self._waker.wake_once()
         return moved
 
     def delete(self, webhook_id: int) -> int:
@@ -180,7 +180,7 @@ class Webhooks:
             return None
         try:
             for address in self._resolver.addresses(check_url(url), _LOOKUP_SECONDS):
-                self._rules.judge(address)
+                self._rules.check(address)
         except AttemptError as error:
             return f"As things are now, deliveries would fail: {error}"
         return None

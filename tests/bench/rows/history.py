@@ -22,7 +22,7 @@ from webhooks.outbox.settle import settle_delivered
 from webhooks.settings import Settings
 
 _WEBHOOKS: Final = 10
-_ROWS: Final = 50  # a fast thread's chunk
+_ROWS: Final = 50  # a fast thread's bulk task
 _ME: Final = "bench"
 _LIMIT: Final = 50.0  # ms
 _TIMES: Final = 2.0
@@ -85,12 +85,12 @@ def _claim_and_settle(store: Store) -> float:
     begin = time.perf_counter()
     with store.direct() as direct:
         now = now_ms()
-        claim = outbox.claim(direct, _ME, 1, now, outbox.ClaimLimits(_ROWS, _ROWS))
-        outbox.take(direct, _ME, [claim], now)
-    rows = [row for chain in claim.chains for row in chain]
+        claim = outbox.choose(direct, _ME, 1, outbox.ClaimLimits(_ROWS, _ROWS), now)
+        [batches] = outbox.mark_claimed(direct, _ME, [claim], now)
+    rows = [row for batch in batches for row in batch]
     outcomes = [_success(row.id) for row in rows]
     with store.direct() as direct:
-        settled = settle_delivered(direct, _ME, outcomes, now_ms())
+        settled = settle_delivered(direct, _ME, outcomes, now_ms=now_ms())
     seconds = time.perf_counter() - begin
     assert settled == _ROWS, f"{settled} of {_ROWS} rows were claimed and settled"
     with store.direct() as direct:  # as it was before
@@ -101,7 +101,7 @@ def _claim_and_settle(store: Store) -> float:
 
 
 def _success(delivery_id: int) -> Outcome:
-    outcome = Outcome(delivery_id, 1, now_ms(), seconds=0.003, status=200)
+    outcome = Outcome(delivery_id, 1, now_ms(), duration_s=0.003, http_status=200)
     outcome.request_headers = outcome.response_headers = _HEADERS
     return outcome
 
@@ -109,6 +109,6 @@ def _success(delivery_id: int) -> Outcome:
 def _look(store: Store) -> float:
     begin = time.perf_counter()
     with store.direct_read() as direct:
-        due = leases.due_lanes(direct, _ME, now_ms())
+        due = leases.due_lanes(direct, _ME)
     assert len(due) == 1, due
     return time.perf_counter() - begin

@@ -7,7 +7,7 @@ from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 from webhooks.events.schema import IncomingEvent, parse_form, parse_json
 from webhooks.events.storage import Accepted
-from webhooks.outbound.attempt import USER_AGENT
+from webhooks.outbound.user_agent import USER_AGENT_PREFIX
 from webhooks.services.container import services
 from webhooks.web.ingest.tokens import sender
 from webhooks.web.shared.access import by_token
@@ -21,7 +21,7 @@ blueprint = Blueprint("hook", __name__)
 @by_token
 def take(token: str | None = None) -> tuple[Response, int]:
     """Take an event or a batch; answered once it is on disk."""
-    if request.user_agent.string.startswith(USER_AGENT):
+    if request.user_agent.string.startswith(USER_AGENT_PREFIX):
         raise Forbidden("This is a delivery of an appliance like this one: taken in, it would go round.")
     location, namespace = sender(token)
     events, batch = _read(namespace)

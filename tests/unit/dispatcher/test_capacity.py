@@ -1,0 +1,104 @@
+"""Slots of the worker pool, given out to lanes of each kind."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from webhooks.dispatcher.capacity import Capacity
+from webhooks.dispatcher.claimer import Claimer
+from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
+from webhooks.dispatcher.packing import expected_kind
+from webhooks.dispatcher.task import Task, TaskKind
+from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES, POOL_THREADS
+
+
+def a_lane(kind: LaneKind, *, backlogged: bool = False, webhook_id: int = 1) -> Lane:
+    lane = Lane(webhook_id)
+    lane._answers, lane.backlogged = kind, backlogged
+    return lane
+
+
+def claimer() -> Claimer:
+    return Claimer("owner", None, lambda _: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("capacity", "kind", "backlogged", "rows"),
+    [
+        (Capacity(1, 1, 0, 0), LaneKind.FAST, True, BULK_ROWS),
+        (Capacity(1, 0, 9, 9), LaneKind.FAST, True, 0),
+        (Capacity(1, 1, 0, 0), LaneKind.FAST, False, BULK_ROWS),
+        (Capacity(1, 0, 0, 0), LaneKind.FAST, False, 1),
+        (Capacity(0, 1, 9, 9), LaneKind.FAST, False, 0),
+        (Capacity(0, 0, 7, 0), LaneKind.SLOW, True, 7),
+        (Capacity(9, 9, 0, 0), LaneKind.SLOW, False, 0),
+        (Capacity(0, 0, 7, 3), LaneKind.PROBATION, False, 3),
+        (Capacity(0, 0, 2, 3), LaneKind.PROBATION, True, 2),
+    ],
+)
+def test_a_lane_gets_the_slots_of_its_kind(
+    capacity: Capacity, kind: LaneKind, backlogged: bool, rows: int
+) -> None:
+    assert capacity.rows_for(a_lane(kind, backlogged=backlogged)) == rows
+
+
+def test_probation_takes_from_the_pool_and_from_its_share() -> None:
+    capacity = Capacity(1, 1, 10, 5)
+    capacity.reserve(TaskKind.PROBATION, 2)
+    assert capacity == Capacity(1, 1, 8, 3)
+    capacity.reserve(TaskKind.SLOW)
+    assert capacity == Capacity(1, 1, 7, 3)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(TaskKind), st.integers(0, 20))))
+def test_what_is_released_is_what_was_reserved(tasks: list[tuple[TaskKind, int]]) -> None:
+    capacity = Capacity(100, 4, 128, 64)
+    for kind, count in tasks:
+        capacity.reserve(kind, count)
+    for kind, count in tasks:
+        capacity.release(kind, count)
+    assert capacity == Capacity(100, 4, 128, 64)
+
+
+def test_receivers_that_hang_leave_half_of_the_pool_to_the_others() -> None:
+    new = [a_lane(LaneKind.PROBATION, webhook_id=number) for number in range(1000)]
+    slow = [a_lane(LaneKind.SLOW, webhook_id=number) for number in range(1000, 1003)]
+    claims = claimer()
+    served = claims.with_capacity([*new, *slow])
+    assert served == [*new[: POOL_THREADS // 2], *slow]
+    assert claims.crowded_out == {lane.webhook_id for lane in new[POOL_THREADS // 2 :]}
+
+
+def test_a_lane_with_something_in_flight_is_not_left_to_another_worker() -> None:
+    claims = claimer()
+    lanes = [a_lane(LaneKind.FAST, backlogged=True, webhook_id=number) for number in range(FAST_BULKS + 2)]
+    lanes[-1].in_flight = 1
+    assert claims.with_capacity(lanes) == lanes[:FAST_BULKS]
+    assert claims.crowded_out == {lanes[-2].webhook_id}
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_a_task_counts_from_its_begin_to_its_end(kind: TaskKind) -> None:
+    claims, lane = claimer(), a_lane(LaneKind.SLOW)
+    task = Task(lane, [], 0.0, kind)
+    claims.begin(task)
+    assert lane.in_flight == 1 and not claims.idle and claims.fast_threads_busy is kind.is_fast
+    claims.end(task)
+    assert lane.idle and claims.idle and not claims.fast_threads_busy
+    assert claims._capacity == Capacity(FAST_SINGLES, FAST_BULKS, POOL_THREADS, POOL_THREADS // 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "backlogged", "expected"),
+    [
+        (LaneKind.FAST, False, TaskKind.SINGLE),
+        (LaneKind.FAST, True, TaskKind.BULK),
+        (LaneKind.SLOW, True, TaskKind.SLOW),
+        (LaneKind.PROBATION, True, TaskKind.PROBATION),
+    ],
+)
+def test_a_slot_is_reserved_before_the_rows_are_known(
+    kind: LaneKind, backlogged: bool, expected: TaskKind
+) -> None:
+    assert expected_kind(a_lane(kind, backlogged=backlogged)) is expected

@@ -1,0 +1,69 @@
+"""When the dispatcher looks at the database next. Pure: it has no clock, each time is handed in."""
+
+from typing import Final
+
+POLL_S: Final = 0.5
+AWAKE_S: Final = 0.06  # looks go on for so long after the last work: longer than wake-ups are suppressed
+_GAP_S: Final = 0.005  # while there is work, looks are at least so far apart …
+_WAIT_MIN_S: Final = 0.005  # what is due by now and cannot be had is asked for no more often than this
+_SHARE: Final = 0.05  # … and take at most this share of the time
+
+
+class LookSchedule:
+    """Looks come on request, at the next due time, at each poll, and in quick succession while there is work.
+
+    Times ``at_s`` are seconds on the monotonic clock.
+    """
+
+    def __init__(self) -> None:
+        self._requested = True
+        self._next_due_s = 0.0
+        self._polled_s = self._worked_s = self._looked_s = float("-inf")
+        self._cost_s = 0.0
+
+    def request(self) -> None:
+        """Ask for a look at the next opportunity."""
+        self._requested = True
+
+    def due_in_ms(self, delay_ms: float, at_s: float) -> None:
+        """Note that something is due ``delay_ms`` after ``at_s``."""
+        self._next_due_s = min(self._next_due_s, at_s + delay_ms / 1000)
+
+    def worked(self, at_s: float) -> None:
+        """Note that there was work: more of it is likely to come at once."""
+        self._worked_s = at_s
+
+    def poll_is_due(self, at_s: float) -> bool:
+        return at_s >= self._polled_s + POLL_S
+
+    def polled(self, at_s: float) -> None:
+        """Note a poll. A look belongs to it."""
+        self._polled_s = at_s
+        self._requested = True
+
+    def look_is_due(self, at_s: float) -> bool:
+        """Whether something asks for a look: a request, a due time, or recent work."""
+        awake = at_s < self._worked_s + AWAKE_S and at_s >= self._next_look_s()
+        return self._requested or awake or at_s >= self._next_due_s
+
+    def look_begins(self, at_s: float) -> None:
+        """Note that a look begins. What is requested from here on asks for another one."""
+        self._requested = False
+        self._looked_s = at_s
+
+    def look_ended(self, at_s: float, cost_s: float) -> None:
+        """Note what the look took of the processor. Its due times are told by ``due_in_ms`` after this."""
+        self._next_due_s = at_s + POLL_S
+        self._cost_s = cost_s
+
+    def wait_s(self, at_s: float) -> float:
+        """How long nothing has to be done."""
+        if self._requested:
+            return 0.0
+        until_s = min(self._polled_s + POLL_S, max(self._next_due_s, at_s + _WAIT_MIN_S))
+        if at_s < self._worked_s + AWAKE_S:
+            until_s = min(until_s, self._next_look_s())
+        return max(0.0, until_s - at_s)
+
+    def _next_look_s(self) -> float:
+        return self._looked_s + max(_GAP_S, self._cost_s / _SHARE)
