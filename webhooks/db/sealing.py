@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
-from webhooks.db.models import InboxMessage, Meta, Webhook
+from webhooks.db.meta import SEALED_WITH
+from webhooks.db.models import InboxMessage, Webhook
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
-_SEALED_WITH: Final = "sealed_with"
 _TOLD: Final = 10
 
 log = logging.getLogger(__name__)
@@ -22,13 +22,12 @@ def keep_sealed(settings: Settings, store: Store) -> None:
     """Seal anew what a former key has sealed; say in a line what no key here can open, and what to do."""
     key_id = store.vault.key_id
     with store.read() as session:
-        kept = session.get(Meta, _SEALED_WITH)
-        if kept and kept.value == key_id:
+        if SEALED_WITH.get(session.connection()) == key_id:
             return
     with store.write(wait=None) as session:
         lost = seal_anew(session)
         if not lost:
-            session.merge(Meta(key=_SEALED_WITH, value=key_id))
+            SEALED_WITH.set(session.connection(), key_id)
     if lost:
         where = "SPOKE_SECRET_KEY" if settings.secret_key else str(settings.data / "secret.key")
         more = f" and {len(lost) - _TOLD} more" if len(lost) > _TOLD else ""

@@ -206,24 +206,3 @@ def _prepare_sqlite(engine: sa.Engine, durable: bool) -> None:
         # The driver's own transaction control is off: what will write has to say so from the start.
         write = connection.get_execution_options().get("spoke_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-_CONFIG_VERSION: Final = "SELECT value FROM meta WHERE key = 'config_version'"
-_CONFIG_CHANGED: Final = """
-    UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'
-"""
-
-
-def config_version(direct: RawConnection) -> str:
-    """Changes with every change of configuration; read with each use: no process acts on an old one."""
-    row = direct.row(_CONFIG_VERSION)
-    assert row is not None, "the first migration writes it"
-    return str(row[0])
-
-
-def config_changed(connection: sa.Connection | RawConnection) -> None:
-    """Say, in the transaction that changes it, that the configuration is another."""
-    if isinstance(connection, RawConnection):
-        connection.run(_CONFIG_CHANGED)
-    else:
-        connection.execute(sa.text(_CONFIG_CHANGED))

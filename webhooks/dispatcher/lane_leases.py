@@ -4,9 +4,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import config_version
 from webhooks.dispatcher import lane as lanes
 from webhooks.dispatcher.lane import Lane
 from webhooks.outbound.pinned_adapter import Connector
@@ -25,7 +25,7 @@ class LaneLeases:
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
         self.waiting: dict[int, Lane] = {}  # had something due when we looked, and no place here since
-        self._config: str | None = None
+        self._config: int | None = None
 
     def lane(self, webhook_id: int) -> Lane:
         found = self._known.get(webhook_id)

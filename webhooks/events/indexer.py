@@ -11,14 +11,14 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from webhooks.db.meta import INDEXED_EVENT, RENUMBER_BELOW
+from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import reason
 from webhooks.db.store import Store, now_ms
 from webhooks.events.phone_numbers import numbers_of
-from webhooks.outbox.attempt_stats import SLOT_MS
 
 BATCH: Final = 100  # two milliseconds of the writers' lock
-_TURN: Final = "SELECT value FROM meta WHERE key = 'digested_event'"
 _NEXT: Final = f"""
     SELECT id, location_id, accepted_at, matched, origin, body FROM event WHERE id > :after
     ORDER BY id LIMIT {BATCH}
@@ -29,10 +29,7 @@ _HEARD: Final = """
     ON CONFLICT (location_id, slot) DO UPDATE SET events = heard.events + 1,
         unmatched = heard.unmatched + excluded.unmatched, last_at = excluded.last_at
 """
-_DONE: Final = "UPDATE meta SET value = :value WHERE key = 'digested_event'"
-_AGAIN: Final = "SELECT value FROM meta WHERE key = 'renumber_below'"
 _LAST: Final = f"SELECT id, body FROM event WHERE id < :below ORDER BY id DESC LIMIT {BATCH}"
-_AGAIN_DONE: Final = "UPDATE meta SET value = :value WHERE key = 'renumber_below'"
 _FORGET: Final = (
     "DELETE FROM traffic WHERE slot < :slot",
     "DELETE FROM heard WHERE slot < :slot",
@@ -44,10 +41,12 @@ log = logging.getLogger(__name__)
 def behind(store: Store) -> bool:
     """Whether there are events that were not looked through."""
     with store.direct_read() as direct:
-        done = direct.row(_TURN)
+        indexed_id = INDEXED_EVENT.get(direct)
         newest = direct.row("SELECT id FROM event ORDER BY id DESC LIMIT 1")
-        again = direct.row(_AGAIN)
-    return bool(done and newest and newest[0] > int(done[0])) or bool(again and int(again[0]))
+        renumber_below = RENUMBER_BELOW.get(direct)
+    if indexed_id is not None and newest is not None and newest[0] > indexed_id:
+        return True
+    return bool(renumber_below)
 
 
 def step(store: Store, wait: float | None = None) -> int:
@@ -57,10 +56,9 @@ def step(store: Store, wait: float | None = None) -> int:
         Busy: as Store.direct does.
     """
     with store.direct(wait=wait) as direct:
-        lock = "" if direct.sqlite else " FOR UPDATE"
-        turn = direct.row(_TURN + lock)
-        assert turn is not None, "the migration writes it"
-        events = direct.rows(_NEXT, {"after": int(turn[0])})
+        indexed_id = INDEXED_EVENT.get_locked(direct)
+        assert indexed_id is not None, "a migration writes it"
+        events = direct.rows(_NEXT, {"after": indexed_id})
         if not events:
             return 0
         direct.each(
@@ -68,7 +66,7 @@ def step(store: Store, wait: float | None = None) -> int:
             lambda some: _note(direct, some),
             lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
         )
-        direct.run(_DONE, {"value": str(events[-1][0])})
+        INDEXED_EVENT.set(direct, events[-1][0])
         return len(events)
 
 
@@ -79,16 +77,16 @@ def renumber(store: Store, wait: float | None = None) -> int:
         Busy: as Store.direct does.
     """
     with store.direct(wait=wait) as direct:
-        below = direct.row(_AGAIN + ("" if direct.sqlite else " FOR UPDATE"))
-        if below is None or not int(below[0]):
+        below_id = RENUMBER_BELOW.get_locked(direct)
+        if not below_id:
             return 0
-        events = direct.rows(_LAST, {"below": int(below[0])})
+        events = direct.rows(_LAST, {"below": below_id})
         direct.each(
             events,
             lambda some: _note_numbers(direct, some),
             lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
         )
-        direct.run(_AGAIN_DONE, {"value": str(events[-1][0] if events else 0)})
+        RENUMBER_BELOW.set(direct, events[-1][0] if events else 0)
         return len(events)
 
 

@@ -18,8 +18,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from webhooks.db import row_errors
+from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
-from webhooks.db.store import Store, config_version, now_ms
+from webhooks.db.store import Store, now_ms
 from webhooks.db.write_lock import WRITE_WAIT
 from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
 from webhooks.events.routing import RoutingTable

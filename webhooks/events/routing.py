@@ -42,14 +42,14 @@ class Subscription:
 class RoutingTable:
     """Locations and webhooks as of one version of the configuration."""
 
-    version: str
+    version: int
     tokens: dict[bytes, int]
     paused: set[int]
     subscriptions: dict[int, list[Subscription]]
     namespaces: dict[int, uuid.UUID]
 
     @classmethod
-    def read(cls, direct: RawConnection, version: str) -> "RoutingTable":
+    def read(cls, direct: RawConnection, version: int) -> "RoutingTable":
         locations = direct.rows(_LOCATIONS)
         subscriptions: dict[int, list[Subscription]] = {id_: [] for id_, _, _, _ in locations}
         for id_, location_id, kind, type_, status, state in direct.rows(_WEBHOOKS):

@@ -4,11 +4,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from webhooks.db.models.outbox import NOT_YET_MS
 from webhooks.db.raw import RawConnection
 from webhooks.events.routing import Subscription
 from webhooks.events.schema import IncomingEvent
 from webhooks.media import rows
-from webhooks.outbox.claim import NOT_YET
 
 _INSERT_EVENT = """
     INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched,
@@ -68,7 +68,7 @@ def store(
         shared = {"event_id": stored[0], "thread_key": event.thread_key, "type": event.type,
                   "subtype": event.subtype, "now": now}  # fmt: skip
         if event.media:
-            shared["due"] = NOT_YET
+            shared["due"] = NOT_YET_MS
         direct.many(
             _INSERT_WAITING if event.media else _INSERT_DELIVERY,
             [

@@ -16,7 +16,6 @@ from webhooks.outbox.set_aside import set_aside
 
 HOLD: Final = 30_000  # ms: a message that keeps failing holds back its call for this long
 LEASE: Final = 30_000  # ms: the backstop for a lost machine; a dead process is found by its lock
-NOT_YET: Final = 200_000_000_000_000  # ms: due when the recording is ready, which sets another time
 _LOOK_AGAIN: Final = 1_000  # ms: for a row that somebody made due although its recording is not ready
 POISON: Final = 3  # claims that never came to an end: sent alone from then on
 _SCAN: Final = 400

@@ -11,18 +11,15 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks.db.meta import clock_offset_ms, config_changed
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import Store, config_changed, now_ms
+from webhooks.db.store import Store, now_ms
 
 _STEP_MS: Final = 2_000  # less than this is no jump
 _BATCH: Final = 500
-_BOOT: Final = "clock:" + Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+_OFFSET_MS: Final = clock_offset_ms(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
 
-_KEPT = sa.text("SELECT value FROM meta WHERE key = :key")
-_KEEP = sa.text("""
-    INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value
-""")
 # A fresh row waits for nothing but its call's earlier one, and a hold begins with an attempt, in the past.
 # A claimed row is not touched: its due time is its lease.
 _PULL: Final = f"""
@@ -51,9 +48,9 @@ def look(store: Store) -> int:
         return 0
     with store.write(wait=None) as session:
         connection = session.connection()
-        kept = connection.execute(_KEPT, {"key": _BOOT}).scalar()
-        connection.execute(_KEEP, {"key": _BOOT, "value": str(offset)})
-        jump = int(kept) - offset if kept is not None else 0
+        kept = _OFFSET_MS.get(connection)
+        _OFFSET_MS.set(connection, offset)
+        jump = kept - offset if kept is not None else 0
         if jump < _STEP_MS:  # forward, or another process was quicker
             return 0
         connection.execute(_HOLDS, {"now": now_ms(), "jump": jump})
@@ -88,5 +85,5 @@ def _pull_some(direct: RawConnection, webhook_id: int, jump: int, after: int) ->
 
 def _kept(store: Store, default: int) -> int:
     with store.read() as session:
-        kept = session.connection().execute(_KEPT, {"key": _BOOT}).scalar()
-    return default - 2 * _STEP_MS if kept is None else int(kept)
+        kept = _OFFSET_MS.get(session.connection())
+    return default - 2 * _STEP_MS if kept is None else kept

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from webhooks.audit import record
+from webhooks.db.meta import config_changed
 from webhooks.db.models import ApiKey
-from webhooks.db.store import Store, config_changed
+from webhooks.db.store import Store
 from webhooks.errors import Conflict, NotFound
 from webhooks.services.lookup import checked_name, now
 from webhooks.tokens import token_hash

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.db.meta import config_changed
 from webhooks.db.models import Location, Webhook
-from webhooks.db.store import Store, config_changed
+from webhooks.db.store import Store
 from webhooks.errors import Conflict, NotFound
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.services.lookup import checked_name, live_location, note, now

@@ -8,8 +8,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.db.models import Delivery, Heard, Lane, Traffic, Webhook
+from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.store import Store
-from webhooks.outbox.attempt_stats import SLOT_MS
 
 HOURS: Final = 24
 MOST: Final = 10_000  # a count for a page goes no further

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_label
+from webhooks.db.meta import config_changed
 from webhooks.db.models import Delivery, Lane, Webhook
-from webhooks.db.store import Store, config_changed
+from webhooks.db.store import Store
 from webhooks.errors import AttemptError, Conflict, Invalid, NotFound, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.attempt import check_sendable
