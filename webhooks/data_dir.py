@@ -1,4 +1,7 @@
-"""The data dir: made or found, usable, and nobody else's to read; what is in the way is told in a line."""
+"""The data dir: made ready, kept private; files written whole; file locks (flock).
+
+A lock belongs to the open file. The kernel frees it with the process, so no crash leaves one behind.
+"""
 
 import contextlib
 import fcntl
@@ -14,6 +17,7 @@ from webhooks.settings import Settings
 
 
 def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -22,7 +26,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Whole or not at all, also after a power cut."""
+    """Write a text file whole or not at all, also across a power cut."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -33,11 +37,35 @@ def write_whole(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
+def hold_lock(path: Path) -> int:
+    """Wait for a file's lock. Returns its descriptor; the lock is free again when that is closed."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def try_lock(path: Path, flags: int = os.O_CREAT) -> int | None:
+    """Take a file's lock as ``hold_lock`` does, but without waiting. Returns None where somebody holds it.
+
+    ``flags`` are further ones for opening the file.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold a file's lock; wait for it first."""
+    fd = hold_lock(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+import sqlalchemy as sa
+
 from webhooks.db import row_errors
 
 _Item = TypeVar("_Item")
@@ -26,6 +28,11 @@ def _sqlite(sql: str) -> str:
 @functools.cache
 def _postgresql(sql: str) -> str:
     return _NAME.sub(r"%(\1)s", sql.replace("%", "%%").replace("IN :ids", "= ANY(:ids)"))
+
+
+def text_with_ids(sql: str) -> sa.TextClause:
+    """A statement for SQLAlchemy that has ``IN :ids`` too."""
+    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
 
 
 class RawConnection:

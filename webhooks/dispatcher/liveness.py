@@ -6,7 +6,6 @@ works from another machine. A machine that is lost takes its connection's end wi
 hours: there, a worker whose beat has stopped counts as dead too, by the clock of the database.
 """
 
-import fcntl
 import functools
 import math
 import os
@@ -19,6 +18,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks.data_dir import hold_lock, try_lock
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.db.store import Store, busy_if_away, now_ms
@@ -77,8 +77,7 @@ class Liveness:
         """Hold the lock, then say so in the table: in this order, or others would find us dead."""
         if self._store.sqlite:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._own = os.open(self._lock_file(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._own, fcntl.LOCK_EX)
+            self._own = hold_lock(self._lock_file(self.id))
         else:
             with busy_if_away("answer"):
                 self._own = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -183,13 +182,10 @@ def _key(worker_id: str) -> int:
 
 def _lockable(path: Path) -> bool:
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = try_lock(path, flags=0)
     except FileNotFoundError:
         return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if fd is None:
         return False
-    finally:
-        os.close(fd)
+    os.close(fd)
     return True

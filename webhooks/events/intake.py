@@ -26,6 +26,7 @@ from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unco
 from webhooks.events.routing import RoutingTable
 from webhooks.events.schema import IncomingEvent
 from webhooks.events.storage import Accepted, store, wanted_by
+from webhooks.first_use import FirstUse
 from webhooks.outbox.wakeup import Waker
 
 _GROUP: Final = 64  # submissions in one transaction
@@ -68,8 +69,7 @@ class Intake:
     def __init__(self, store: Store, waker: Waker) -> None:
         self._store, self._waker = store, waker
         self._queue: queue.SimpleQueue[_Submission] = queue.SimpleQueue()
-        self._start_lock = threading.Lock()
-        self._started = False
+        self._start = FirstUse(self._start_threads)
         self._directory: RoutingTable | None = None
         self._unfinished: list[_Submission] = []
 
@@ -124,14 +124,9 @@ class Intake:
         assert submission.answer is not None
         return submission.answer
 
-    def _start(self) -> None:
-        if self._started:
-            return
-        with self._start_lock:
-            if not self._started:
-                self._waker.start()
-                threading.Thread(target=self._write, name="intake", daemon=True).start()
-                self._started = True
+    def _start_threads(self) -> None:
+        self._waker.start()
+        threading.Thread(target=self._write, name="intake", daemon=True).start()
 
     def _write(self) -> None:
         while True:

@@ -4,7 +4,6 @@ The file is checked, forced to the disk and put in its place first, then its row
 and the deliveries. What dies in between leaves a file that nobody owns, which housekeeping takes away.
 """
 
-import threading
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +11,7 @@ from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefus
 from webhooks.events.intake import Intake
 from webhooks.events.schema import MediaEvent
 from webhooks.events.storage import Accepted
+from webhooks.first_use import FirstUse
 from webhooks.media import rows
 from webhooks.media.spool import read_spooled
 from webhooks.media.storage import Folder, Upload
@@ -36,8 +36,7 @@ class RecordingIntake:
         self._settings, self._intake = settings, intake
         self._folder = Folder(settings.data)
         self._waker, self._short_waker = Waker(settings, MEDIA_QUEUE), Waker(settings, SHORT_MEDIA_QUEUE)
-        self._start_lock = threading.Lock()
-        self._started = False  # not the thread's own word: one made before a fork calls itself ended
+        self._start = FirstUse(self._start_wakers)
         self._fetcher: Fetcher | None = None
 
     def upload(self, announced: int = 0) -> Upload:
@@ -98,10 +97,10 @@ class RecordingIntake:
             self._fetcher = Fetcher(self._settings)
         self._fetcher.fetch(url, upload.write)
 
+    def _start_wakers(self) -> None:
+        self._waker.start()
+        self._short_waker.start()
+
     def _wake(self, *, short: bool) -> None:
-        with self._start_lock:
-            if not self._started:
-                self._started = True
-                self._waker.start()
-                self._short_waker.start()
+        self._start()
         (self._short_waker if short else self._waker).wake()

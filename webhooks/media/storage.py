@@ -6,7 +6,6 @@ nobody holds and that no row of the database names is nobody's, at any moment an
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from webhooks.data_dir import sync_folder
+from webhooks.data_dir import hold_lock, sync_folder, try_lock
 from webhooks.errors import DiskFull, TooLarge
 from webhooks.media.failpoints import passed
 
@@ -110,8 +109,7 @@ class Upload:
 
     def _open(self) -> int:
         while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fd = hold_lock(self._path)
             if os.fstat(fd).st_nlink:
                 return fd
             os.close(fd)  # housekeeping took it for nobody's, between the two calls
@@ -177,17 +175,14 @@ def alone(path: Path) -> Iterator[int | None]:
     """Hold a file's lock, which the kernel frees with the process: the descriptor, or None if it is not to
     be had: somebody else works on the file, or it is gone."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = try_lock(path, os.O_NOFOLLOW)
     except FileNotFoundError:
+        fd = None
+    if fd is None:
         yield None
         return
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            # It may have been finished and taken away between the two calls.
-            yield fd if os.fstat(fd).st_nlink else None
+        # The file may have been finished and removed between its opening and its locking.
+        yield fd if os.fstat(fd).st_nlink else None
     finally:
         os.close(fd)

@@ -12,19 +12,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.raw import text_with_ids
 from webhooks.db.store import now_ms
 
 BATCH: Final = 500
 RESENDABLE: Final = ("failed", "expired", "dropped", "delivered")
 
 
-def _ids(sql: str) -> sa.TextClause:
-    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
-
-
 # first_try_at 0: an old message must not hold back its call's later ones, nor is it too old for its webhook:
 # somebody wants it sent.
-_REOPEN = _ids("""
+_REOPEN = text_with_ids("""
     UPDATE delivery SET state = :state, reason = NULL, settled_at = NULL, tries = 0, claims = 0,
            first_try_at = 0, due_at = :now
     WHERE id IN :ids AND state IN ('failed', 'expired', 'dropped', 'delivered')

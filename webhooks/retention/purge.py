@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.raw import text_with_ids
 from webhooks.db.store import Store, now_ms
 from webhooks.media.storage import Folder
 from webhooks.retention.removal import remove_events
@@ -23,10 +24,10 @@ _DROP_HELD = sa.text("""
     SELECT d.id FROM delivery d WHERE d.webhook_id IN (SELECT id FROM webhook) AND d.state = 'held'
     AND d.owner IS NULL AND d.created_at < :before LIMIT :most
 """)
-_DROP_THESE = sa.text("""
+_DROP_THESE = text_with_ids("""
     UPDATE delivery SET state = 'dropped', reason = 'retention', settled_at = :now
     WHERE id IN :ids AND state = 'held' AND owner IS NULL
-""").bindparams(sa.bindparam("ids", expanding=True))
+""")
 # Events whose every delivery is settled; one with a pending delivery stays, however old. What was settled
 # only now, dropped a few lines above or resent after weeks, can be looked at for a day.
 _OLD = sa.text("""

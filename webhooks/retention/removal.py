@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.raw import text_with_ids
 from webhooks.db.store import Store, now_ms
 from webhooks.events.phone_numbers import numbers_of
 from webhooks.media.storage import Folder
@@ -17,25 +18,25 @@ from webhooks.media.storage import Folder
 BATCH: Final = 200
 
 
-def _ids(sql: str) -> sa.TextClause:
-    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
-
-
 _EVENTS: Final = "SELECT id, matched, body FROM event WHERE id IN :ids"
 _NUMBER = sa.text("DELETE FROM event_number WHERE number = :number AND event_id = :event")
-_MEDIA = _ids("DELETE FROM media WHERE event_id IN :ids RETURNING id")
-_ATTEMPTS = _ids("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)")
-_DELIVERIES = _ids("DELETE FROM delivery WHERE event_id IN :ids RETURNING webhook_id, state")
-_EVENT_ROWS = _ids("DELETE FROM event WHERE id IN :ids")
+_MEDIA = text_with_ids("DELETE FROM media WHERE event_id IN :ids RETURNING id")
+_ATTEMPTS = text_with_ids(
+    "DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)"
+)
+_DELIVERIES = text_with_ids("DELETE FROM delivery WHERE event_id IN :ids RETURNING webhook_id, state")
+_EVENT_ROWS = text_with_ids("DELETE FROM event WHERE id IN :ids")
 _TALLY = sa.text("""
     INSERT INTO tally (webhook_id, state, n) VALUES (:w, :state, :n)
     ON CONFLICT (webhook_id, state) DO UPDATE SET n = tally.n + :n
 """)
-_DROP = _ids("""
+_DROP = text_with_ids("""
     UPDATE delivery SET state = 'dropped', reason = 'erased', settled_at = :now
     WHERE event_id IN :ids AND state IN ('pending', 'held') AND owner IS NULL
 """)
-_OPEN = _ids("SELECT DISTINCT event_id FROM delivery WHERE event_id IN :ids AND state IN ('pending', 'held')")
+_OPEN = text_with_ids(
+    "SELECT DISTINCT event_id FROM delivery WHERE event_id IN :ids AND state IN ('pending', 'held')"
+)
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ def _ours(connection: sa.Connection, ids: Sequence[int]) -> Sequence[sa.Row[Any]
     """Those of the events that are there, locked: of two processes at the same events the second finds none,
     and tallies none."""
     lock = " ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
-    return connection.execute(_ids(_EVENTS + lock), {"ids": ids}).all()
+    return connection.execute(text_with_ids(_EVENTS + lock), {"ids": ids}).all()
 
 
 def remove_batch(store: Store, folder: Folder, ids: Sequence[int]) -> Counts:

@@ -9,8 +9,8 @@ from webhooks.audit import record
 from webhooks.db.meta import config_changed
 from webhooks.db.models import ApiKey
 from webhooks.db.store import Store
-from webhooks.errors import Conflict, NotFound
-from webhooks.services.lookup import checked_name, now
+from webhooks.errors import Conflict
+from webhooks.services.lookup import checked_name, now, row_or_404
 from webhooks.tokens import token_hash
 
 
@@ -39,9 +39,7 @@ class ApiKeys:
 
     def revoke(self, name: str) -> None:
         with self._store.write() as session:
-            row = session.scalar(sa.select(ApiKey).where(ApiKey.name == name))
-            if row is None:
-                raise NotFound(f"There is no key {name!r}.")
-            session.delete(row)
+            key = session.scalar(sa.select(ApiKey).where(ApiKey.name == name))
+            session.delete(row_or_404(key, f"key {name!r}"))
             config_changed(session.connection())
             record(session.connection(), f"API key {name}", "revoked")

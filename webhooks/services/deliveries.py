@@ -36,7 +36,7 @@ class Deliveries:
     def get(self, delivery_id: int) -> Delivery:
         """One delivery with all that belongs to it."""
         with self._store.read() as session:
-            return row_or_404(session.get(Delivery, delivery_id, options=_WHOLE), "delivery", delivery_id)
+            return row_or_404(session.get(Delivery, delivery_id, options=_WHOLE), f"delivery {delivery_id}")
 
     def of_event(self, webhook_id: int, event_uid: str) -> Delivery:
         """The newest delivery of an event with this id to this webhook."""
@@ -54,12 +54,12 @@ class Deliveries:
                 .limit(1)
                 .options(*_WHOLE)
             )
-            return row_or_404(session.scalar(query), "delivery of event", event_uid)
+            return row_or_404(session.scalar(query), f"delivery of event {event_uid}")
 
     def event(self, event_id: int) -> Event:
         """One event with its deliveries."""
         with self._store.read() as session:
-            return row_or_404(session.get(Event, event_id, options=_STORY), "event", event_id)
+            return row_or_404(session.get(Event, event_id, options=_STORY), f"event {event_id}")
 
     def story(self, event: Event, around: int = 20) -> Sequence[Event]:
         """Events of the same call at the same location, in order, with their deliveries: this one, up to
@@ -96,7 +96,7 @@ class Deliveries:
     def resend(self, delivery_id: int) -> Delivery:
         """Open a settled delivery again; where its webhook is paused or disabled, it is held."""
         with self._store.write() as session:
-            delivery = row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
+            delivery = row_or_404(session.get(Delivery, delivery_id), f"delivery {delivery_id}")
             webhook = existing_webhook(session.get(Webhook, delivery.webhook_id), delivery.webhook_id)
             state = replay.target_state(webhook.state, webhook.resume)
             if not replay.reopen(session.connection(), [delivery_id], state):
@@ -110,7 +110,7 @@ class Deliveries:
                 session.connection(), f"webhook {delivery.webhook_id}", f"delivery {delivery_id} sent again"
             )
             session.expire(delivery)
-            row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
+            row_or_404(session.get(Delivery, delivery_id), f"delivery {delivery_id}")
         self._waker.wake_now()
         return delivery
 

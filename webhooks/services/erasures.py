@@ -74,7 +74,7 @@ class Erasures:
 
     def get(self, erasure_id: int) -> Erasure:
         with self._store.read() as session:
-            return row_or_404(session.get(Erasure, erasure_id), "erasure", erasure_id)
+            return row_or_404(session.get(Erasure, erasure_id), f"erasure {erasure_id}")
 
     def latest(self, count: int = 10) -> Sequence[Erasure]:
         """The newest erasures."""
@@ -93,7 +93,7 @@ class Erasures:
             Conflict: it has ended.
         """
         with self._store.write() as session:
-            row = row_or_404(session.get(Erasure, erasure_id), "erasure", erasure_id)
+            row = row_or_404(session.get(Erasure, erasure_id), f"erasure {erasure_id}")
             if row.state != "running":
                 raise Conflict(f"Erasure {erasure_id} is {row.state} already.")
             _end(session, row, "cancelled")
@@ -114,7 +114,7 @@ class Erasures:
         gone = removal.remove_batch(self._store, self._folder, ids) if ids else Counts()
         with self._store.write(wait=None) as session:
             lock: Any = {} if self._store.sqlite else {"with_for_update": True}
-            row = row_or_404(session.get(Erasure, erasure_id, **lock), "erasure", erasure_id)
+            row = row_or_404(session.get(Erasure, erasure_id, **lock), f"erasure {erasure_id}")
             if gone.events and not row.events:
                 session.execute(sa.delete(InboxMessage))
             row.events += gone.events

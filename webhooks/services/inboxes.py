@@ -14,8 +14,9 @@ from standardwebhooks import WebhookVerificationError
 from webhooks.audit import record
 from webhooks.db.models import Inbox, InboxMessage, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import Invalid, NotFound
+from webhooks.errors import Invalid
 from webhooks.outbound.address_rules import own_inbox
+from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
@@ -54,7 +55,7 @@ class Inboxes:
 
     def get(self, inbox_id: str) -> Inbox:
         with self._store.read() as session:
-            return _found(session, inbox_id)
+            return _inbox(session, inbox_id)
 
     def of_url(self, url: str) -> Inbox | None:
         """The inbox that a webhook's URL names."""
@@ -84,7 +85,7 @@ class Inboxes:
         if not 0 <= delay_ms <= SLOWEST:
             raise Invalid(f"An answer may wait 0 to {SLOWEST // 1000} seconds.", "delay")
         with self._store.write() as session:
-            inbox = _found(session, inbox_id)
+            inbox = _inbox(session, inbox_id)
             inbox.status, inbox.delay_ms = status, delay_ms
             return inbox
 
@@ -94,7 +95,7 @@ class Inboxes:
 
     def delete(self, inbox_id: str) -> None:
         with self._store.write() as session:
-            inbox = _found(session, inbox_id)
+            inbox = _inbox(session, inbox_id)
             session.execute(sa.delete(InboxMessage).where(InboxMessage.inbox_id == inbox_id))
             session.delete(inbox)
             record(session.connection(), f"test inbox {inbox_id[:6]}…", "deleted")
@@ -102,16 +103,15 @@ class Inboxes:
     def messages(self, inbox_id: str, count: int = 20) -> Sequence[InboxMessage]:
         """The newest first."""
         with self._store.read() as session:
-            _found(session, inbox_id)
+            _inbox(session, inbox_id)
             query = sa.select(InboxMessage).where(InboxMessage.inbox_id == inbox_id)
             return session.scalars(query.order_by(InboxMessage.id.desc()).limit(count)).all()
 
     def message(self, inbox_id: str, message_id: int) -> InboxMessage:
         with self._store.read() as session:
-            found = session.get(InboxMessage, message_id)
-            if found is None or found.inbox_id != inbox_id:
-                raise NotFound("There is no such message any more.")
-            return found
+            message = session.get(InboxMessage, message_id)
+            own = message if message is not None and message.inbox_id == inbox_id else None
+            return row_or_404(own, "such message any more")
 
     def webhooks(self, inbox: Inbox) -> Sequence[Webhook]:
         """Those that point at it."""
@@ -122,7 +122,7 @@ class Inboxes:
         """Keep a request; the answer says what to answer it with."""
         text = body[:KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
         with self._store.write() as session:
-            inbox = _found(session, inbox_id)
+            inbox = _inbox(session, inbox_id)
             webhook_id, verdict = _verdict(self._pointing(session, inbox_id), headers, body)
             session.add(
                 InboxMessage(
@@ -147,11 +147,9 @@ class Inboxes:
         return session.scalars(query.order_by(Webhook.id).options(orm.joinedload(Webhook.location))).all()
 
 
-def _found(session: orm.Session, inbox_id: str) -> Inbox:
-    found = session.get(Inbox, inbox_id)
-    if found is None:
-        raise NotFound("There is no such test inbox; it may have been deleted.")
-    return found
+def _inbox(session: orm.Session, inbox_id: str) -> Inbox:
+    # The id is left out: whoever knows it may post.
+    return row_or_404(session.get(Inbox, inbox_id), "such test inbox; it may have been deleted")
 
 
 def _verdict(

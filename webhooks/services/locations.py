@@ -9,9 +9,9 @@ from sqlalchemy import orm
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Location, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import Conflict, NotFound
+from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
-from webhooks.services.lookup import checked_name, live_location, note, now
+from webhooks.services.lookup import checked_name, live_location, note, now, row_or_404, unless_deleted
 from webhooks.tokens import token_hash
 
 
@@ -29,10 +29,8 @@ class Locations:
 
     def get(self, location_id: int) -> Location:
         with self._store.read() as session:
-            found = session.get(Location, location_id)
-            if found is None or found.deleted_at is not None:
-                raise NotFound(f"There is no location {location_id}.")
-            return found
+            location = unless_deleted(session.get(Location, location_id))
+            return row_or_404(location, f"location {location_id}")
 
     def by_name(self, name: str) -> Location:
         """The location with this name."""

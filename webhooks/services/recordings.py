@@ -14,6 +14,7 @@ from webhooks.keyring import Keyring
 from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.media.storage import ID, Folder
+from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 
 GONE = "The recording is not there any more: it was purged or erased."
@@ -85,10 +86,7 @@ class Recordings:
     def shown(self, media_id: str) -> RecordingInfo:
         """One recording."""
         with self._store.read() as session:
-            row = session.get(Media, media_id)
-            if row is None:
-                raise NotFound(f"There is no recording {media_id}.")
-            return _shown(row)
+            return _shown(row_or_404(session.get(Media, media_id), f"recording {media_id}"))
 
     def payload(self, event: Event) -> str:
         """The JSON that a receiver would get now: the event's body, with a fresh link where there is one."""

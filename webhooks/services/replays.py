@@ -48,7 +48,7 @@ class Replays:
     def step(self, replay_id: int) -> Replay:
         """Do one batch of a replay; the answer shows how far it is."""
         with self._store.write() as session:
-            row_or_404(session.get(Replay, replay_id), "replay", replay_id)
+            row_or_404(session.get(Replay, replay_id), f"replay {replay_id}")
             replay.step(session.connection(), replay_id)
             session.expire_all()
             stepped = session.get_one(Replay, replay_id)
@@ -65,13 +65,13 @@ class Replays:
 
     def get(self, replay_id: int) -> Replay:
         with self._store.read() as session:
-            return row_or_404(session.get(Replay, replay_id), "replay", replay_id)
+            return row_or_404(session.get(Replay, replay_id), f"replay {replay_id}")
 
     def move(self, replay_id: int, move: str) -> Replay:
         """``pause``, ``resume`` or ``cancel`` a replay. What it has opened already goes on its way."""
         with self._store.write() as session:
             lock = {"with_for_update": True} if not self._store.sqlite else {}
-            found = row_or_404(session.get(Replay, replay_id, **lock), "replay", replay_id)  # type: ignore[arg-type]
+            found = row_or_404(session.get(Replay, replay_id, **lock), f"replay {replay_id}")  # type: ignore[arg-type]
             if found.state not in ("running", "paused"):
                 raise Conflict(f"Replay {replay_id} is {found.state} already.")
             if move == "cancel":

@@ -11,7 +11,7 @@ from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_la
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Delivery, Lane, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import AttemptError, Conflict, Invalid, NotFound, Stale, TargetRefused
+from webhooks.errors import AttemptError, Conflict, Invalid, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.options import Options, parse_options
@@ -19,7 +19,7 @@ from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
-from webhooks.services.lookup import live_location, note, now
+from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
 from webhooks.settings import Settings
 
 _ROTATION: Final = timedelta(hours=24)
@@ -188,15 +188,13 @@ class Webhooks:
 
 
 def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, deleted: bool = False) -> Webhook:
-    found = session.get(
+    webhook = session.get(
         Webhook,
         webhook_id,
         options=[orm.joinedload(Webhook.location, innerjoin=True), orm.selectinload(Webhook.lane)],
         with_for_update={"of": Webhook} if lock else None,
     )
-    if found is None or (found.deleted_at is not None and not deleted):
-        raise NotFound(f"There is no webhook {webhook_id}.")
-    return found
+    return row_or_404(webhook if deleted else unless_deleted(webhook), f"webhook {webhook_id}")
 
 
 def _filter(webhook: Webhook) -> str:
