@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from webhooks.errors import Busy, SecretLost, StartError
+from webhooks.errors import SecretLost, StartError, Unavailable
 from webhooks.keyring import Key
 
 _MARK: Final = "sealed:"
@@ -49,14 +49,14 @@ class Vault:
         """What is kept of a secret. What is sealed already stays as it is.
 
         Raises:
-            Busy: there is no key now.
+            Unavailable: there is no key now.
         """
         if is_sealed(text):
             return text
         try:
             key = self._keys()[0].secret
         except StartError as error:
-            raise Busy(f"Secrets cannot be kept now: {error}") from None
+            raise Unavailable(f"Secrets cannot be kept now: {error}") from None
         return _MARK + _fernet(key).encrypt(text.encode("utf-8", "surrogatepass")).decode()
 
     def open(self, text: str) -> str:

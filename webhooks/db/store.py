@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 
+from webhooks.db.failures import Failure, failed, is_lost, reason, translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import of_one_row
 from webhooks.db.write_lock import WRITE_WAIT, KernelLock
-from webhooks.errors import Busy
+from webhooks.errors import ReadFailed, Unconfirmed, WriteFailed
 from webhooks.keyring import Keyring
 from webhooks.settings import Settings
 from webhooks.vault import Vault, use
@@ -80,9 +81,9 @@ class Store:
         """A short read transaction. End it before rendering: a long reader keeps the WAL from shrinking.
 
         Raises:
-            Busy: the database cannot be reached or read now.
+            ReadFailed: the database cannot be reached or read now.
         """
-        with busy_if_away("answer"), orm.Session(self.engine, expire_on_commit=False) as session:
+        with translated(ReadFailed), orm.Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -90,15 +91,20 @@ class Store:
         """A write transaction: committed at the end, rolled back on any exception.
 
         Raises:
-            Busy: the database, its disk or its lock cannot take a write now; nothing was written.
+            WriteTimedOut: the lock was not to be had within ``wait`` seconds.
+            WriteFailed: the database or its disk cannot take a write now.
+            Unconfirmed: the database went away in the middle of the commit.
         """
         with (
-            busy_if_away("take a write"),
+            translated(WriteFailed),
             self._lock.held(wait) if self._lock else contextlib.nullcontext(),
             orm.Session(self._writing, expire_on_commit=False) as session,
-            session.begin(),
         ):
+            session.begin()
             yield session
+            session.flush()
+            with self._unconfirmed_if_lost():
+                session.commit()
 
     @contextlib.contextmanager
     def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[RawConnection]:
@@ -107,14 +113,20 @@ class Store:
         ``careful`` as in ``RawConnection``.
 
         Raises:
-            Busy: as ``write``.
+            WriteTimedOut, WriteFailed, Unconfirmed: as ``write``.
         """
-        with self._lock.held(wait) if self._lock else contextlib.nullcontext(), self._driver() as connection:
+        with (
+            self._lock.held(wait) if self._lock else contextlib.nullcontext(),
+            self._driver(WriteFailed) as connection,
+        ):
             if self.sqlite:
                 connection.execute("BEGIN IMMEDIATE")
             try:
                 yield RawConnection(connection, self.sqlite, careful)
-                connection.commit()
+                with self._unconfirmed_if_lost():
+                    connection.commit()
+            except Unconfirmed:
+                raise  # there is no connection to roll back on
             except BaseException:
                 connection.rollback()
                 raise
@@ -124,45 +136,51 @@ class Store:
         """Reading below SQLAlchemy; on SQLite each statement by itself sees what is newest.
 
         Raises:
-            Busy: as ``read``.
+            ReadFailed: as ``read``.
         """
-        with self._driver() as connection:
+        with self._driver(ReadFailed) as connection:
             yield RawConnection(connection, self.sqlite)
 
     @contextlib.contextmanager
-    def _driver(self) -> Iterator[Any]:
+    def _driver(self, failure: Failure) -> Iterator[Any]:
         driver = self.engine.dialect.loaded_dbapi
         raw = None
         try:
-            with busy_if_away("answer"):
+            with translated(failure):
                 raw = self.engine.raw_connection()
             yield raw.driver_connection
+        except Unconfirmed:
+            if raw is not None:
+                raw.invalidate()
+            raise
         except (driver.OperationalError, driver.InternalError) as error:
             if of_one_row(error):
                 raise
             if raw is not None:
                 raw.invalidate()  # whatever state it is in
-            reason = " ".join(str(error).split())
-            raise Busy(f"The database cannot take a write now ({reason}); nothing was written.") from error
+            raise failed(failure, error) from error
         finally:
             if raw is not None:
                 raw.close()
 
+    @contextlib.contextmanager
+    def _unconfirmed_if_lost(self) -> Iterator[None]:
+        """Raise Unconfirmed where the connection to PostgreSQL ends in a commit.
+
+        A commit that the server itself refuses is rolled back, and so is every one that SQLite fails.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self.sqlite or not is_lost(error):
+                raise
+            raise Unconfirmed(
+                f"The database did not confirm the write ({reason(error)}): it was made, or it was not."
+            ) from error
+
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
         """The writers' lock without a transaction, for what SQLite does outside of one."""
         return self._lock.held() if self._lock else contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def busy_if_away(purpose: str) -> Iterator[None]:
-    """Turn the driver's errors about a database that is away or full into Busy."""
-    try:
-        yield
-    except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
-        if of_one_row(error):
-            raise
-        reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
-        raise Busy(f"The database cannot {purpose} now ({reason}); nothing was written.") from error
 
 
 def database_url(settings: Settings) -> sa.URL:

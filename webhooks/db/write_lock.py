@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from webhooks.errors import Busy
+from webhooks.errors import WriteTimedOut
 
 WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
 
@@ -29,7 +29,7 @@ class KernelLock:
         """Hold the lock. ``wait`` in seconds, ``None`` for ever.
 
         Raises:
-            Busy: not to be had in time.
+            WriteTimedOut: not to be had in time.
         """
         if getattr(self._own, "holding", False):
             raise RuntimeError("a write transaction was opened inside another of the same thread")
@@ -64,7 +64,7 @@ class KernelLock:
         if helper.is_alive():
             self._own.pid = None  # the helper may still get this descriptor's lock: give it up with it
             threading.Thread(target=_close_after, args=(helper, fd), daemon=True).start()
-            raise Busy("The database is busy with another write; nothing was written. Try again.")
+            raise WriteTimedOut("The database is busy with another write; nothing was written. Try again.")
 
 
 def _close_after(helper: threading.Thread, fd: int) -> None:

@@ -22,7 +22,7 @@ from webhooks.dispatcher.lane_leases import LaneLeases
 from webhooks.dispatcher.liveness import Liveness, free
 from webhooks.dispatcher.settler import Settler
 from webhooks.dispatcher.worker_pool import Report, Task, WorkerPool
-from webhooks.errors import Busy, Replaced
+from webhooks.errors import Replaced, Unavailable
 from webhooks.keyring import Keyring
 from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
@@ -122,7 +122,7 @@ class Dispatcher:
                 try:
                     self._round()
                     pause = _BACK_OFF[0]
-                except Busy as error:
+                except Unavailable as error:
                     log.warning("outbox: %s Trying again in %.1f s.", error, pause)
                     time.sleep(pause)
                     pause = min(pause * 2, _BACK_OFF[1])

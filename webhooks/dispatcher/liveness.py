@@ -19,10 +19,11 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.data_dir import hold_lock, try_lock
+from webhooks.db.failures import translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import Store, busy_if_away, now_ms
-from webhooks.errors import Replaced
+from webhooks.db.store import Store, now_ms
+from webhooks.errors import ReadFailed, Replaced
 from webhooks.settings import Settings
 
 _REGISTER = sa.text("""
@@ -79,7 +80,7 @@ class Liveness:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             self._own = hold_lock(self._lock_file(self.id))
         else:
-            with busy_if_away("answer"):
+            with translated(ReadFailed):
                 self._own = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 self._own.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.id)})
         row = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "now": now_ms()}

@@ -53,7 +53,7 @@ def step(store: Store, wait: float | None = None) -> int:
     """Look through the next events; the answer is how many those were.
 
     Raises:
-        Busy: as Store.direct does.
+        Unavailable: as Store.direct does.
     """
     with store.direct(wait=wait) as direct:
         indexed_id = INDEXED_EVENT.get_locked(direct)
@@ -74,7 +74,7 @@ def renumber(store: Store, wait: float | None = None) -> int:
     """Look through some events once more for their numbers; the answer is how many, 0 at the end.
 
     Raises:
-        Busy: as Store.direct does.
+        Unavailable: as Store.direct does.
     """
     with store.direct(wait=wait) as direct:
         below_id = RENUMBER_BELOW.get_locked(direct)

@@ -14,18 +14,17 @@ import queue
 import threading
 import time
 import uuid
-from dataclasses import dataclass, field
 from typing import Final
 
 from webhooks.db import row_errors
 from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
-from webhooks.db.write_lock import WRITE_WAIT
-from webhooks.errors import Busy, LocationPaused, SpokeError, Unauthorised, Unconfirmed
+from webhooks.errors import LocationPaused, NoCapacity, SpokeError, Unauthorised, Unavailable, WriteFailed
 from webhooks.events.routing import RoutingTable
 from webhooks.events.schema import IncomingEvent
 from webhooks.events.storage import Accepted, store, wanted_by
+from webhooks.events.submission import Submission
 from webhooks.first_use import FirstUse
 from webhooks.outbox.wakeup import Waker
 
@@ -34,33 +33,9 @@ _ROWS: Final = 1_000  # events and deliveries in one transaction, about
 _ROWS_OF_A_LARGE_ONE: Final = 300  # of a batch that makes more than that
 _LARGE_ONES: Final = 2  # at a time: each has a web thread until it is done
 _LET_OTHERS: Final = 0.005  # seconds between two transactions of one batch, for who waits for the lock
-_COMMIT_WAIT: Final = 60.0  # seconds for a commit that has begun; the outcome is unknown after it
 _INTAKE_LOCK: Final = 0x53706F6B65  # PostgreSQL's advisory lock for this transaction
 
 log = logging.getLogger(__name__)
-
-
-def _taken_lock() -> threading.Lock:
-    lock = threading.Lock()
-    lock.acquire()
-    return lock
-
-
-@dataclass
-class _Submission:
-    sender: bytes | int
-    events: list[IncomingEvent]
-    origin: str
-    only_webhook: int | None = None
-    taken: bool = False
-    abandoned: bool = False
-    location_id: int | None = None  # once it is judged
-    stored: list[Accepted] = field(default_factory=list)
-    committed: int = 0  # events, of those stored
-    answer: list[Accepted] | SpokeError | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    # Held until the answer is there: an Event does the same with three times the work.
-    ready: threading.Lock = field(default_factory=_taken_lock)
 
 
 class Intake:
@@ -68,16 +43,16 @@ class Intake:
 
     def __init__(self, store: Store, waker: Waker) -> None:
         self._store, self._waker = store, waker
-        self._queue: queue.SimpleQueue[_Submission] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Submission] = queue.SimpleQueue()
         self._start = FirstUse(self._start_threads)
         self._directory: RoutingTable | None = None
-        self._unfinished: list[_Submission] = []
+        self._unfinished: list[Submission] = []
 
     def namespace(self, token_hash: bytes) -> uuid.UUID:
         """The namespace of a token's location, by what this process knows; a doubt is settled by a look.
 
         Raises:
-            Unauthorised, LocationPaused, Busy.
+            Unauthorised, LocationPaused, ReadFailed.
         """
         directory = self._directory
         if directory is not None:
@@ -94,35 +69,31 @@ class Intake:
         origin: str = "pbx",
         only_webhook: int | None = None,
     ) -> list[Accepted]:
-        """Store events and make their deliveries; returns once all is on disk.
+        """Store events and make their deliveries; return once all is on disk.
+
+        Raises:
+            Unavailable: nothing was written, or of a large batch a part, as its sentence then says.
+            Unconfirmed: nobody knows whether it was.
+            Unauthorised, LocationPaused: the location went meanwhile.
+        """
+        return self.hand_in(sender, events, origin, only_webhook).result()
+
+    def hand_in(
+        self,
+        sender: bytes | int,
+        events: list[IncomingEvent],
+        origin: str = "pbx",
+        only_webhook: int | None = None,
+    ) -> Submission:
+        """Queue events to be stored; the submission's ``result`` waits for that.
 
         ``sender`` is a token's hash, judged in the transaction itself, or the id of a location.
         ``only_webhook`` sends a test event to that webhook and no other.
-
-        Raises:
-            Busy: nothing was written, or of a large batch a part, as its sentence then says.
-            Unauthorised, LocationPaused: the location went meanwhile.
         """
         self._start()
-        submission = _Submission(sender, events, origin, only_webhook)
+        submission = Submission(sender, events, origin, only_webhook)
         self._queue.put(submission)
-        if not submission.ready.acquire(timeout=WRITE_WAIT):
-            with submission.lock:
-                submission.abandoned = not submission.taken
-            if submission.abandoned:
-                raise Busy("The database is busy with another write; nothing was written. Try again.")
-            before = -1
-            while not submission.ready.acquire(timeout=_COMMIT_WAIT):
-                if len(submission.stored) == before:
-                    raise Unconfirmed(
-                        "The disk did not confirm in time; the event may come twice if it is sent again.",
-                        submission.ready.acquire,
-                    )
-                before = len(submission.stored)
-        if isinstance(submission.answer, SpokeError):
-            raise submission.answer
-        assert submission.answer is not None
-        return submission.answer
+        return submission
 
     def _start_threads(self) -> None:
         self._waker.start()
@@ -138,34 +109,30 @@ class Intake:
                     # Only now that it is our turn: who waited too long meanwhile has been sent away.
                     group = self._take(group)
                     answers = self._store_group(direct, group)
-            except Busy as error:
+            except Unavailable as error:
                 log.warning("intake: %s", error)
                 answers = [error] * len(group)
             except Exception:
                 log.exception("intake: a fault of ours")
-                answers = [Busy("The event could not be stored; nothing was written.")] * len(group)
+                answers = [WriteFailed("The event could not be stored; nothing was written.")] * len(group)
             for submission, answer in zip(group, answers, strict=True):
                 if answer is None:
                     submission.committed = len(submission.stored)
                     self._unfinished.append(submission)
                     continue
-                submission.answer = _with_what_is_there(submission, answer)
-                submission.ready.release()
-            if any(one.deliveries for submission in group for one in submission.stored):
+                submission.settle(_with_what_is_there(submission, answer))
+            if any(accepted.deliveries for submission in group for accepted in submission.stored):
                 self._waker.wake()
             if self._unfinished:
                 time.sleep(_LET_OTHERS)
 
-    def _take(self, group: list[_Submission]) -> list[_Submission]:
+    def _take(self, group: list[Submission]) -> list[Submission]:
         while len(group) < _GROUP and not self._queue.empty():
             group.append(self._queue.get())
-        for submission in group:
-            with submission.lock:
-                submission.taken = not submission.abandoned
-        return [submission for submission in group if submission.taken]
+        return [submission for submission in group if submission.begin()]
 
     def _store_group(
-        self, direct: RawConnection, group: list[_Submission]
+        self, direct: RawConnection, group: list[Submission]
     ) -> list[list[Accepted] | SpokeError | None]:
         """The answers; None for what needs another transaction."""
         if not direct.sqlite:
@@ -188,7 +155,9 @@ class Intake:
             there = len(submission.stored)
             try:
                 if large > _LARGE_ONES and room < _ROWS:
-                    raise Busy("Large batches are being stored; nothing was written of this one. Try again.")
+                    raise NoCapacity(
+                        "Large batches are being stored; nothing was written of this one. Try again."
+                    )
                 answers.append(_store(direct, directory, submission, room))
                 rows += _rows(submission.stored[there:])
             except Exception as error:
@@ -200,7 +169,7 @@ class Intake:
                     answers.append(error)
                 else:
                     log.error("intake: an event cannot be stored: %s", row_errors.reason(error))
-                    answers.append(Busy(f"It could not be stored: {row_errors.reason(error)}."))
+                    answers.append(WriteFailed(f"It could not be stored: {row_errors.reason(error)}."))
             direct.run("RELEASE SAVEPOINT submission")
         return answers
 
@@ -216,7 +185,7 @@ def _rows(stored: list[Accepted]) -> int:
     return sum(1 if one.duplicate else 1 + one.deliveries for one in stored)
 
 
-def _is_large(directory: RoutingTable, submission: _Submission) -> bool:
+def _is_large(directory: RoutingTable, submission: Submission) -> bool:
     """Whether it may make more rows than one transaction should have."""
     sender = submission.sender if submission.location_id is None else submission.location_id
     with contextlib.suppress(Unauthorised, LocationPaused):
@@ -227,19 +196,20 @@ def _is_large(directory: RoutingTable, submission: _Submission) -> bool:
 
 
 def _with_what_is_there(
-    submission: _Submission, answer: list[Accepted] | SpokeError
+    submission: Submission, answer: list[Accepted] | SpokeError
 ) -> list[Accepted] | SpokeError:
     """A failure in the middle of a large batch says what is stored already."""
-    if not isinstance(answer, Busy) or not submission.committed:
+    if not isinstance(answer, Unavailable) or not submission.committed:
         return answer
-    return Busy(
+    return type(answer)(
         f"{answer} Of this batch {submission.committed:,} of {len(submission.events):,} events are stored: "
-        "send it again, with the same ids, and the rest is taken."
+        "send it again, with the same ids, and the rest is taken.",
+        answer.retry_after,
     )
 
 
 def _store(
-    direct: RawConnection, directory: RoutingTable, submission: _Submission, room: int
+    direct: RawConnection, directory: RoutingTable, submission: Submission, room: int
 ) -> list[Accepted] | None:
     """Store events until ``room`` rows are made; returns all of the submission's once it has them."""
     if submission.location_id is None:

@@ -7,7 +7,7 @@ and the deliveries. What dies in between leaves a file that nobody owns, which h
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefused, Unconfirmed
+from webhooks.errors import FieldError, Invalid, InvalidEvent, TargetRefused, Unavailable, Unconfirmed
 from webhooks.events.intake import Intake
 from webhooks.events.schema import MediaEvent
 from webhooks.events.storage import Accepted
@@ -72,18 +72,19 @@ class RecordingIntake:
         """Keep a file that is there whole, with its event; returns once both are on disk.
 
         Raises:
-            NoAudio: the file is no recording. Busy, Unauthorised, LocationPaused: as for events.
+            NoAudio: the file is no recording. Unavailable, Unauthorised, LocationPaused: as for events.
         """
         with upload.reader() as file:
             milliseconds = probe(file)
         upload.place()
         whole = event.with_recording(upload.media_id, name, upload.size, milliseconds)
+        submission = self._intake.hand_in(sender, [whole])
         try:
-            accepted = self._intake.submit(sender, [whole])[0]
-        except Unconfirmed as error:
-            upload.leave(error.settled)
+            (accepted,) = submission.result()
+        except Unconfirmed:
+            upload.leave(submission.wait_until_settled)
             raise
-        except Busy:  # a connection that was lost in the middle of the commit
+        except Unavailable:  # after a power cut SQLite may find a commit that had failed
             upload.leave()
             raise
         if accepted.duplicate:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from webhooks.db.store import Store, now_ms
-from webhooks.errors import Busy, DiskFull, NoAudio
+from webhooks.errors import DiskFull, NoAudio, Unavailable
 from webhooks.media import rows
 from webhooks.media.failpoints import passed
 from webhooks.media.rows import Waiting
@@ -83,7 +83,7 @@ class Converter:
                     self._take(one)
             except Stopped:
                 return
-            except (Busy, DiskFull) as error:
+            except (Unavailable, DiskFull) as error:
                 log.warning("media: %s", error)
                 pause = 5.0
             except Exception:
@@ -100,7 +100,7 @@ class Converter:
         """Convert one, if nobody else does.
 
         Raises:
-            Stopped. Busy, DiskFull: no other could be converted now, either.
+            Stopped. Unavailable, DiskFull: no other could be converted now, either.
         """
         source = self._folder.source(one.id)
         if not source.exists():
@@ -129,7 +129,7 @@ class Converter:
         try:
             sound = self._make(one, source)
             self._finish(one, sound, time.monotonic() - began)
-        except (Stopped, DiskFull, Busy):
+        except (Stopped, DiskFull, Unavailable):
             with self._store.direct(wait=None) as direct:
                 rows.not_begun(direct, one.id)
             raise

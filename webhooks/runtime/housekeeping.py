@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from webhooks.db.store import Store, busy_if_away
-from webhooks.errors import Busy
+from webhooks.db.failures import translated
+from webhooks.db.store import Store
+from webhooks.errors import ReadFailed, Unavailable
 from webhooks.events import indexer
 from webhooks.outbox import clock_skew, replay
 from webhooks.outbox.wakeup import Waker
@@ -80,7 +81,7 @@ def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> lis
             break
         try:
             duty()
-        except (Busy, OSError) as error:
+        except (Unavailable, OSError) as error:
             failed.append(duty)
             said.add(str(error))
         except Exception as error:
@@ -136,7 +137,7 @@ def checkpoint(settings: Settings, store: Store) -> None:
     wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
     if not store.sqlite or not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
         return
-    with busy_if_away("be tidied"):
+    with translated(ReadFailed):
         raw = store.engine.raw_connection()
     try:
         cursor = raw.cursor()
@@ -156,6 +157,6 @@ def checkpoint(settings: Settings, store: Store) -> None:
         cursor.close()
     except sqlite3.OperationalError as error:  # the disk is full, or does not answer
         raw.invalidate()
-        raise Busy(f"The log cannot be moved into the database now ({error}).") from error
+        raise Unavailable(f"The log cannot be moved into the database now ({error}).") from error
     finally:
         raw.close()

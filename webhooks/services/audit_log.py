@@ -9,7 +9,7 @@ from webhooks.db.store import Store
 
 
 class AuditLog:
-    """Raises Busy as the Store does."""
+    """The audit log's lines. Raises ReadFailed as the Store does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

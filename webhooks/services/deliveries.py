@@ -16,7 +16,10 @@ from webhooks.services.lookup import existing_webhook, row_or_404
 
 
 class Deliveries:
-    """Raises NotFound for an unknown id, Conflict where the state forbids it, Busy as the Store does."""
+    """Deliveries and events, read and sent again.
+
+    Raises NotFound for an unknown id, Conflict where the state forbids it, Unavailable as the Store does.
+    """
 
     def __init__(self, store: Store, waker: Waker) -> None:
         self._store, self._waker = store, waker

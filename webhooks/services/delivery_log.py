@@ -18,7 +18,7 @@ from sqlalchemy import orm
 from webhooks.catalogue import STATES
 from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import Busy
+from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.phone_numbers import number_key
 from webhooks.events.schema import thread_key
@@ -64,7 +64,7 @@ class Page:
 
 
 class DeliveryLog:
-    """Raises Busy where the database cannot be read."""
+    """Raises ReadFailed where the database cannot be read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class DeliveryLog:
     def _catch_up(self) -> None:
         try:
             indexer.catch_up(self._store)
-        except Busy:
+        except Unavailable:
             return  # what came in the last second is found a second later
 
 

@@ -40,8 +40,11 @@ log = logging.getLogger(__name__)
 
 
 class Erasures:
-    """Raises NotFound for an unknown id and for what no event has, Invalid for what cannot be erased, Busy
-    as the Store does."""
+    """Erasures that people begin.
+
+    Raises NotFound for an unknown id and for what no event has, Invalid for what cannot be erased,
+    Unavailable as the Store does.
+    """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store

@@ -14,8 +14,8 @@ from webhooks.services.webhooks import Webhooks
 class Events:
     """Takes events in by the way that a PBX's go, and wakes the dispatcher.
 
-    Raises NotFound for an unknown name or id, InvalidEvent for fields that no event has, and Busy as the
-    Store does.
+    Raises NotFound for an unknown name or id, InvalidEvent for fields that no event has, and Unavailable as
+    the Store does.
     """
 
     def __init__(self, intake: Intake, waker: Waker, locations: Locations, webhooks: Webhooks) -> None:

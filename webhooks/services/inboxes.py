@@ -33,7 +33,10 @@ _SIGNED: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
 class Inboxes:
-    """Raises NotFound for an unknown inbox, Invalid for an impossible answer, Busy as the Store does."""
+    """Test inboxes and their messages.
+
+    Raises NotFound for an unknown inbox, Invalid for an impossible answer, Unavailable as the Store does.
+    """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store

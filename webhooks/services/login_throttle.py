@@ -33,7 +33,7 @@ def source(address: str | None) -> str:
 
 
 class LoginThrottle:
-    """Raises Busy as the Store does."""
+    """Counts of wrong passwords by address. Raises Unavailable as the Store does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -30,7 +30,10 @@ _hasher: Final = ThreadPoolExecutor(1, "password", _lower_priority)
 
 
 class AdminPassword:
-    """SPOKE_ADMIN_PASSWORD where it is set, else the hash in the database. Raises Busy as the Store does."""
+    """SPOKE_ADMIN_PASSWORD where it is set, else the hash in the database.
+
+    Raises Unavailable as the Store does.
+    """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._setting, self._store = settings.admin_password, store

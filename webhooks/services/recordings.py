@@ -54,7 +54,7 @@ class Download:
 
 
 class Recordings:
-    """Raises NotFound for an unknown id, Busy as the Store does."""
+    """Recordings and links to them. Raises NotFound for an unknown id, Unavailable as the Store does."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store

@@ -18,7 +18,10 @@ _MOVES = {"pause": ("running", "paused"), "resume": ("paused", "running")}
 
 
 class Replays:
-    """Raises NotFound for an unknown id, Conflict where the state forbids it, Busy as the Store does."""
+    """Replays that people begin.
+
+    Raises NotFound for an unknown id, Conflict where the state forbids it, Unavailable as the Store does.
+    """
 
     def __init__(self, store: Store, waker: Waker) -> None:
         self._store, self._waker = store, waker

@@ -23,7 +23,7 @@ def _now() -> datetime:
 
 
 class Sessions:
-    """Raises Busy as the Store does."""
+    """Log-ins that go on. Raises Unavailable as the Store does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

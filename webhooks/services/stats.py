@@ -56,7 +56,7 @@ def _frame() -> list[datetime]:
 
 
 class Stats:
-    """Raises Busy where the database cannot be read."""
+    """Raises ReadFailed where the database cannot be read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

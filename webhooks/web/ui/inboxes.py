@@ -9,7 +9,7 @@ from typing import Any, Final
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
 from webhooks.data_dir import try_lock
-from webhooks.errors import Busy, Invalid, SpokeError
+from webhooks.errors import Invalid, NoCapacity, SpokeError
 from webhooks.services.container import services
 from webhooks.services.inboxes import STATUSES
 from webhooks.web.shared.access import admin, by_token
@@ -157,4 +157,4 @@ def _slot() -> Iterator[None]:
             return
         finally:
             os.close(fd)
-    raise Busy("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)
+    raise NoCapacity("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)
