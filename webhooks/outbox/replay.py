@@ -36,7 +36,6 @@ _BEGIN = sa.text("""
                         created_at)
     VALUES (:w, 'running', :states, :since, :until, :last, 0, :total, 0, :now) RETURNING id
 """)
-_RUNNING = sa.text("SELECT id FROM replay WHERE state = 'running' ORDER BY id")
 _TASK = """
     SELECT r.*, w.state AS webhook_state, w.resume, w.deleted_at
     FROM replay r JOIN webhook w ON w.id = r.webhook_id WHERE r.id = :id
@@ -89,11 +88,6 @@ def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
             },
         ).scalar_one()
     )  # fmt: skip
-
-
-def running(connection: sa.Connection) -> list[int]:
-    """Replays that have more to do."""
-    return list(connection.execute(_RUNNING).scalars())
 
 
 def step(connection: sa.Connection, replay_id: int) -> bool:

@@ -6,18 +6,20 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from webhooks.db.failures import translated
 from webhooks.db.store import Store
 from webhooks.errors import ReadFailed, Unavailable
 from webhooks.events import indexer
-from webhooks.outbox import clock_skew, replay
+from webhooks.outbox import clock_skew
 from webhooks.outbox.wakeup import Waker
 from webhooks.retention import media_cleanup
 from webhooks.retention.purge import purge
 from webhooks.runtime import logs
 from webhooks.services.erasures import Erasures
+from webhooks.services.long_jobs import LongJobs
+from webhooks.services.replays import Replays
 from webhooks.settings import Settings
 
 _CHECKPOINT_SECONDS: Final = 1.0
@@ -43,13 +45,13 @@ def run(settings: Settings, name: str) -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     store = Store(settings, durable=False)
     purged_at = 0.0
-    waker = Waker(settings)
-    erasures = Erasures(settings, store)
+    replays, erasures = Replays(store, Waker(settings)), Erasures(settings, store)
+    going_on: list[bool] = []
     often: list[Callable[[], object]] = [
         lambda: checkpoint(settings, store),
         lambda: clock_skew.look(store),
-        lambda: run_replays(store, waker, stop),
-        lambda: run_erasures(erasures, stop),
+        lambda: going_on.append(run_jobs(replays, stop)),
+        lambda: going_on.append(run_jobs(erasures, stop)),
         lambda: follow(store, stop),
     ]
     seldom: list[Callable[[], object]] = [
@@ -58,7 +60,8 @@ def run(settings: Settings, name: str) -> int:
         lambda: indexer.forget(store, settings.retention_days),
     ]
     once: list[Callable[[], object]] = [lambda: clock_skew.pull(store)]  # a look that a crash cut short
-    while not stop.wait(_CHECKPOINT_SECONDS):
+    while not stop.wait(0 if any(going_on) else _CHECKPOINT_SECONDS):
+        going_on.clear()
         due = [*once, *often]
         if time.monotonic() - purged_at >= _PURGE_SECONDS:
             purged_at = time.monotonic()
@@ -95,26 +98,16 @@ def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> lis
     return failed
 
 
-def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
-    """Go on with what somebody began, a batch of each in turn, with pauses that let deliveries through."""
-    with store.read() as session:
-        open_ = replay.running(session.connection())
-    while open_ and not stop.wait(_PAUSE_SECONDS):
-        for number in list(open_):
-            with store.write(wait=None) as session:
-                if not replay.step(session.connection(), number):
-                    open_.remove(number)
-                    log.info("replay %d has come to its end", number)
-        waker.wake_now()
+def run_jobs(jobs: LongJobs[Any], stop: threading.Event) -> bool:
+    """Do batches of all running jobs in turn, for a second at most, with pauses that let deliveries through.
 
-
-def run_erasures(erasures: Erasures, stop: threading.Event) -> None:
-    """Go on with what somebody began, for a second at most: the log wants its checkpoints meanwhile."""
+    Returns whether some could go on at once.
+    """
     until = time.monotonic() + _TURN_SECONDS
-    for number in erasures.running():
-        while erasures.step(number).state == "running" and time.monotonic() < until:
-            if stop.wait(_PAUSE_SECONDS):
-                return
+    going_on = list(jobs.running())
+    while going_on and time.monotonic() < until and not stop.wait(_PAUSE_SECONDS):
+        going_on = [job_id for job_id in going_on if jobs.step(job_id).goes_on]
+    return bool(going_on)
 
 
 def follow(store: Store, stop: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""What goes through: events, deliveries, attempts, recordings; the workers; long work on them."""
+"""What goes through: events, deliveries, attempts, recordings; the workers."""
 
 from datetime import datetime
 from typing import Final
@@ -141,48 +141,3 @@ class Worker(Model):
     pid: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(Moment)
     beat_at: Mapped[datetime] = mapped_column(Moment)
-
-
-class Replay(Model):
-    """Long work that a person started: sending again what failed (``outbox/replay.py``).
-
-    ``state`` is running, paused, cancelled or done. ``states`` are those that are left, comma-separated;
-    ``cursor_id`` is the last delivery looked at. ``since_ms`` and ``until_ms`` bound the time of acceptance.
-    """
-
-    __tablename__ = "replay"
-    __table_args__ = (SERIAL,)
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    webhook_id: Mapped[int] = mapped_column(sa.ForeignKey("webhook.id"))
-    state: Mapped[str] = mapped_column(sa.String(10))
-    states: Mapped[str] = mapped_column(sa.String(100))
-    since_ms: Mapped[int] = mapped_column(sa.BigInteger)
-    until_ms: Mapped[int] = mapped_column(sa.BigInteger)
-    last_id: Mapped[int] = mapped_column(sa.BigInteger)
-    cursor_id: Mapped[int] = mapped_column(sa.BigInteger)
-    total: Mapped[int]
-    done: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    finished_at: Mapped[datetime | None] = mapped_column(Moment)
-
-
-class Erasure(Model):
-    """Long work that a person started: erasing all events of a call or a number (``services/erasures.py``).
-
-    ``kind`` is call or number, ``key`` its thread_key or number key; it is forgotten with the last event.
-    ``state`` is running, cancelled or done; the counts are what is gone so far, ``total`` the events to go.
-    """
-
-    __tablename__ = "erasure"
-    __table_args__ = (SERIAL,)
-    id: Mapped[int] = mapped_column(Id, primary_key=True)
-    kind: Mapped[str] = mapped_column(sa.String(10))
-    key: Mapped[str | None] = mapped_column(sa.String(200))
-    state: Mapped[str] = mapped_column(sa.String(10))
-    total: Mapped[int]
-    events: Mapped[int]
-    deliveries: Mapped[int]
-    attempts: Mapped[int]
-    media: Mapped[int]
-    created_at: Mapped[datetime] = mapped_column(Moment)
-    finished_at: Mapped[datetime | None] = mapped_column(Moment)

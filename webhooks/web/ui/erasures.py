@@ -40,7 +40,7 @@ def one(erasure_id: int) -> Any:
 @blueprint.post("/erasures/<int:erasure_id>/cancel")
 @admin
 def cancel(erasure_id: int) -> Any:
-    services().erasures.cancel(erasure_id)
+    services().erasures.move(erasure_id, "cancel")
     return redirect(url_for("erasures.one", erasure_id=erasure_id), 303)
 
 
