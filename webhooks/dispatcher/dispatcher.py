@@ -24,13 +24,13 @@ from webhooks.dispatcher.settler import Settler
 from webhooks.dispatcher.worker_pool import Report, Task, WorkerPool
 from webhooks.errors import Replaced, Unavailable
 from webhooks.keyring import Keyring
-from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.pinned_adapter import Connector, trust
 from webhooks.outbox import hold, leases
 from webhooks.outbox.wakeup import Waker
+from webhooks.payload import with_link
 from webhooks.settings import Settings
 
 POLL_SECONDS: Final = 0.5

@@ -1,4 +1,4 @@
-"""What an event may look like (contract, section 2), and the exact JSON text that receivers get."""
+"""Events as they come in: read, validated, and written as the exact JSON text that receivers get."""
 
 import json
 import re
@@ -7,22 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
-
-from webhooks.catalogue import CALL_FIELDS, CALL_STATUSES, CALL_TYPES, EVENT_TYPES, MEDIA_FIELDS, MEDIA_TYPES
+from webhooks.catalogue import CALL_FIELDS, CALL_TYPES, MEDIA_FIELDS, MEDIA_TYPES
 from webhooks.errors import FieldError, InvalidEvent, InvalidForm
+from webhooks.events.fields import EventFields, validated
 from webhooks.events.forms import read_form
 from webhooks.events.strict_json import Member, Members, pointer, read
-from webhooks.events.timestamps import iso_time, written
+from webhooks.events.timestamps import written
 from webhooks.media.filenames import clean
-from webhooks.media.payload import media_fields
+from webhooks.media.transcode import TYPE
+from webhooks.payload import compose
 
 MAX_BATCH: Final = 1000
-MAX_TEXT: Final = 1000
-MAX_ID: Final = 200
 _MAX_ERRORS: Final = 20
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: it has to fit an index
@@ -56,72 +53,6 @@ class IncomingEvent:
     def uid(self) -> bytes:
         """The id's 16 bytes: the same however its letters were written."""
         return uuid.UUID(self.id).bytes
-
-
-def _text(value: Any) -> Any:
-    if value is None or isinstance(value, str):
-        return value
-    raise PydanticCustomError("text", 'has to be text: put it in quotes, as in "0123"')
-
-
-def _id(value: str | None) -> str | None:
-    if value is None:
-        return None
-    if not value.strip():  # all of these would be one event
-        raise PydanticCustomError("id", "is blank: leave it out where there is none")
-    if len(value) > MAX_ID:
-        raise PydanticCustomError("id", "is longer than {most} characters", {"most": MAX_ID})
-    return value
-
-
-def _time(value: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise ValueError
-        return iso_time(value)
-    except ValueError:
-        raise PydanticCustomError(
-            "time",
-            "has to be an ISO 8601 time such as 2023-11-14T21:45:22Z (a + in a form is written %2B), "
-            "or seconds since 1970 (no milliseconds)",
-        ) from None
-
-
-def _one_of(words: dict[str, str]) -> BeforeValidator:
-    def check(value: Any) -> Any:
-        if not isinstance(value, str) or value not in words:
-            raise PydanticCustomError("word", "has to be one of {words}", {"words": ", ".join(words)})
-        return value
-
-    return BeforeValidator(check)
-
-
-_Text = Annotated[str | None, Field(max_length=MAX_TEXT), BeforeValidator(_text)]
-
-
-class _Known(BaseModel):
-    """The fields with a meaning; all further ones are passed on unread."""
-
-    model_config = ConfigDict(frozen=True)
-
-    type: Annotated[str, _one_of(EVENT_TYPES)]
-    subtype: str | None = None
-    id: Annotated[str | None, BeforeValidator(_id), BeforeValidator(_text)] = None
-    thread_id: Annotated[str | None, BeforeValidator(_text)] = None
-    to: _Text = None
-    from_: _Text = Field(default=None, alias="from")
-    to_name: _Text = None
-    from_name: _Text = None
-    timestamp: Annotated[str | None, BeforeValidator(_time)] = None
-
-
-_MESSAGES: Final = {
-    "missing": "is missing",
-    "string_too_long": f"is longer than {MAX_TEXT:,} characters",
-}
-_KNOWN: Final = tuple(field.alias or name for name, field in _Known.model_fields.items())
 
 
 def thread_key(thread_id: str) -> str:
@@ -194,7 +125,8 @@ class MediaEvent:
         filename = clean(self.filename or name, fallback=self.type)
         recording = Recording(media_id, filename, size, milliseconds)
         members = {key: member for key, member in self.members.items() if key not in _REFERENCES}
-        members |= {key: Member.of(key, value) for key, value in media_fields(recording.filename).items()}
+        own = {"filename": filename, "content_type": TYPE, "attachments": None}
+        members |= {name: Member.of(name, value) for name, value in own.items()}
         return replace(_event(members, pointer, self.namespace), media=recording)
 
 
@@ -231,16 +163,7 @@ def parse_media(body: bytes, namespace: uuid.UUID) -> MediaEvent:
 
 def _event(members: Members, place: Callable[[str], str], namespace: uuid.UUID) -> IncomingEvent:
     """``place``: what a fault says of where a field is."""
-    try:
-        known = _Known.model_validate({name: members[name].value for name in _KNOWN if name in members})
-    except ValidationError as error:
-        raise InvalidEvent(
-            [
-                FieldError(place(str(fault["loc"][0])), _MESSAGES.get(fault["type"], fault["msg"]))
-                for fault in error.errors(include_url=False)
-            ]
-        ) from None
-    _check_subtype(known, place)
+    known = validated(members, place)
     event_id = known.id or str(uuid.uuid4())
     if not _UUID.fullmatch(event_id):
         event_id = str(uuid.uuid5(namespace, event_id))
@@ -249,22 +172,11 @@ def _event(members: Members, place: Callable[[str], str], namespace: uuid.UUID) 
         thread_key=thread_key(known.thread_id or event_id),
         type=known.type,
         subtype=known.subtype or "",
-        body=_compose(known, event_id, _rewritten(known, event_id, members)),
+        body=_composed(known, event_id, _rewritten(known, event_id, members)),
     )
 
 
-def _check_subtype(known: _Known, place: Callable[[str], str]) -> None:
-    at = place("subtype")
-    if known.type not in CALL_TYPES:
-        if known.subtype:
-            raise InvalidEvent([FieldError(at, f"has to be left out: a {known.type} has none")])
-    elif not known.subtype:
-        raise InvalidEvent([FieldError(at, f"is missing: one of {', '.join(CALL_STATUSES)}")])
-    elif known.subtype not in CALL_STATUSES:
-        raise InvalidEvent([FieldError(at, f"has to be one of {', '.join(CALL_STATUSES)}")])
-
-
-def _rewritten(known: _Known, event_id: str, members: Members) -> Members:
+def _rewritten(known: EventFields, event_id: str, members: Members) -> Members:
     """The members with what is not sent on as it came: an id that is no UUID, a time in seconds."""
     new: Members = {}
     if known.id is not None and known.id != event_id:
@@ -276,26 +188,19 @@ def _rewritten(known: _Known, event_id: str, members: Members) -> Members:
     return new | {name: member for name, member in members.items() if name not in new} if new else members
 
 
-def _compose(known: _Known, event_id: str, members: Members) -> str:
-    """The seed's fields in the seed's order, then all others as they came, spelling and all."""
+def _composed(known: EventFields, event_id: str, members: Members) -> str:
+    """Write the fields in the payload's order, then all other members as they came, spelling and all."""
     call = known.type in CALL_TYPES
-    made = {
-        "id": lambda: json.dumps(event_id),
-        "thread_id": lambda: json.dumps(event_id),
-        "timestamp": lambda: json.dumps(written(datetime.now(UTC))),
-    }
-    parts: list[str] = []
-    for name in CALL_FIELDS if call else MEDIA_FIELDS:
-        member = members.get(name)
-        if member is not None and member.value is not None:
-            text = member.text
-        elif name in made:
-            text = made[name]()
-        else:
-            text = '""' if name in CALL_FIELDS else "null"
-        parts.append(f'"{name}":{text}')
+    fields = CALL_FIELDS if call else MEDIA_FIELDS
+    texts = {name: member.text for name, member in members.items() if member.value is not None}
+    if "id" not in texts:
+        texts["id"] = json.dumps(event_id)
+    if "thread_id" not in texts:
+        texts["thread_id"] = json.dumps(event_id)
+    if call and "timestamp" not in texts:
+        texts["timestamp"] = json.dumps(written(datetime.now(UTC)))
+    own = {*fields, "timestamp", "subtype"}
+    further = [f"{member.key_text}:{member.text}" for name, member in members.items() if name not in own]
     if not call and known.timestamp is not None:
-        parts.append(f'"timestamp":{members["timestamp"].text}')
-    seeded = {*(CALL_FIELDS if call else MEDIA_FIELDS), "timestamp", "subtype"}
-    parts += [f"{member.key_text}:{member.text}" for name, member in members.items() if name not in seeded]
-    return "{" + ",".join(parts) + "}"
+        further.insert(0, f'"timestamp":{texts["timestamp"]}')
+    return compose(fields, texts, further)

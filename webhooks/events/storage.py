@@ -9,6 +9,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.events.routing import Subscription
 from webhooks.events.schema import IncomingEvent
 from webhooks.media import rows
+from webhooks.payload import with_error
 
 _INSERT_EVENT = """
     INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched,
@@ -35,6 +36,8 @@ _INSERT_WAITING = """
                           claims, tries, attempts, created_at)
     VALUES (:event_id, :webhook_id, :thread_key, :type, :subtype, :state, :due, :now, 0, 0, 0, :now)
 """
+_BODY = "SELECT body FROM event WHERE id = :id"
+_SET_BODY = "UPDATE event SET body = :body WHERE id = :id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,13 @@ def store(
             ],
         )
     return Accepted(event.id, len(targets), False)
+
+
+def add_error(direct: RawConnection, event_id: int, sentence: str) -> None:
+    """Say in an event's text what is wrong with its recording: receivers get it as ``error``."""
+    row = direct.row(_BODY, {"id": event_id})
+    assert row is not None, "a recording's event is there"
+    direct.run(_SET_BODY, {"id": event_id, "body": with_error(row[0], sentence)})
 
 
 def wanted_by(

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from webhooks.db.raw import RawConnection
-from webhooks.media.payload import with_error
 from webhooks.media.transcode import Sound
 
 TRIES: Final = 3  # conversions that never came to an end: what kills the converter is not tried for ever
@@ -40,8 +39,6 @@ _ERASED = """
     WHERE id = :id AND state = 'ready'
 """
 _WITHOUT_SOURCE = "UPDATE media SET size = 0 WHERE id = :id AND state = 'failed'"
-_BODY = "SELECT body FROM event WHERE id = :id"
-_SET_BODY = "UPDATE event SET body = :body WHERE id = :id"
 _KNOWN = """
     SELECT id FROM media WHERE id = :id
     AND (state = 'waiting' OR (state = 'ready' AND :final = 1) OR (state = 'failed' AND :final = 0))
@@ -99,38 +96,27 @@ def not_short(direct: RawConnection, media_id: str) -> None:
     direct.run(_LONG, {"id": media_id})
 
 
-def ready(direct: RawConnection, one: Waiting, size: int, sound: Sound, now: int) -> bool:
-    """The MP3 is in its place, its event says what is wrong with it; False where nobody wants it any more."""
-    parameters = {"id": one.id, "size": size, "milliseconds": sound.milliseconds,
+def set_ready(direct: RawConnection, media_id: str, size_bytes: int, sound: Sound, now: int) -> bool:
+    """Note that the MP3 is in its place. Returns False where nobody wants it any more."""
+    parameters = {"id": media_id, "size": size_bytes, "milliseconds": sound.milliseconds,
                   "channels": sound.channels, "fault": sound.fault, "now": now}  # fmt: skip
-    if direct.run(_READY, parameters) != 1:
-        return False
-    if sound.fault:
-        _say(direct, one.event_id, sound.fault)
-    return True
+    return direct.run(_READY, parameters) == 1
 
 
-def fail(direct: RawConnection, one: Waiting, why: str, now: int) -> bool:
-    """Nothing came of a recording: the event says so. Its file stays until retention takes it, or lack of
-    room."""
-    if direct.run(_FAILED, {"id": one.id, "error": why, "now": now}) != 1:
-        return False
-    _say(direct, one.event_id, why)
-    return True
+def set_failed(direct: RawConnection, media_id: str, why: str, now: int) -> bool:
+    """Note that nothing came of a recording. Returns False where nobody wants it any more.
+
+    Its file stays until the retention removes it, or lack of room does.
+    """
+    return direct.run(_FAILED, {"id": media_id, "error": why, "now": now}) == 1
 
 
-def erase(direct: RawConnection, media_id: str, event_id: int, why: str, now: int) -> None:
-    """The recording's file goes, whatever became of it; the event of one that was ready says so."""
+def set_erased(direct: RawConnection, media_id: str, why: str, now: int) -> bool:
+    """Note that a recording's file goes, whatever became of it. Returns whether it could be heard before."""
     if direct.run(_ERASED, {"id": media_id, "error": why, "now": now}) == 1:
-        _say(direct, event_id, why)
-    else:
-        direct.run(_WITHOUT_SOURCE, {"id": media_id})
-
-
-def _say(direct: RawConnection, event_id: int, sentence: str) -> None:
-    row = direct.row(_BODY, {"id": event_id})
-    assert row is not None, "a recording's event is there"
-    direct.run(_SET_BODY, {"id": event_id, "body": with_error(row[0], sentence)})
+        return True
+    direct.run(_WITHOUT_SOURCE, {"id": media_id})
+    return False
 
 
 def wanted(direct: RawConnection, media_id: str, *, final: bool) -> bool:

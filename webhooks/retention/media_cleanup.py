@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from webhooks.db.store import Store, now_ms
-from webhooks.media import rows as shelf
+from webhooks.events.storage import add_error
+from webhooks.media import rows
 from webhooks.media.storage import Folder, alone, media_id_of
 from webhooks.settings import Settings
 
@@ -53,7 +54,7 @@ def sweep(folder: Folder, store: Store, stop: threading.Event) -> int:
         gone += _sweep(store, path, False)
     if time.monotonic() - _looked_at.get(folder.mp3, -_FINAL_SECONDS) >= _FINAL_SECONDS:
         _looked_at[folder.mp3] = time.monotonic()
-        for number, path in enumerate(p for shelf_ in _entries(folder.mp3) for p in _entries(shelf_)):
+        for number, path in enumerate(p for subfolder in _entries(folder.mp3) for p in _entries(subfolder)):
             gone += _sweep(store, path, True)
             if number % _BATCH == 0 and stop.wait(_PAUSE_SECONDS):
                 break
@@ -101,7 +102,7 @@ def _sweep(store: Store, path: Path, final: bool | None) -> bool:
             os.fchmod(fd, 0o600)
         # Asked only now: whoever held it until a moment ago has committed its row, or never will.
         with store.direct_read() as direct:
-            if final is not None and media_id and shelf.wanted(direct, media_id, final=final):
+            if final is not None and media_id and rows.wanted(direct, media_id, final=final):
                 return False
         path.unlink(missing_ok=True)
     return True
@@ -126,12 +127,12 @@ def make_room(folder: Folder, store: Store, stop: threading.Event, most: int) ->
         total = int((direct.row(_TOTAL) or (0,))[0])
     while total > most and not stop.is_set():
         with store.direct(wait=None) as direct:
-            rows = direct.rows(_OLDEST)
             chosen = []
-            for media_id, event_id, size in rows:
+            for media_id, event_id, size in direct.rows(_OLDEST):
                 if total <= most:
                     break
-                shelf.erase(direct, media_id, event_id, _FULL, now_ms())
+                if rows.set_erased(direct, media_id, _FULL, now_ms()):
+                    add_error(direct, event_id, _FULL)
                 total -= size
                 chosen.append(media_id)
         for media_id in chosen:

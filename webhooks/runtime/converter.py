@@ -16,6 +16,7 @@ from typing import IO, Final
 
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import DiskFull, NoAudio, Unavailable
+from webhooks.events.storage import add_error
 from webhooks.media import rows
 from webhooks.media.failpoints import passed
 from webhooks.media.rows import Waiting
@@ -198,8 +199,10 @@ class Converter:
         final = self._folder.final(one.id)
         size = final.stat().st_size
         with self._store.direct(wait=None) as direct:
-            wanted = rows.ready(direct, one, size, sound, now_ms())
+            wanted = rows.set_ready(direct, one.id, size, sound, now_ms())
             if wanted:
+                if sound.fault:
+                    add_error(direct, one.event_id, sound.fault)
                 settle.media_is_there(direct, one.event_id, now_ms())
         passed("finished")
         if not wanted:  # erased meanwhile
@@ -214,8 +217,9 @@ class Converter:
     def _fail(self, one: Waiting, why: str) -> None:
         """The event goes out without it. Its file stays: a person may make something of it yet."""
         with self._store.direct(wait=None) as direct:
-            failed = rows.fail(direct, one, why, now_ms())
+            failed = rows.set_failed(direct, one.id, why, now_ms())
             if failed:
+                add_error(direct, one.event_id, why)
                 settle.media_is_there(direct, one.event_id, now_ms())
         if failed:
             self._waker.wake()
