@@ -1,4 +1,4 @@
-"""Who changed what, when: written in the transaction of the change itself, so that none goes unsaid."""
+"""The audit log: who changed what, when; written in the transaction of the change itself."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _LONGEST: Final = 2000
 
 @contextlib.contextmanager
 def by(actor: str) -> Iterator[None]:
-    """What is changed meanwhile was changed by ``actor``: a page's visitor, a command, an API key."""
+    """Name who makes the changes inside: a page's visitor, a command, an API key."""
     token = _actor.set(actor[:200])
     try:
         yield
@@ -26,9 +26,9 @@ def by(actor: str) -> Iterator[None]:
 
 
 def record(connection: sa.Connection | RawConnection, subject: str, text: str) -> None:
-    """Note a change of ``subject`` ("webhook 3", "location Office") in the caller's transaction.
+    """Write a line about ``subject``, such as "webhook 3", in the caller's transaction.
 
-    ``text`` is a sentence without its subject and without secrets.
+    ``text`` is a sentence without its subject, and without secrets.
     """
     row = {"at": now_ms(), "actor": _actor.get(), "subject": subject[:200], "text": text[:_LONGEST]}
     if isinstance(connection, RawConnection):

@@ -1,4 +1,4 @@
-"""Secrets in the database stay sealed with the present secret key: looked at when the key is another."""
+"""Secrets in the database, sealed anew when the secret key has changed."""
 
 import logging
 from typing import Final
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def keep_sealed(settings: Settings, store: Store) -> None:
-    """Seal anew what a former key has sealed; say in a line what no key here can open, and what to do."""
+    """Seal anew what a former key has sealed. Warn of secrets that no key here can open."""
     key_id = store.vault.key_id
     with store.read() as session:
         if SEALED_WITH.get(session.connection()) == key_id:
@@ -40,7 +40,7 @@ def keep_sealed(settings: Settings, store: Store) -> None:
 
 
 def seal_anew(session: orm.Session) -> list[int]:
-    """Seal everything with the present key; the answer are the live webhooks that cannot be read."""
+    """Seal all secrets with the present key. Returns the live webhooks whose secrets cannot be read."""
     lost = []
     for webhook in session.scalars(sa.select(Webhook).order_by(Webhook.id)):
         for column in ("secret", "previous_secret", "options"):

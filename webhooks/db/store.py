@@ -1,4 +1,4 @@
-"""The way to the database: engine, pragmas, the kernel lock in front of every write, the schema's version."""
+"""Transactions on SQLite and PostgreSQL, and the base of the models."""
 
 import contextlib
 import time
@@ -41,12 +41,12 @@ else:
 
 
 def now_ms() -> int:
-    """The wall clock, UTC, in whole milliseconds: the unit of every time in the tables."""
+    """Read the wall clock: whole milliseconds UTC, the unit of every time in the tables."""
     return time.time_ns() // 1_000_000
 
 
 class Moment(sa.TypeDecorator[datetime]):
-    """An aware datetime, kept as milliseconds UTC: 8 bytes in an index where text would take 26."""
+    """A column of aware datetimes, kept as milliseconds UTC: 8 bytes in an index where text takes 26."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -63,7 +63,7 @@ class Store:
 
     Args:
         durable: SQLite only; ``False`` commits without waiting for the disk (``synchronous=NORMAL``). For
-            the engine, where a power cut then means a repeated delivery, which the contract allows.
+            the dispatcher, where a power cut then means a repeated delivery, which is allowed.
     """
 
     def __init__(self, settings: Settings, engine: sa.Engine | None = None, *, durable: bool = True) -> None:
@@ -78,7 +78,7 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[orm.Session]:
-        """A short read transaction. End it before rendering: a long reader keeps the WAL from shrinking.
+        """Open a short read transaction. End it before rendering: a long one keeps the WAL from shrinking.
 
         Raises:
             ReadFailed: the database cannot be reached or read now.
@@ -88,7 +88,10 @@ class Store:
 
     @contextlib.contextmanager
     def write(self, wait: float | None = WRITE_WAIT) -> Iterator[orm.Session]:
-        """A write transaction: committed at the end, rolled back on any exception.
+        """Open a write transaction: committed at the end, rolled back on any exception.
+
+        Args:
+            wait: seconds for the lock, ``None`` for ever.
 
         Raises:
             WriteTimedOut: the lock was not to be had within ``wait`` seconds.
@@ -108,7 +111,7 @@ class Store:
 
     @contextlib.contextmanager
     def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[RawConnection]:
-        """A write transaction below SQLAlchemy: committed at the end, rolled back on any exception.
+        """Open a write transaction below SQLAlchemy, otherwise as ``write``.
 
         ``careful`` as in ``RawConnection``.
 
@@ -133,7 +136,7 @@ class Store:
 
     @contextlib.contextmanager
     def direct_read(self) -> Iterator[RawConnection]:
-        """Reading below SQLAlchemy; on SQLite each statement by itself sees what is newest.
+        """Read below SQLAlchemy. On SQLite each statement sees what was committed before it.
 
         Raises:
             ReadFailed: as ``read``.
@@ -179,22 +182,22 @@ class Store:
             ) from error
 
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
-        """The writers' lock without a transaction, for what SQLite does outside of one."""
+        """Hold the writers' lock without a transaction, for what SQLite does outside of one."""
         return self._lock.held() if self._lock else contextlib.nullcontext()
 
 
 def database_url(settings: Settings) -> sa.URL:
-    """The database's URL, with the driver that we bring."""
+    """Make SQLAlchemy's URL of the database, with the driver that is installed."""
     if settings.sqlite:
         return sa.URL.create("sqlite", database=str(settings.sqlite_file))
     return sa.make_url(settings.database_url or "").set(drivername="postgresql+psycopg")
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
-    """Arguments for ``create_engine``; connections are made lazily, so after any fork."""
+    """Make the arguments for ``create_engine``. Connections are opened at first use, so after any fork."""
     if settings.sqlite:
-        own = {"check_same_thread": False, "isolation_level": None}
-        return {"connect_args": own, "pool_size": 24, "max_overflow": 8}
+        arguments = {"check_same_thread": False, "isolation_level": None}
+        return {"connect_args": arguments, "pool_size": 24, "max_overflow": 8}
     return {
         "connect_args": {"connect_timeout": 5},
         "pool_size": 10,

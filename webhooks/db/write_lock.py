@@ -1,4 +1,4 @@
-"""The kernel lock in front of every SQLite write transaction."""
+"""The lock that every SQLite write transaction takes first."""
 
 import contextlib
 import fcntl
@@ -14,10 +14,10 @@ WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
 
 
 class KernelLock:
-    """One writer at a time over all processes, woken by the kernel in turn.
+    """A lock for one writer at a time over all processes; the kernel wakes them in turn. Not re-entrant.
 
-    SQLite's own waiting sleeps and is unfair: p99 284 ms where this gives 8. An flock belongs to the open
-    file, so each thread opens its own, after any fork. Not re-entrant.
+    SQLite itself waits by sleeping, which is unfair: p99 284 ms where this gives 8. An flock belongs to the
+    open file, so each thread opens its own, after any fork.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +29,7 @@ class KernelLock:
         """Hold the lock. ``wait`` in seconds, ``None`` for ever.
 
         Raises:
-            WriteTimedOut: not to be had in time.
+            WriteTimedOut: others held it for too long.
         """
         if getattr(self._own, "holding", False):
             raise RuntimeError("a write transaction was opened inside another of the same thread")

@@ -1,7 +1,7 @@
-"""Where the first frame of an MP3 stands: behind tags, zeros, or half of another frame.
+"""Search for the first frame of an MP3, behind tags, zeros, or half of another frame.
 
-A frame's head tells how long it is, so where the next one stands (ISO 11172-3, 13818-3; MPEG 2.5 halves the
-rates once more).
+A frame's header has its length, which tells where the next frame stands (ISO 11172-3 and 13818-3; MPEG 2.5
+halves the rates once more).
 """
 
 import re
@@ -23,19 +23,19 @@ _KBITS: Final = {  # by MPEG 1 or not, and layer
 
 
 def first_frame(file: IO[bytes], size: int) -> int | None:
-    """The place of the first frame, None if there is none."""
+    """Return the offset of the first frame, or None."""
     tags = _behind_tags(file, size)
     file.seek(tags)
     head = file.read(_READ)
     zeros = len(head) - len(head.lstrip(b"\0"))
-    for found in _SYNC.finditer(head, zeros, zeros + _IN_FRONT):
-        if _in_a_row(head, found.start(), size - tags):
-            return tags + found.start()
+    for sync in _SYNC.finditer(head, zeros, zeros + _IN_FRONT):
+        if _in_a_row(head, sync.start(), size - tags):
+            return tags + sync.start()
     return None
 
 
 def _behind_tags(file: IO[bytes], size: int) -> int:
-    """Behind ID3 tags (version 2), which may be large, and are none of FFmpeg's business."""
+    """Return the offset behind all ID3v2 tags. They may be large, and FFmpeg has no use for them."""
     at = 0
     while True:
         file.seek(at)
@@ -49,7 +49,7 @@ def _behind_tags(file: IO[bytes], size: int) -> int:
 
 
 def _in_a_row(head: bytes, at: int, size: int) -> bool:
-    """Whether frames of one kind follow each other here; up to the end of a short file one is enough."""
+    """Whether frames of one kind follow each other here. In a short file those up to its end are enough."""
     kind = None
     for _ in range(_ROW):
         frame = _frame(head[at : at + 4])
@@ -63,7 +63,7 @@ def _in_a_row(head: bytes, at: int, size: int) -> bool:
 
 
 def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
-    """The kind of a frame (version, layer, rate) and its length in bytes."""
+    """Read a frame's header. Returns its kind (version, layer, rate) and its length in bytes, or None."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)

@@ -18,9 +18,9 @@ from webhooks.db.store import Store, now_ms
 from webhooks.errors import DiskFull, NoAudio, Unavailable
 from webhooks.events.storage import add_error
 from webhooks.media import rows
-from webhooks.media.failpoints import passed
+from webhooks.media.failpoints import failpoint
 from webhooks.media.rows import Waiting
-from webhooks.media.storage import Folder, alone
+from webhooks.media.storage import Folder, exclusively
 from webhooks.media.transcode import Limits, Sound, convert
 from webhooks.outbox import settle, wakeup
 from webhooks.outbox.wakeup import MEDIA_QUEUE, SHORT_MEDIA_QUEUE, Waker
@@ -105,11 +105,11 @@ class Converter:
         """
         source = self._folder.source(one.id)
         if not source.exists():
-            if now_ms() - one.created_at > _MISSING_MS:
+            if now_ms() - one.created_ms > _MISSING_MS:
                 self._fail(one, "The recording's file is missing in the media folder.")
             return
         try:
-            with alone(source) as fd:
+            with exclusively(source) as fd:
                 if fd is not None and self._begin(one):
                     self._convert(one, source)
         except OSError as error:  # nobody can open it: all else has been seen to
@@ -120,9 +120,9 @@ class Converter:
             present = rows.still_waiting(direct, one.id)
             if present is None:
                 return False
-            begun = present.tries < rows.TRIES and rows.begin(direct, one.id)
+            begun = present.tries < rows.MAX_TRIES and rows.begin(direct, one.id)
         if not begun:
-            self._fail(one, f"The conversion was begun {rows.TRIES} times and never came to its end.")
+            self._fail(one, f"The conversion was begun {rows.MAX_TRIES} times and never came to its end.")
         return begun
 
     def _convert(self, one: Waiting, source: Path) -> None:
@@ -146,7 +146,7 @@ class Converter:
             self._fail(one, f"The recording cannot be converted: {type(error).__name__}.")
         else:  # the MP3 is confirmed, or nobody wants it any more
             source.unlink(missing_ok=True)
-            passed("cleared")
+            failpoint("cleared")
 
     def _make(self, one: Waiting, source: Path) -> Sound:
         """Write the MP3 beside its place, force it to the disk, put it in its place."""
@@ -161,9 +161,9 @@ class Converter:
                     _copy(file, target)
                 target.flush()
                 os.fsync(target.fileno())
-            passed("encoded")
+            failpoint("encoded")
             self._folder.store(draft, one.id)
-            passed("stored")
+            failpoint("stored")
             return sound
         except OSError as error:
             if error.errno in _DISK_FULL:
@@ -204,7 +204,7 @@ class Converter:
                 if sound.fault:
                     add_error(direct, one.event_id, sound.fault)
                 settle.media_is_there(direct, one.event_id, now_ms())
-        passed("finished")
+        failpoint("finished")
         if not wanted:  # erased meanwhile
             final.unlink(missing_ok=True)
             return
