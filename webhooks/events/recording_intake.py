@@ -1,7 +1,7 @@
-"""A recording's way in: file and event together, or neither (contract, section 3).
+"""Intake of recordings: a file and its event, both or neither.
 
-The file is checked, forced to the disk and put in its place first, then its row is committed with the event
-and the deliveries. What dies in between leaves a file that nobody owns, which housekeeping takes away.
+The file is probed, forced to the disk and put in its place first; then its row is committed with the event
+and the deliveries. A crash in between leaves a file that no row names, which housekeeping removes.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,17 @@ from webhooks.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMedia:
-    """``media_id`` is None for a duplicate: its file was not kept."""
+    """An accepted media event. ``media_id`` is None for a duplicate, whose file was not kept."""
 
     event: Accepted
     media_id: str | None
 
 
 class RecordingIntake:
-    """One for each process that takes recordings. Its threads start with the first one, after any fork."""
+    """The way of recordings to the disk, one for each process that takes them.
+
+    Its threads start with the first recording, so after any fork.
+    """
 
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._settings, self._intake = settings, intake
@@ -39,21 +42,21 @@ class RecordingIntake:
         self._start = FirstUse(self._start_wakers)
         self._fetcher: Fetcher | None = None
 
-    def upload(self, announced: int = 0) -> Upload:
-        """A place for a file on its way in; use it with ``with``. ``announced``: bytes to expect.
+    def upload(self, announced_bytes: int = 0) -> Upload:
+        """Make a place for a file on its way in, of which so many bytes are announced.
 
         Raises:
             DiskFull: less than 200 MB of disk would be left.
         """
         self._folder.make()
-        self._folder.check_space(announced)
+        self._folder.check_space(announced_bytes)
         return Upload(self._folder, self._settings.max_media)
 
     def collect(self, event: MediaEvent, upload: Upload) -> str | None:
-        """Get the file that the event names; the answer is its name.
+        """Get the file that the event names. Returns the file's name.
 
         Raises:
-            InvalidEvent: there is none, or it may not be taken. FetchFailed, TooLarge, DiskFull.
+            InvalidEvent: the event names none, or one that may not be taken. FetchFailed, TooLarge, DiskFull.
         """
         try:
             if event.path is not None:
@@ -69,7 +72,7 @@ class RecordingIntake:
         )
 
     def take(self, sender: bytes, event: MediaEvent, upload: Upload, name: str | None) -> AcceptedMedia:
-        """Keep a file that is there whole, with its event; returns once both are on disk.
+        """Keep an uploaded file with its event; return once both are on disk.
 
         Raises:
             NoAudio: the file is no recording. Unavailable, Unauthorised, LocationPaused: as for events.
@@ -77,8 +80,8 @@ class RecordingIntake:
         with upload.reader() as file:
             milliseconds = probe(file)
         upload.place()
-        whole = event.with_recording(upload.media_id, name, upload.size, milliseconds)
-        submission = self._intake.hand_in(sender, [whole])
+        incoming = event.with_recording(upload.media_id, name, upload.size, milliseconds)
+        submission = self._intake.hand_in(sender, [incoming])
         try:
             (accepted,) = submission.result()
         except Unconfirmed:

@@ -27,7 +27,7 @@ _LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: i
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file in its place, and the name that people see. ``size`` in bytes; ``milliseconds`` as it says."""
+    """A file in its place. People see its ``filename``; ``milliseconds`` is the length that it states."""
 
     id: str
     filename: str
@@ -37,9 +37,9 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class IncomingEvent:
-    """A valid event. ``subtype`` is "" for media; ``body`` is what receivers get, as JSON text.
+    """A valid event. ``subtype`` is "" for media; ``body`` is the JSON text that receivers get.
 
-    ``media`` is the recording that we keep for it.
+    ``media`` is the recording that is kept for it.
     """
 
     id: str
@@ -51,24 +51,24 @@ class IncomingEvent:
 
     @property
     def uid(self) -> bytes:
-        """The id's 16 bytes: the same however its letters were written."""
+        """The id's 16 bytes, the same for small and capital letters."""
         return uuid.UUID(self.id).bytes
 
 
 def thread_key(thread_id: str) -> str:
-    """The indexable name of a call: the ``thread_id``, or its UUIDv5 where that is long."""
+    """Return the name of a call that fits an index: the ``thread_id``, or its UUIDv5 where that is long."""
     if len(thread_id) <= _LONG_KEY:
         return thread_id
     return f"uuid5:{uuid.uuid5(uuid.NAMESPACE_OID, thread_id)}"
 
 
 def parse_json(body: bytes, namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
-    """An event or a batch; the second value says whether it was a batch.
+    """Read an event or a batch. The second value says whether it was a batch.
 
-    ``namespace``: in which an id that is no UUID becomes one.
+    ``namespace`` is the one in which an id that is no UUID becomes one.
 
     Raises:
-        Unreadable: not JSON. InvalidEvent: all faults found, each with its pointer.
+        Unreadable: not JSON. InvalidEvent: all errors, each with its pointer.
     """
     document = read(body)
     if isinstance(document, dict):
@@ -90,7 +90,7 @@ def parse_json(body: bytes, namespace: uuid.UUID) -> tuple[list[IncomingEvent], 
 
 
 def parse_form(body: bytes, charset: str, namespace: uuid.UUID) -> IncomingEvent:
-    """An event as ``application/x-www-form-urlencoded``: every field is text.
+    """Read an event from ``application/x-www-form-urlencoded``, where every field is text.
 
     Raises:
         Unsupported, Unreadable: as read_form does. InvalidForm: as for JSON, with the fields' names.
@@ -103,13 +103,13 @@ def parse_form(body: bytes, charset: str, namespace: uuid.UUID) -> IncomingEvent
 
 
 def make_event(fields: dict[str, Any]) -> IncomingEvent:
-    """An event of our own making (command line, test buttons), by the same rules."""
+    """Make an event of the appliance's own (command, test button), by the same rules."""
     return _event({key: Member.of(key, value) for key, value in fields.items()}, pointer, uuid.NAMESPACE_OID)
 
 
 @dataclass(frozen=True, slots=True)
 class MediaEvent:
-    """A media event on its way in. ``path`` or ``url`` say where its recording is, if no file came."""
+    """A media event without its recording. ``path`` or ``url`` say where that is, if no file came."""
 
     members: Members
     type: str
@@ -121,7 +121,7 @@ class MediaEvent:
     def with_recording(
         self, media_id: str, name: str | None, size: int, milliseconds: int | None
     ) -> IncomingEvent:
-        """The event with its recording. ``name`` is the file's, for an event that names none."""
+        """Make the event with its recording. ``name`` is the file's, where the event has no ``filename``."""
         filename = clean(self.filename or name, fallback=self.type)
         recording = Recording(media_id, filename, size, milliseconds)
         members = {key: member for key, member in self.members.items() if key not in _REFERENCES}
@@ -134,7 +134,7 @@ _REFERENCES: Final = ("media_path", "media_url")
 
 
 def parse_media(body: bytes, namespace: uuid.UUID) -> MediaEvent:
-    """The event of a recording, as JSON.
+    """Read the event of a recording, as JSON.
 
     Raises:
         Unreadable: not JSON. InvalidEvent: not one media event, or its fields are not right.
@@ -146,9 +146,9 @@ def parse_media(body: bytes, namespace: uuid.UUID) -> MediaEvent:
     if event.type in CALL_TYPES:
         raise InvalidEvent([FieldError("/type", f"has to be one of {', '.join(MEDIA_TYPES)}: it has a file")])
     texts = {name: document[name].value for name in ("filename", *_REFERENCES) if name in document}
-    wrong = [name for name, value in texts.items() if value is not None and not isinstance(value, str)]
-    if wrong:
-        raise InvalidEvent([FieldError(pointer(name), "has to be text") for name in wrong])
+    not_text = [name for name, value in texts.items() if value is not None and not isinstance(value, str)]
+    if not_text:
+        raise InvalidEvent([FieldError(pointer(name), "has to be text") for name in not_text])
     if texts.get("media_path") and texts.get("media_url"):
         raise InvalidEvent([FieldError("/media_url", "cannot be there beside media_path: give one of them")])
     return MediaEvent(
@@ -162,7 +162,7 @@ def parse_media(body: bytes, namespace: uuid.UUID) -> MediaEvent:
 
 
 def _event(members: Members, place: Callable[[str], str], namespace: uuid.UUID) -> IncomingEvent:
-    """``place``: what a fault says of where a field is."""
+    """Make a valid event. ``place`` tells where a field is, for its error."""
     known = validated(members, place)
     event_id = known.id or str(uuid.uuid4())
     if not _UUID.fullmatch(event_id):
@@ -177,11 +177,14 @@ def _event(members: Members, place: Callable[[str], str], namespace: uuid.UUID) 
 
 
 def _rewritten(known: EventFields, event_id: str, members: Members) -> Members:
-    """The members with what is not sent on as it came: an id that is no UUID, a time in seconds."""
+    """Return the members, with those changed that are not sent on as they came.
+
+    These are an id that is no UUID, and a time in seconds.
+    """
     new: Members = {}
     if known.id is not None and known.id != event_id:
         new["id"] = Member.of("id", event_id)
-        # The first of the further fields. One of that name that the event brings gives way.
+        # It is the first of the further fields, and replaces one of that name.
         new["source_id"] = Member(known.id, '"source_id"', members["id"].text)
     if known.timestamp is not None and known.timestamp != members["timestamp"].value:
         new["timestamp"] = Member.of("timestamp", known.timestamp)

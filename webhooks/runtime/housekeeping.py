@@ -57,7 +57,7 @@ def run(settings: Settings, name: str) -> int:
     seldom: list[Callable[[], object]] = [
         lambda: purge(settings, store, stop),
         lambda: media_cleanup.look_after(settings, store, stop),
-        lambda: indexer.forget(store, settings.retention_days),
+        lambda: indexer.drop_older_than(store, settings.retention_days),
     ]
     once: list[Callable[[], object]] = [lambda: clock_skew.pull(store)]  # a look that a crash cut short
     while not stop.wait(0 if any(going_on) else _CHECKPOINT_SECONDS):
@@ -113,8 +113,8 @@ def run_jobs(jobs: LongJobs[Any], stop: threading.Event) -> bool:
 def follow(store: Store, stop: threading.Event) -> None:
     """Look through the events that came, for a second at most."""
     until = time.monotonic() + _TURN_SECONDS
-    while indexer.behind(store) and time.monotonic() < until:
-        if indexer.step(store) < indexer.BATCH and not indexer.renumber(store):
+    while indexer.is_behind(store) and time.monotonic() < until:
+        if indexer.index_batch(store) < indexer.BATCH and not indexer.renumber_batch(store):
             return
         if stop.wait(_PAUSE_SECONDS):
             return

@@ -61,7 +61,7 @@ class Erasures(LongJobs[Erasure]):
         kind, key = ("call", _call(thread_id)) if thread_id is not None else ("number", _number(number or ""))
         if kind == "number":
             indexer.catch_up(self._store)
-        known = not indexer.behind(self._store)
+        known = not indexer.is_behind(self._store)
         with self._store.write() as session:
             total = _count(session, kind, key)
             if not total and (known or kind == "call"):
@@ -81,9 +81,9 @@ class Erasures(LongJobs[Erasure]):
         job = self.get(job_id)
         if job.state != "running" or job.key is None:
             return Step(job)
-        if job.kind == "number" and indexer.behind(self._store):
+        if job.kind == "number" and indexer.is_behind(self._store):
             # The index of numbers has to have all events first.
-            _ = indexer.step(self._store) or indexer.renumber(self._store)
+            _ = indexer.index_batch(self._store) or indexer.renumber_batch(self._store)
             return Step(job)
         with self._store.read() as session:
             ids = session.scalars(_events(job.kind, job.key).limit(BATCH)).all()
@@ -124,7 +124,7 @@ class Erasures(LongJobs[Erasure]):
     @property
     def knows_all(self) -> bool:
         """Whether all events' numbers are known: after an upgrade the index may be made anew for a while."""
-        return not indexer.behind(self._store)
+        return not indexer.is_behind(self._store)
 
 
 @dataclass(frozen=True, slots=True)
