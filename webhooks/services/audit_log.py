@@ -15,7 +15,7 @@ class AuditLog:
         self._store = store
 
     def latest(self, count: int, before: int | None = None, subject: str | None = None) -> Sequence[Change]:
-        """Who changed what, newest first."""
+        """Read the newest lines, newest first: those before an id, those about a subject."""
         query = sa.select(Change).order_by(Change.id.desc()).limit(count)
         if before is not None:
             query = query.where(Change.id < before)

@@ -24,8 +24,8 @@ from webhooks.services.long_jobs import LongJobs, Step
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000
-_ALIKE: Final = 7  # digits at their end that make two numbers alike: +49 30 1234567 and 030 1234567
-_LOOKED_AT: Final = 100  # events whose spellings are told
+_ALIKE: Final = 7  # digits at the end, equal in +49 30 1234567 and 030 1234567
+_READ_FOR_SPELLINGS: Final = 100  # events
 _SPELLINGS: Final = 10
 _UNKNOWN: Final = {
     "call": "No event has this thread_id. It has to be given whole, as the page of one of the call's events "
@@ -52,19 +52,19 @@ class Erasures(LongJobs[Erasure]):
         self._folder = Folder(settings.data)
 
     def begin(self, *, thread_id: str | None = None, number: str | None = None) -> Erasure:
-        """Note an erasure to be done, of one call or of all that one number took part in.
+        """Begin the erasure of one call, or of all events that one number took part in.
 
-        Once something is erased, test inboxes are emptied: what they were sent is not told apart by calls.
+        With the first events that go, all test inboxes are emptied: their messages are of unknown calls.
         """
         if (thread_id is None) == (number is None):
             raise Invalid("Give either a call or a number.")
         kind, key = ("call", _call(thread_id)) if thread_id is not None else ("number", _number(number or ""))
         if kind == "number":
             indexer.catch_up(self._store)
-        known = not indexer.is_behind(self._store)
+        indexed = not indexer.is_behind(self._store)
         with self._store.write() as session:
             total = _count(session, kind, key)
-            if not total and (known or kind == "call"):
+            if not total and (indexed or kind == "call"):
                 raise NotFound(_UNKNOWN[kind])
             row = Erasure(
                 kind=kind, key=key, state="running", total=total, events=0, deliveries=0, attempts=0, media=0,
@@ -72,7 +72,7 @@ class Erasures(LongJobs[Erasure]):
             )  # fmt: skip
             session.add(row)
             session.flush()
-            # Not the number again: it was to be forgotten.
+            # The number is left out: it is to be forgotten.
             record(session.connection(), f"erasure {row.id}", f"begun: all events of a {kind}")
             return row
 
@@ -106,8 +106,10 @@ class Erasures(LongJobs[Erasure]):
         record(session.connection(), f"erasure {job.id}", f"{job.state}: {gone}")
 
     def look(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
-        """What an erasure of a call, or of a number as it is given, would take, and what it would leave
-        though it ends alike. What would be taken comes first, if there is anything."""
+        """Read what an erasure of a call or a number would take, and numbers that end alike and would stay.
+
+        What would be taken comes first, if there is anything.
+        """
         if thread_id is not None:
             key = _call(thread_id)
             with self._store.read() as session:
@@ -118,19 +120,21 @@ class Erasures(LongJobs[Erasure]):
         with self._store.read() as session:
             alike = dict.fromkeys([key, *numbers_that_end(session, number or "")])
             alike |= dict.fromkeys(keys_that_start(session, _end_of(key)))
-            found = [_match(session, one, one == key) for one in alike]
-        return [match for match in found if match.events]
+            matches = [_match(session, other, other == key) for other in alike]
+        return [match for match in matches if match.events]
 
     @property
     def knows_all(self) -> bool:
-        """Whether all events' numbers are known: after an upgrade the index may be made anew for a while."""
+        """Whether all events' numbers are indexed. An upgrade may have the index made anew for a while."""
         return not indexer.is_behind(self._store)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A call or a number, and how many events it has, counted up to 100,000. ``taken``: it is the one that
-    was given. ``spellings`` are those of the newest events, at most ten."""
+    """A call or a number, and how many events it has, counted up to 100,000.
+
+    ``taken``: it is what was given, and would be erased. ``spellings`` are at most ten of the newest events.
+    """
 
     what: str
     events: int
@@ -139,7 +143,7 @@ class Match:
 
     @property
     def many(self) -> str:
-        """The number of events in words."""
+        """The number of events, in words."""
         more = " or more" if self.events == _COUNTED else ""
         return f"{self.events:,} event{'s' if self.events != 1 else ''}{more}"
 
@@ -168,14 +172,16 @@ def _number(text: str) -> str:
 
 
 def _end_of(key: str) -> str:
-    """What another number's key starts with that ends alike; a short one's 0 in front does not count."""
+    """Return how the keys of numbers that end alike start. A short number's 0 in front is left out."""
     return key[:_ALIKE] if len(key) > _ALIKE else key.rstrip("0") or key
 
 
 def _match(session: orm.Session, key: str, taken: bool) -> Match:
-    newest = _events("number", key).order_by(None).order_by(EventNumber.event_id.desc()).limit(_LOOKED_AT)
+    newest = (
+        _events("number", key).order_by(None).order_by(EventNumber.event_id.desc()).limit(_READ_FOR_SPELLINGS)
+    )
     bodies = session.scalars(sa.select(Event.body).where(Event.id.in_(newest)))
-    spellings = {text: None for body in bodies for text, found in spelt(body) if found == key}
+    spellings = {text: None for body in bodies for text, other in spelt(body) if other == key}
     return Match(key[::-1], _count(session, "number", key), taken, list(spellings)[:_SPELLINGS])
 
 

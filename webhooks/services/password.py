@@ -16,7 +16,7 @@ from webhooks.db.store import Store
 from webhooks.errors import Conflict, Invalid
 from webhooks.settings import Settings
 
-_SHORTEST: Final = 8
+_MIN_LENGTH: Final = 8
 _NICE: Final = 10
 
 
@@ -25,7 +25,7 @@ def _lower_priority() -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
-# A check takes 32 MiB and a core for a while: one at a time, and after the hook.
+# A check takes 32 MiB and a core for a while: one at a time, at a lower priority than ingest.
 _hasher: Final = ThreadPoolExecutor(1, "password", _lower_priority)
 
 
@@ -39,7 +39,7 @@ class AdminPassword:
         self._setting, self._store = settings.admin_password, store
 
     def matches(self, password: str) -> bool:
-        """Whether it is the admin's."""
+        """Whether a password is the admin's."""
         if self._setting is not None:
             return hmac.compare_digest(password.encode("utf-8", "replace"), self._setting.encode())
         with self._store.read() as session:
@@ -53,8 +53,8 @@ class AdminPassword:
 
     def check_new(self, password: str) -> None:
         """Raise Invalid for a password that is too short."""
-        if len(password) < _SHORTEST:
-            raise Invalid(f"A password has at least {_SHORTEST} characters.", "new")
+        if len(password) < _MIN_LENGTH:
+            raise Invalid(f"A password has at least {_MIN_LENGTH} characters.", "new")
 
     def change(self, password: str, consequence: str) -> None:
         """Keep a new password and end all sessions. ``consequence`` ends the line in the audit log.
@@ -69,7 +69,7 @@ class AdminPassword:
             record(session.connection(), "admin", f"password changed: {consequence}")
 
     def epoch(self, signing_key: str) -> str:
-        """Changes when all sessions are to end: a new password does that, one of the environment's too."""
+        """Return a text that changes when all sessions are to end: with each new password."""
         with self._store.read() as session:
             epoch = SESSION_EPOCH.get(session.connection()) or 0
         mark = ""

@@ -33,7 +33,7 @@ class Replays(LongJobs[Replay]):
         self._waker = waker
 
     def count(self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]) -> int:
-        """How many deliveries a replay of the same arguments would send again."""
+        """Count the deliveries that a replay of the same arguments would send again."""
         with self._store.read() as session:
             existing_webhook(session.get(Webhook, webhook_id), webhook_id)
             return replay.count(session.connection(), webhook_id, _span(since, until, states))
@@ -41,10 +41,7 @@ class Replays(LongJobs[Replay]):
     def begin(
         self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]
     ) -> Replay:
-        """Send again what was accepted from ``since`` up to ``until`` and is in one of the ``states``.
-
-        Housekeeping does it, or whoever calls ``step``.
-        """
+        """Begin sending again what was accepted from ``since`` to ``until`` and is in one of the states."""
         with self._store.write() as session:
             existing_webhook(session.get(Webhook, webhook_id), webhook_id)
             number = replay.begin(session.connection(), webhook_id, _span(since, until, states))
