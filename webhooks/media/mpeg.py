@@ -10,7 +10,7 @@ from typing import IO, Final
 _IN_FRONT: Final = 1 << 16  # bytes that may stand there; zeros do not count
 _READ: Final = 1 << 20
 _ROW: Final = 3  # frames that have to follow each other
-_SYNC: Final = re.compile(rb"\xff[\xe0-\xff]")
+_SYNC: Final = re.compile(rb"\xff(?=[\xe0-\xff])")  # of "\xff\xff\xfb" the second may be the frame's
 _RATES: Final = (44_100, 48_000, 32_000)
 _KBITS: Final = {  # by MPEG 1 or not, and layer
     (True, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
