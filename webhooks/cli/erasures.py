@@ -26,7 +26,7 @@ def erase(thread: str | None, number: str | None, yes: bool, as_json: bool) -> N
     erasures = services().erasures
     if (thread is None) == (number is None):
         raise click.UsageError("Give either --thread or --number.")
-    _tell(erasures.look(thread_id=thread, number=number), erasures.knows_all or number is None)
+    _tell(erasures.preview(thread_id=thread, number=number), erasures.all_indexed or number is None)
     if not yes and not click.confirm("Erase them for good?", err=True):
         raise Conflict("Nothing was erased.")
     done = run_job(erasures, erasures.begin(thread_id=thread, number=number), "Erasing")

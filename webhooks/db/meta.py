@@ -9,10 +9,9 @@ from typing import Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
-from webhooks.db.raw import RawConnection
+from webhooks.db.raw import Connection, RawConnection, run
 
 _Value = TypeVar("_Value", str, int)
-Connection = sa.Connection | RawConnection
 
 _READ: Final = "SELECT value FROM meta WHERE key = :key"
 _WRITE: Final = """
@@ -38,11 +37,7 @@ class Key(Generic[_Value]):
 
     def set(self, connection: Connection, value: _Value) -> None:
         """Write the value."""
-        parameters = {"key": self.name, "value": str(value)}
-        if isinstance(connection, RawConnection):
-            connection.run(_WRITE, parameters)
-        else:
-            connection.execute(sa.text(_WRITE), parameters)
+        run(connection, _WRITE, {"key": self.name, "value": str(value)})
 
     def _parsed(self, sql: str, connection: Connection) -> _Value | None:
         parameters = {"key": self.name}
@@ -76,11 +71,7 @@ def config_version(connection: Connection) -> int:
 
 def config_changed(connection: Connection) -> None:
     """Raise the configuration's version, in the transaction that changes the configuration."""
-    parameters = {"key": _CONFIG_VERSION.name}
-    if isinstance(connection, RawConnection):
-        connection.run(_INCREMENT, parameters)
-    else:
-        connection.execute(sa.text(_INCREMENT), parameters)
+    run(connection, _INCREMENT, {"key": _CONFIG_VERSION.name})
 
 
 def _is_sqlite(connection: Connection) -> bool:

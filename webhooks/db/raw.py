@@ -104,3 +104,14 @@ class RawConnection:
             ids = list(parameters["ids"])
             parameters = {**parameters, "ids": json.dumps(ids) if self.sqlite else ids}
         return self._connection.execute(_sqlite(sql) if self.sqlite else _postgresql(sql), parameters)
+
+
+Connection = sa.Connection | RawConnection
+
+
+def run(connection: Connection, sql: str, parameters: Mapping[str, Any]) -> None:
+    """Run a statement on either kind of connection."""
+    if isinstance(connection, RawConnection):
+        connection.run(sql, parameters)
+    else:
+        connection.execute(sa.text(sql), parameters)

@@ -100,12 +100,12 @@ def validated(members: Members, place: Callable[[str], str]) -> EventFields:
     return fields
 
 
-def _check_subtype(known: EventFields, place: Callable[[str], str]) -> None:
+def _check_subtype(fields: EventFields, place: Callable[[str], str]) -> None:
     at = place("subtype")
-    if known.type not in CALL_TYPES:
-        if known.subtype:
-            raise InvalidEvent([FieldError(at, f"has to be left out: a {known.type} has none")])
-    elif not known.subtype:
+    if fields.type not in CALL_TYPES:
+        if fields.subtype:
+            raise InvalidEvent([FieldError(at, f"has to be left out: a {fields.type} has none")])
+    elif not fields.subtype:
         raise InvalidEvent([FieldError(at, f"is missing: one of {', '.join(CALL_STATUSES)}")])
-    elif known.subtype not in CALL_STATUSES:
+    elif fields.subtype not in CALL_STATUSES:
         raise InvalidEvent([FieldError(at, f"has to be one of {', '.join(CALL_STATUSES)}")])

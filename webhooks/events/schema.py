@@ -22,7 +22,7 @@ from webhooks.payload import compose
 MAX_BATCH: Final = 1000
 _MAX_ERRORS: Final = 20
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_LONG_KEY: Final = 180  # a thread_id longer than this is known by its UUIDv5: it has to fit an index
+_LONG_KEY: Final = 180  # a thread_id longer than this is fields by its UUIDv5: it has to fit an index
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,38 +163,38 @@ def parse_media(body: bytes, namespace: uuid.UUID) -> MediaEvent:
 
 def _event(members: Members, place: Callable[[str], str], namespace: uuid.UUID) -> IncomingEvent:
     """Make a valid event. ``place`` tells where a field is, for its error."""
-    known = validated(members, place)
-    event_id = known.id or str(uuid.uuid4())
+    fields = validated(members, place)
+    event_id = fields.id or str(uuid.uuid4())
     if not _UUID.fullmatch(event_id):
         event_id = str(uuid.uuid5(namespace, event_id))
     return IncomingEvent(
         id=event_id,
-        thread_key=thread_key(known.thread_id or event_id),
-        type=known.type,
-        subtype=known.subtype or "",
-        body=_composed(known, event_id, _rewritten(known, event_id, members)),
+        thread_key=thread_key(fields.thread_id or event_id),
+        type=fields.type,
+        subtype=fields.subtype or "",
+        body=_composed(fields, event_id, _rewritten(fields, event_id, members)),
     )
 
 
-def _rewritten(known: EventFields, event_id: str, members: Members) -> Members:
+def _rewritten(fields: EventFields, event_id: str, members: Members) -> Members:
     """Return the members, with those changed that are not sent on as they came.
 
     These are an id that is no UUID, and a time in seconds.
     """
     new: Members = {}
-    if known.id is not None and known.id != event_id:
+    if fields.id is not None and fields.id != event_id:
         new["id"] = Member.of("id", event_id)
         # It is the first of the further fields, and replaces one of that name.
-        new["source_id"] = Member(known.id, '"source_id"', members["id"].text)
-    if known.timestamp is not None and known.timestamp != members["timestamp"].value:
-        new["timestamp"] = Member.of("timestamp", known.timestamp)
+        new["source_id"] = Member(fields.id, '"source_id"', members["id"].text)
+    if fields.timestamp is not None and fields.timestamp != members["timestamp"].value:
+        new["timestamp"] = Member.of("timestamp", fields.timestamp)
     return new | {name: member for name, member in members.items() if name not in new} if new else members
 
 
-def _composed(known: EventFields, event_id: str, members: Members) -> str:
+def _composed(fields: EventFields, event_id: str, members: Members) -> str:
     """Write the fields in the payload's order, then all other members as they came, spelling and all."""
-    call = known.type in CALL_TYPES
-    fields = CALL_FIELDS if call else MEDIA_FIELDS
+    call = fields.type in CALL_TYPES
+    names = CALL_FIELDS if call else MEDIA_FIELDS
     texts = {name: member.text for name, member in members.items() if member.value is not None}
     if "id" not in texts:
         texts["id"] = json.dumps(event_id)
@@ -202,8 +202,8 @@ def _composed(known: EventFields, event_id: str, members: Members) -> str:
         texts["thread_id"] = json.dumps(event_id)
     if call and "timestamp" not in texts:
         texts["timestamp"] = json.dumps(written(datetime.now(UTC)))
-    own = {*fields, "timestamp", "subtype"}
+    own = {*names, "timestamp", "subtype"}
     further = [f"{member.key_text}:{member.text}" for name, member in members.items() if name not in own]
-    if not call and known.timestamp is not None:
+    if not call and fields.timestamp is not None:
         further.insert(0, f'"timestamp":{texts["timestamp"]}')
-    return compose(fields, texts, further)
+    return compose(names, texts, further)

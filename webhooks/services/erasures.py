@@ -105,7 +105,7 @@ class Erasures(LongJobs[Erasure]):
         gone = f"{job.events} events with {job.attempts} attempts and {job.media} recordings are gone"
         record(session.connection(), f"erasure {job.id}", f"{job.state}: {gone}")
 
-    def look(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
+    def preview(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
         """Read what an erasure of a call or a number would take, and numbers that end alike and would stay.
 
         What would be taken comes first, if there is anything.
@@ -124,7 +124,7 @@ class Erasures(LongJobs[Erasure]):
         return [match for match in matches if match.events]
 
     @property
-    def knows_all(self) -> bool:
+    def all_indexed(self) -> bool:
         """Whether all events' numbers are indexed. An upgrade may have the index made anew for a while."""
         return not indexer.is_behind(self._store)
 

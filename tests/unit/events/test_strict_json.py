@@ -19,7 +19,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 EVENTS = st.dictionaries(TEXTS, VALUES, max_size=6)
-FORMS = st.builds(
+FORMS: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     ensure_ascii=st.booleans(),
     indent=st.none() | st.integers(0, 3),

@@ -49,7 +49,7 @@ def _page(error: SpokeError | None = None) -> str:
     found: list[Match] = []
     try:
         if call or number:
-            found = services().erasures.look(thread_id=call or None, number=number or None)
+            found = services().erasures.preview(thread_id=call or None, number=number or None)
     except Invalid as wrong:
         error = error or wrong
     return render_template(
@@ -57,7 +57,7 @@ def _page(error: SpokeError | None = None) -> str:
         call=call,
         number=number,
         found=found,
-        knows_all=services().erasures.knows_all,
+        knows_all=services().erasures.all_indexed,
         latest=services().erasures.latest(),
         error=error,
     )
