@@ -13,7 +13,7 @@ from sqlalchemy import event, orm
 from webhooks.db.failures import Failure, failed, is_lost, reason, translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import of_one_row
-from webhooks.db.write_lock import WRITE_WAIT, KernelLock
+from webhooks.db.write_lock import WRITE_WAIT_SECONDS, KernelLock
 from webhooks.errors import ReadFailed, Unconfirmed, WriteFailed
 from webhooks.keyring import Keyring
 from webhooks.settings import Settings
@@ -87,7 +87,7 @@ class Store:
             yield session
 
     @contextlib.contextmanager
-    def write(self, wait: float | None = WRITE_WAIT) -> Iterator[orm.Session]:
+    def write(self, wait: float | None = WRITE_WAIT_SECONDS) -> Iterator[orm.Session]:
         """Open a write transaction: committed at the end, rolled back on any exception.
 
         Args:
@@ -110,7 +110,9 @@ class Store:
                 session.commit()
 
     @contextlib.contextmanager
-    def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[RawConnection]:
+    def direct(
+        self, wait: float | None = WRITE_WAIT_SECONDS, *, careful: bool = True
+    ) -> Iterator[RawConnection]:
         """Open a write transaction below SQLAlchemy, otherwise as ``write``.
 
         ``careful`` as in ``RawConnection``.

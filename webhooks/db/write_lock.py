@@ -10,7 +10,7 @@ from typing import Final
 
 from webhooks.errors import WriteTimedOut
 
-WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
+WRITE_WAIT_SECONDS: Final = 5.0  # for a request whose turn to write does not come
 
 
 class KernelLock:
@@ -25,7 +25,7 @@ class KernelLock:
         self._own = threading.local()
 
     @contextlib.contextmanager
-    def held(self, wait: float | None = WRITE_WAIT) -> Iterator[None]:
+    def held(self, wait: float | None = WRITE_WAIT_SECONDS) -> Iterator[None]:
         """Hold the lock. ``wait`` in seconds, ``None`` for ever.
 
         Raises:

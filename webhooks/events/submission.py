@@ -4,7 +4,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Final
 
-from webhooks.db.write_lock import WRITE_WAIT
+from webhooks.db.write_lock import WRITE_WAIT_SECONDS
 from webhooks.errors import SpokeError, Unconfirmed, WriteTimedOut
 from webhooks.events.schema import IncomingEvent
 from webhooks.events.storage import Accepted
@@ -51,7 +51,7 @@ class Submission:
             Unconfirmed: the disk took too long over a commit; ``wait_until_settled`` waits for its outcome.
             SpokeError: as ``settle`` was told.
         """
-        if not self._wait(WRITE_WAIT):
+        if not self._wait(WRITE_WAIT_SECONDS):
             if self._abandon():
                 raise WriteTimedOut(
                     "The database is busy with another write; nothing was written. Try again."

@@ -15,7 +15,7 @@ STORED = [Accepted("6d739560-1741-11ed-861d-0242ac120002", 1, False)]
 
 @pytest.fixture
 def submission(monkeypatch: pytest.MonkeyPatch) -> Submission:
-    monkeypatch.setattr(module, "WRITE_WAIT", 0.01)
+    monkeypatch.setattr(module, "WRITE_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(module, "_COMMIT_WAIT_SECONDS", 0.01)
     return Submission(1, [], "pbx")
 
