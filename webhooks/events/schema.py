@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from webhooks.catalogue import CALL_FIELDS, CALL_TYPES, MEDIA_FIELDS, MEDIA_TYPES
 from webhooks.errors import FieldError, InvalidEvent, InvalidForm
@@ -62,8 +62,15 @@ def thread_key(thread_id: str) -> str:
     return f"uuid5:{uuid.uuid5(uuid.NAMESPACE_OID, thread_id)}"
 
 
-def parse_json(body: bytes, namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
-    """Read an event or a batch. The second value says whether it was a batch.
+class Parsed(NamedTuple):
+    """The events of a body, and whether they came as a batch."""
+
+    events: list[IncomingEvent]
+    is_batch: bool
+
+
+def parse_json(body: bytes, namespace: uuid.UUID) -> Parsed:
+    """Read an event or a batch.
 
     ``namespace`` is the one in which an id that is no UUID becomes one.
 
@@ -72,7 +79,7 @@ def parse_json(body: bytes, namespace: uuid.UUID) -> tuple[list[IncomingEvent], 
     """
     document = read(body)
     if isinstance(document, dict):
-        return [_event(document, pointer, namespace)], False
+        return Parsed([_event(document, pointer, namespace)], False)
     if not 1 <= len(document) <= MAX_BATCH:
         raise InvalidEvent(
             [FieldError("", f"has to be a batch of 1 to {MAX_BATCH:,} events, not {len(document):,}")]
@@ -86,7 +93,7 @@ def parse_json(body: bytes, namespace: uuid.UUID) -> tuple[list[IncomingEvent], 
             errors += fault.errors
     if errors:
         raise InvalidEvent(errors[:_MAX_ERRORS])
-    return events, True
+    return Parsed(events, True)
 
 
 def parse_form(body: bytes, charset: str, namespace: uuid.UUID) -> IncomingEvent:

@@ -7,7 +7,7 @@ playlists, which name further files and addresses to read.
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
 import av
 
@@ -43,6 +43,15 @@ class Opened:
     certain: bool
 
 
+class _Source(NamedTuple):
+    """What of a file goes to which demuxer; ``seconds`` and ``certain`` as in ``Opened``."""
+
+    kind: str
+    window: Window
+    seconds: float
+    certain: bool
+
+
 @contextlib.contextmanager
 def opened(file: IO[bytes], budget_bytes: int | None = None) -> Iterator[Opened]:
     """Open a recording. ``budget_bytes`` of it may be read, None for all.
@@ -50,10 +59,11 @@ def opened(file: IO[bytes], budget_bytes: int | None = None) -> Iterator[Opened]
     Raises:
         NoAudio: the file is no recording of a kind that is taken.
     """
-    kind, window, seconds, certain = _windowed(file, budget_bytes)
+    source = _source(file, budget_bytes)
+    kind, seconds = source.kind, source.seconds
     options: Any = _TEXTS
     try:
-        container: Any = av.open(window, format=kind, **options)
+        container: Any = av.open(source.window, format=kind, **options)
     except FAULTS as error:
         raise NoAudio(f"The file cannot be read as {kind}: {reason(error)}. {WANTED}") from None
     with container:
@@ -69,7 +79,7 @@ def opened(file: IO[bytes], budget_bytes: int | None = None) -> Iterator[Opened]
         codec.thread_count = 1
         if kind != "wav":
             seconds = max(0.0, (container.duration or 0) / 1_000_000)
-        yield Opened(kind, container, stream, seconds, certain)
+        yield Opened(kind, container, stream, seconds, source.certain)
 
 
 def reason(error: BaseException) -> str:
@@ -78,22 +88,23 @@ def reason(error: BaseException) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _windowed(file: IO[bytes], budget_bytes: int | None) -> tuple[str, Window, float, bool]:
-    """Choose a demuxer. Returns its name, its window, the stated seconds, and whether they are certain."""
+def _source(file: IO[bytes], budget_bytes: int | None) -> _Source:
+    """Choose a demuxer by a file's first bytes."""
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(12)
     if head[:4] in (b"RIFF", b"RF64") and head[8:] == b"WAVE":
         wave = read_wave(file, size)
-        return "wav", Window(file, wave.start, wave.end, wave.head, budget_bytes), wave.seconds, True
+        window = Window(file, wave.start, wave.end, wave.head, budget_bytes)
+        return _Source("wav", window, wave.seconds, True)
     if head[:4] == b"OggS":
-        return "ogg", Window(file, 0, size, budget_bytes=budget_bytes), 0, True
+        return _Source("ogg", Window(file, 0, size, budget_bytes=budget_bytes), 0, True)
     at = first_frame(file, size)
     if at is not None or head[:3] == b"ID3":
         file.seek(at or 0)
         first = file.read(_LENGTH_HEAD)
         counted = b"Xing" in first or b"Info" in first or b"VBRI" in first
-        return "mp3", Window(file, at or 0, size, budget_bytes=budget_bytes), 0, counted
+        return _Source("mp3", Window(file, at or 0, size, budget_bytes=budget_bytes), 0, counted)
     if not head:
         raise NoAudio(f"The file is empty. {WANTED}")
     raise NoAudio(f"The file is no recording, whatever its name says. {WANTED}")

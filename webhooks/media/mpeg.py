@@ -5,7 +5,7 @@ halves the rates once more).
 """
 
 import re
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 _IN_FRONT: Final = 1 << 16  # bytes that may stand there; zeros do not count
 _READ: Final = 1 << 20
@@ -20,6 +20,19 @@ _KBITS: Final = {  # by MPEG 1 or not, and layer
     (False, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (False, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
+
+
+class _Frame(NamedTuple):
+    """What a frame's header says; ``length`` in bytes."""
+
+    version: int
+    layer: int
+    rate_hz: int
+    length: int
+
+    @property
+    def kind(self) -> tuple[int, int, int]:
+        return self[:3]
 
 
 def first_frame(file: IO[bytes], size: int) -> int | None:
@@ -53,17 +66,17 @@ def _in_a_row(head: bytes, at: int, size: int) -> bool:
     kind = None
     for _ in range(_ROW):
         frame = _frame(head[at : at + 4])
-        if frame is None or kind not in (None, frame[0]):
+        if frame is None or kind not in (None, frame.kind):
             return False
-        kind = frame[0]
-        at += frame[1]
+        kind = frame.kind
+        at += frame.length
         if at >= size:
             return True
     return True
 
 
-def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
-    """Read a frame's header. Returns its kind (version, layer, rate) and its length in bytes, or None."""
+def _frame(head: bytes) -> _Frame | None:
+    """Read a frame's header, None where it is none."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -71,9 +84,9 @@ def _frame(head: bytes) -> tuple[tuple[int, int, int], int] | None:
     if version == 1 or layer == 4 or rate == 3 or not 0 < bits < 15:
         return None
     first = version == 3
-    hertz = _RATES[rate] >> (0 if first else 1 if version == 2 else 2)
+    rate_hz = _RATES[rate] >> (0 if first else 1 if version == 2 else 2)
     per_second = 1000 * _KBITS[first, layer][bits - 1]
     if layer == 1:
-        return (version, layer, hertz), (12 * per_second // hertz + pad) * 4
+        return _Frame(version, layer, rate_hz, (12 * per_second // rate_hz + pad) * 4)
     samples = 576 if layer == 3 and not first else 1152
-    return (version, layer, hertz), samples // 8 * per_second // hertz + pad
+    return _Frame(version, layer, rate_hz, samples // 8 * per_second // rate_hz + pad)
