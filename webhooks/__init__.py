@@ -8,11 +8,12 @@ The packages, from the top layer down. An import goes only downwards; the first 
     services/    what pages, API and commands call, a noun a module
     retention/   removal of what is old or erased
     events/      what an event may look like, which webhooks it matches, its durable intake
-    dispatcher/  the engine in each worker process that empties the outbox
+    dispatcher/  the dispatcher of each worker process, which empties the outbox
     outbox/      SQL over the delivery table; the wake-up through RQ
     outbound/    HTTP that leaves the appliance: attempts, address rules, signatures
     media/       recordings: files, conversion, links, names
     db/          tables, migrations, transactions
 
-Beside them: audit, vault, keyring, tokens, data_dir, catalogue, settings, cleaning, errors.
+Beside them: payload, audit, vault, keyring, tokens, data_dir, first_use, catalogue, settings, cleaning and
+errors.
 """

@@ -1,13 +1,11 @@
-"""Who changed what, when: written in the transaction of the change itself, so that none goes unsaid."""
+"""The audit log: who changed what, when; written in the transaction of the change itself."""
 
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Final
 
-import sqlalchemy as sa
-
-from webhooks.db.raw import RawConnection
+from webhooks.db.raw import Connection, run
 from webhooks.db.store import now_ms
 
 _actor: ContextVar[str] = ContextVar("actor", default="The appliance")
@@ -17,7 +15,7 @@ _LONGEST: Final = 2000
 
 @contextlib.contextmanager
 def by(actor: str) -> Iterator[None]:
-    """What is changed meanwhile was changed by ``actor``: a page's visitor, a command, an API key."""
+    """Name who makes the changes inside: a page's visitor, a command, an API key."""
     token = _actor.set(actor[:200])
     try:
         yield
@@ -25,13 +23,10 @@ def by(actor: str) -> Iterator[None]:
         _actor.reset(token)
 
 
-def record(connection: sa.Connection | RawConnection, subject: str, text: str) -> None:
-    """Note a change of ``subject`` ("webhook 3", "location Office") in the caller's transaction.
+def record(connection: Connection, subject: str, text: str) -> None:
+    """Write a line about ``subject``, such as "webhook 3", in the caller's transaction.
 
-    ``text`` is a sentence without its subject and without secrets.
+    ``text`` is a sentence without its subject, and without secrets.
     """
     row = {"at": now_ms(), "actor": _actor.get(), "subject": subject[:200], "text": text[:_LONGEST]}
-    if isinstance(connection, RawConnection):
-        connection.run(_RECORD, row)
-    else:
-        connection.execute(sa.text(_RECORD), row)
+    run(connection, _RECORD, row)

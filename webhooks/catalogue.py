@@ -1,4 +1,4 @@
-"""Call types, call statuses and media types: the words of the wire and of the pages, kept in one place."""
+"""Call types, call statuses, media types and states: the words of the wire, and those of the pages."""
 
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ MEDIA_TYPES: Final[dict[str, str]] = {
 
 EVENT_TYPES: Final[dict[str, str]] = CALL_TYPES | MEDIA_TYPES
 
-# The seed's payloads, in the seed's order: what a receiver may rely on.
+# The payload's fields in their order, on which receivers may rely.
 COMMON_FIELDS: Final = ("id", "thread_id", "to", "from", "to_name", "from_name", "type")
 CALL_FIELDS: Final = (*COMMON_FIELDS, "subtype", "timestamp")
 MEDIA_FIELDS: Final = (*COMMON_FIELDS, "filename", "content_type", "attachments")
@@ -43,14 +43,14 @@ STATES: Final[dict[str, str]] = {
 
 
 def label(word: str | None) -> str:
-    """The page's word for a wire word; ``None`` is a filter left open."""
+    """Return the pages' word for a word of the wire. ``None`` is a filter left open."""
     if word is None:
         return "Any"
     return EVENT_TYPES.get(word) or CALL_STATUSES.get(word) or STATES.get(word) or word
 
 
 def filter_label(kind: str, type_: str | None, status: str | None) -> str:
-    """Which events a webhook is for, in the pages' words."""
+    """Say in the pages' words which events a webhook is for."""
     if kind == "media":
         return label(type_) if type_ else "Any media"
     if type_ and status:
@@ -61,7 +61,7 @@ def filter_label(kind: str, type_: str | None, status: str | None) -> str:
 
 
 def sample_event(kind: str, type_: str | None, status: str | None) -> dict[str, Any]:
-    """The seed's example, for the type and status chosen; the first of each where any will do."""
+    """Make the fields of a sample event; where any type or status will do, it has the first."""
     fields: dict[str, Any] = {
         "to": "5010", "from": "+19203833100", "to_name": "Dade Murphy", "from_name": "Clearly IP",
     }  # fmt: skip
@@ -71,7 +71,7 @@ def sample_event(kind: str, type_: str | None, status: str | None) -> dict[str, 
 
 
 def sample_payload(kind: str, type_: str | None, status: str | None, base_url: str) -> dict[str, Any]:
-    """The seed's example payload for a combination, whole: what a receiver would get, in the wire's order."""
+    """Make a sample of the whole payload that a receiver gets, in the wire's order."""
     event = sample_event(kind, type_, status)
     known: dict[str, Any] = {
         "id": "6d739560-1741-11ed-861d-0242ac120002", "thread_id": "54144414-9e16-49de-8830-b2475a8dc7ea",

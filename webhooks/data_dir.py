@@ -1,4 +1,7 @@
-"""The data dir: made or found, usable, and nobody else's to read; what is in the way is told in a line."""
+"""The data dir: made ready, kept private; files written whole; file locks (flock).
+
+A lock belongs to the open file. The kernel frees it with the process, so no crash leaves one behind.
+"""
 
 import contextlib
 import fcntl
@@ -14,6 +17,7 @@ from webhooks.settings import Settings
 
 
 def sync_folder(folder: Path) -> None:
+    """Force a folder's entries to the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
@@ -22,7 +26,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Whole or not at all, also after a power cut."""
+    """Write a text file whole or not at all, also across a power cut."""
     draft = path.with_suffix(".new")
     draft.unlink(missing_ok=True)
     with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -33,11 +37,35 @@ def write_whole(path: Path, text: str) -> None:
     sync_folder(path.parent)
 
 
+def hold_lock(path: Path) -> int:
+    """Wait for a file's lock. Returns its descriptor; the lock is free again when that is closed."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd
+
+
+def try_lock(path: Path, flags: int = os.O_CREAT) -> int | None:
+    """Take a file's lock as ``hold_lock`` does, but without waiting. Returns None where somebody holds it.
+
+    ``flags`` are further ones for opening the file.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    """Hold a file's lock; wait for it first."""
+    fd = hold_lock(path)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
         yield
     finally:
         os.close(fd)
@@ -52,9 +80,9 @@ log = logging.getLogger(__name__)
 
 
 def make_ready(settings: Settings) -> None:
-    """Make the data dir if it is missing, and set what is in it right; every process begins with it.
+    """Make the data dir if it is missing, and make what lies in it private. Every process begins with it.
 
-    What this process makes from now on is its own alone to read.
+    From now on the files that this process makes are private too.
 
     Raises:
         StartError: it cannot be used, or something else lies where a file or a folder of ours has to be.
@@ -89,11 +117,11 @@ def make_ready(settings: Settings) -> None:
 
 
 def _set_right(path: Path, mode: int) -> None:
-    """Take from everybody else what they may with a file or a folder of ours, if it is there."""
+    """Make a file or a folder of ours private, if it is there."""
     folder = mode == 0o700
     what = "folder" if folder else "file"
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         if path.is_symlink():
             raise StartError(
@@ -103,35 +131,37 @@ def _set_right(path: Path, mode: int) -> None:
         return
     except OSError as error:
         raise StartError(f"{path} cannot be looked at: {error.strerror}.") from None
-    if stat.S_ISDIR(found.st_mode) != folder:
+    if stat.S_ISDIR(status.st_mode) != folder:
         raise StartError(f"{path} has to be a {what}, and is none: move it away, and start again.")
-    if not found.st_mode & 0o077:
+    if not status.st_mode & 0o077:
         return
     try:
-        path.chmod(found.st_mode & mode)
+        path.chmod(status.st_mode & mode)
     except OSError as error:
         log.warning("%s can be read by others, and that cannot be changed: %s", path, error.strerror)
 
 
 def _close(data: Path, ours: set[str]) -> None:
-    """A folder that somebody made beforehand and that nothing else lies in is ours to close. One with other
-    things in it, such as /srv, is left as it is: whatever is ours in it is closed already."""
-    found = data.stat()
-    if not found.st_mode & 0o077:
+    """Make a data dir that somebody made beforehand private, if nothing else lies in it.
+
+    One with other things in it, such as /srv, is left as it is: what is ours in it is private already.
+    """
+    status = data.stat()
+    if not status.st_mode & 0o077:
         return
     others = [name for name in os.listdir(data) if name not in ours and not name.startswith(_OURS)]
-    if not others and found.st_uid == os.geteuid():
+    if not others and status.st_uid == os.geteuid():
         data.chmod(0o700)
-    elif found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX:
+    elif status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         log.warning(
             "SPOKE_DATA_DIR=%s can be written by others (mode %04o), who could put files of theirs in place "
             "of ours: chmod go-w it",
-            data, stat.S_IMODE(found.st_mode),
+            data, stat.S_IMODE(status.st_mode),
         )  # fmt: skip
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that holds ``path``, as the kernel calls it."""
+    """Return the type of the file system that holds ``path``, as the kernel calls it."""
     best, kind = "", ""
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         left, _, right = line.partition(" - ")

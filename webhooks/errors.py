@@ -1,6 +1,5 @@
 """Every domain error. Each carries its data; the doors (HTTP, command line) decide how to say it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -44,23 +43,32 @@ class Invalid(SpokeError):
         self.field = field
 
 
-class Busy(SpokeError):
-    """The database cannot take a write now; nothing was written. Worth trying again.
-
-    ``retry_after`` is in seconds.
-    """
+class Unavailable(SpokeError):
+    """Something that cannot be had now. Worth trying again after ``retry_after`` seconds."""
 
     def __init__(self, sentence: str, retry_after: int = 5) -> None:
         super().__init__(sentence)
         self.retry_after = retry_after
 
 
-class Unconfirmed(Busy):
-    """The disk is at it and does not say whether the write is there. ``settled`` waits until it does."""
+class ReadFailed(Unavailable):
+    """The database cannot be reached, or cannot be read now."""
 
-    def __init__(self, sentence: str, settled: Callable[[], object]) -> None:
-        super().__init__(sentence)
-        self.settled = settled
+
+class WriteTimedOut(Unavailable):
+    """Other writes took too long; this one was not begun."""
+
+
+class WriteFailed(Unavailable):
+    """The database could not write; nothing was written."""
+
+
+class Unconfirmed(Unavailable):
+    """A commit began, and nobody knows its outcome: the write was made, or it was not."""
+
+
+class NoCapacity(Unavailable):
+    """All places for work of this kind are taken."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +123,6 @@ class TooLarge(SpokeError):
 
 class DiskFull(SpokeError):
     """Too little disk is left to take media: events go first."""
-
-
-class NoPlace(SpokeError):
-    """All places for long requests are taken. ``retry_after`` is in seconds."""
-
-    retry_after = 2
 
 
 class TooSlow(SpokeError):

@@ -1,4 +1,4 @@
-"""The keys that sign links and seal secrets: SPOKE_SECRET_KEY, or the data dir's file; then former ones."""
+"""The keys that sign links and seal secrets: SPOKE_SECRET_KEY, or those of a file in the data dir."""
 
 import secrets
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from webhooks.settings import MIN_SECRET, Settings
 
 
 def secret_key(settings: Settings) -> str:
-    """The key that signs sessions and links: SPOKE_SECRET_KEY, or one made once and kept in the data dir.
+    """Return the present key: SPOKE_SECRET_KEY, or one that is made once and kept in the data dir.
 
     Raises:
         StartError: the file that keeps it cannot be read, or holds none.
@@ -41,19 +41,19 @@ _FILE: Final = "secret.key"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """``last`` is the latest expiry (Unix seconds) that it may have signed, None while it is in use.
+    """A key. ``last_expiry_s`` is the latest expiry (Unix time) that it may have signed, None while in use.
 
     So whoever learns a key after it was replaced cannot make links that live longer than its own did.
     """
 
     secret: str
-    last: int | None = None
+    last_expiry_s: int | None = None
 
 
 class Keyring:
-    """Call it for the keys, the present one first. A change of the file holds at the next call.
+    """The keys; call it for them, the present one first. A change of the file holds at the next call.
 
-    The file has a key a line; behind one that was replaced stands the latest expiry that it can have signed.
+    The file has a key a line. Behind a former key stands the latest expiry that it may have signed.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -81,5 +81,5 @@ class Keyring:
 
 
 def _key(line: str) -> Key:
-    secret, _, last = line.strip().partition(" ")
-    return Key(secret, int(last) if last else None)
+    secret, _, last_expiry = line.strip().partition(" ")
+    return Key(secret, int(last_expiry) if last_expiry else None)

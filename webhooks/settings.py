@@ -181,7 +181,7 @@ class Settings(BaseSettings):
         if self.public_url:
             return self.public_url
         host = socket.gethostname() if self.wildcard_host else self.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return _server_url(host, self.port)
 
     @property
     def own_url(self) -> str:
@@ -189,7 +189,7 @@ class Settings(BaseSettings):
         host = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
             self.host, self.host
         )
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return _server_url(host, self.port)
 
     @property
     def wildcard_host(self) -> bool:
@@ -217,6 +217,10 @@ class Settings(BaseSettings):
     @property
     def sqlite(self) -> bool:
         return self.database_url is None or self.database_url.startswith("sqlite:")
+
+
+def _server_url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def variable(field: str) -> str:

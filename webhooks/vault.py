@@ -1,7 +1,7 @@
-"""Secrets as the database has them: sealed, so that a copy of the database is no copy of them.
+"""Encryption of secrets in the database, so that a copy of the database is no copy of them.
 
-Fernet (AES and HMAC, cryptography.io) under a key derived from the secret key. What was sealed with a former
-key can be read as long as the keyring has that one; db/sealing seals it anew.
+Secrets are sealed by Fernet (AES and HMAC, cryptography.io) under a key derived from the secret key. What a
+former key has sealed can be read while the keyring has that key; ``db/sealing.py`` seals it anew.
 """
 
 import base64
@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from webhooks.errors import Busy, SecretLost, StartError
+from webhooks.errors import SecretLost, StartError, Unavailable
 from webhooks.keyring import Key
 
 _MARK: Final = "sealed:"
@@ -25,7 +25,7 @@ _KEPT: Final = 8192  # secrets that a process has opened
 
 
 def is_sealed(text: str) -> bool:
-    """Whether a text is still sealed: so comes a secret from the database that no key here can open."""
+    """Whether a text is sealed. A secret that no key here can open comes so from the database."""
     return _SEALED.fullmatch(text) is not None
 
 
@@ -35,32 +35,32 @@ def readable(text: str | None) -> TypeGuard[str]:
 
 
 class Vault:
-    """``keys`` gives the present key first, then former ones."""
+    """Seals and opens secrets. ``keys`` gives the present key first, then former ones."""
 
     def __init__(self, keys: Callable[[], Sequence[Key]]) -> None:
         self._keys = keys
 
     @property
     def key_id(self) -> str:
-        """Tells keys apart, and tells nothing of the key."""
+        """A name of the present key, which tells nothing of it."""
         return _derived(self._keys()[0].secret, b"spoke: name of the key").hex()[:16]
 
     def seal(self, text: str) -> str:
-        """What is kept of a secret. What is sealed already stays as it is.
+        """Seal a secret. A text that is sealed already stays as it is.
 
         Raises:
-            Busy: there is no key now.
+            Unavailable: there is no key now.
         """
         if is_sealed(text):
             return text
         try:
             key = self._keys()[0].secret
         except StartError as error:
-            raise Busy(f"Secrets cannot be kept now: {error}") from None
+            raise Unavailable(f"Secrets cannot be kept now: {error}") from None
         return _MARK + _fernet(key).encrypt(text.encode("utf-8", "surrogatepass")).decode()
 
     def open(self, text: str) -> str:
-        """A secret, from what is kept of it. What is not sealed is one already.
+        """Open a sealed secret. A text that is not sealed stays as it is.
 
         Raises:
             SecretLost: it was sealed with a key that is not here.
@@ -92,7 +92,7 @@ _vaults: WeakKeyDictionary[sa.Dialect, Vault] = WeakKeyDictionary()
 
 
 def use(engine: sa.Engine, vault: Vault) -> None:
-    """Seal and open with this vault what goes through this engine."""
+    """Seal and open secrets with this vault wherever this SQLAlchemy engine is used."""
     _vaults[engine.dialect] = vault
 
 
@@ -104,10 +104,10 @@ def _opened_or_sealed(value: str, dialect: sa.Dialect) -> str:
 
 
 class Sealed(sa.TypeDecorator[str]):
-    """A text that is sealed in the database. One that cannot be opened comes as it is, and is kept so.
+    """A column of sealed texts. A text that cannot be opened is read, and written back, as it is.
 
     Args:
-        sqlite_length: the column's length on SQLite, which holds nothing to it and changes no type.
+        sqlite_length: the column's length on SQLite, which neither enforces it nor can change it.
     """
 
     impl = sa.Text
@@ -129,7 +129,7 @@ class Sealed(sa.TypeDecorator[str]):
 
 
 class SealedHeaders(sa.TypeDecorator[dict[str, object]]):
-    """A webhook's options; the values of its headers are sealed in the database."""
+    """A column of webhooks' options; the values of their headers are sealed."""
 
     impl = sa.JSON
     cache_ok = True
@@ -146,7 +146,7 @@ class SealedHeaders(sa.TypeDecorator[dict[str, object]]):
 
 
 def with_headers(options: dict[str, object] | None, change: Callable[[str], str]) -> dict[str, object] | None:
-    """Options with each header's value changed."""
+    """Return options with ``change`` made to each header's value."""
     headers = options.get("headers") if options else None
     if options is None or not isinstance(headers, Mapping):
         return options

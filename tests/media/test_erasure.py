@@ -144,7 +144,7 @@ def test_several_processes_at_one_erasure_count_each_event_once(
     number = erasures.begin(number="4711").id
 
     def work() -> None:
-        while erasures.step(number).state == "running":
+        while erasures.step(number).job.state == "running":
             pass
 
     threads = [threading.Thread(target=work) for _ in range(4)]

@@ -176,8 +176,8 @@ def test_pause_replay_purge_and_index_pass_over_what_is_refused(
         refusing(appliance, "heard", "UPDATE", "NEW.events < 0"),
         refusing(appliance, "event_number", "INSERT", f"NEW.event_id = {event}"),
     ):
-        while indexer.behind(store):
-            indexer.step(store)
+        while indexer.is_behind(store):
+            indexer.index_batch(store)
     assert purge(settings, store, threading.Event()) == 0 and balanced(appliance)
 
 

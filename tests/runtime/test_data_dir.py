@@ -19,7 +19,7 @@ from receiver import Receiver
 
 from webhooks import data_dir, keyring
 from webhooks.db.store import Store
-from webhooks.errors import Busy, StartError
+from webhooks.errors import StartError, WriteFailed
 from webhooks.retention import media_cleanup
 from webhooks.runtime import housekeeping, startup
 from webhooks.settings import Settings
@@ -160,7 +160,7 @@ def test_one_duty_of_housekeeping_that_fails_keeps_it_from_no_other(caplog: pyte
     done: list[str] = []
 
     def full() -> None:
-        raise Busy("The disk is full.")
+        raise WriteFailed("The disk is full.")
 
     def broken() -> None:
         raise OSError("in the way")

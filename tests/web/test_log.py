@@ -209,7 +209,7 @@ def test_the_digest_takes_up_where_it_stopped(appliance: Appliance, place: Place
     store = appliance.app.extensions["spoke"].store
     call(appliance, place[1], *["ringing"] * 7)
     indexer.catch_up(store)
-    eventually(lambda: not indexer.behind(store))
+    eventually(lambda: not indexer.is_behind(store))
     where = appliance.location_id(place[0])
     assert appliance.rows(
         "SELECT sum(events), sum(unmatched) FROM heard WHERE location_id = :l", l=where
@@ -261,7 +261,7 @@ def test_numbers_that_an_older_version_told_apart_are_looked_through_once_more(
     number = f"77{uuid.uuid4().int % 10**9:09}"
     for _ in range(3):
         call(appliance, place[1], "ringing", **{"from": f'"Anna Muster" <{number}>'})
-    eventually(lambda: not indexer.behind(store))
+    eventually(lambda: not indexer.is_behind(store))
     heard = "SELECT sum(events) FROM heard"
     before = appliance.rows(heard)
     with store.write() as session:
@@ -275,7 +275,7 @@ def test_numbers_that_an_older_version_told_apart_are_looked_through_once_more(
         )
     query = "SELECT 1 FROM event_number WHERE number = :n"
     eventually(lambda: len(appliance.rows(query, n=number_key(number))) == 3, 30)
-    eventually(lambda: not indexer.behind(store), 30)
+    eventually(lambda: not indexer.is_behind(store), 30)
     assert appliance.rows(heard) == before
 
 

@@ -1,21 +1,14 @@
 """``erase``: all of a call or of a number, for good. It counts first, and asks."""
 
-import sys
-import time
-from typing import Final
-
 import click
-from click import progressbar
 from flask.cli import AppGroup
 
 from webhooks.cli.common import command, show
+from webhooks.cli.progress import run_job
 from webhooks.db.models import Erasure
 from webhooks.errors import Conflict, NotFound
 from webhooks.services.container import services
-from webhooks.services.erasures import Erasures, Match
-
-_PAUSE_SECONDS: Final = 0.1
-
+from webhooks.services.erasures import Match
 
 _HOLDER = AppGroup()  # runs its commands in the app context
 
@@ -33,10 +26,10 @@ def erase(thread: str | None, number: str | None, yes: bool, as_json: bool) -> N
     erasures = services().erasures
     if (thread is None) == (number is None):
         raise click.UsageError("Give either --thread or --number.")
-    _tell(erasures.look(thread_id=thread, number=number), erasures.knows_all or number is None)
+    _tell(erasures.preview(thread_id=thread, number=number), erasures.all_indexed or number is None)
     if not yes and not click.confirm("Erase them for good?", err=True):
         raise Conflict("Nothing was erased.")
-    done = _run(erasures, erasures.begin(thread_id=thread, number=number))
+    done = run_job(erasures, erasures.begin(thread_id=thread, number=number), "Erasing")
     counts = {"events": done.events, "deliveries": done.deliveries, "attempts": done.attempts,
               "media": done.media}  # fmt: skip
     show(as_json, counts, _sentence(done))
@@ -69,18 +62,6 @@ def _tell(found: list[Match], knows_all: bool) -> None:
 def _line(match: Match) -> str:
     written = f", written {'; '.join(match.spellings)}" if match.spellings else ""
     return f"{match.what}: {match.many}{written}"
-
-
-def _run(erasures: Erasures, begun: Erasure) -> Erasure:
-    done = begun
-    with progressbar(length=done.total or 1, label="Erasing", file=sys.stderr) as bar:
-        while done.state == "running":
-            before = done.events
-            done = erasures.step(done.id)
-            bar.update(done.events - before)
-            if done.events == before and done.state == "running" and erasures.knows_all:
-                time.sleep(_PAUSE_SECONDS)  # something is on its way to a receiver
-    return done
 
 
 def _sentence(counts: Erasure) -> str:

@@ -1,12 +1,11 @@
 """``replay``: sending again all of a webhook's deliveries in a span of time."""
 
-import sys
 from typing import Any
 
 import click
-from click.termui import progressbar
 
 from webhooks.cli.common import ID, command, iso, new_group, show, table
+from webhooks.cli.progress import run_job
 from webhooks.db.models import Replay
 from webhooks.services.container import services
 
@@ -18,7 +17,7 @@ group = new_group(
 @command(group, "list", "flask --app app replay list")
 def list_(as_json: bool) -> None:
     """List replays, newest first."""
-    table(as_json, [_replay(one) for one in services().replays.latest()],
+    table(as_json, [_replay(one) for one in services().replays.latest(50)],
           "No replay yet; begin one: flask --app app webhook replay --help")  # fmt: skip
 
 
@@ -45,13 +44,8 @@ def cancel(id_: int, as_json: bool) -> None:
 
 
 def run_replay(begun: Replay) -> Replay:
-    """Do a replay, showing its progress; if this process ends, housekeeping goes on with it."""
-    done = begun
-    with progressbar(length=begun.total or 1, label=f"Replay {begun.id}", file=sys.stderr) as bar:
-        while done.state == "running":
-            before, done = done.done, services().replays.step(begun.id)
-            bar.update(done.done - before)
-    return done
+    """Do a replay, showing its progress."""
+    return run_job(services().replays, begun, f"Replay {begun.id}")
 
 
 def _replay(one: Replay) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""One row that cannot be written never stops the others: what the database refuses is set apart.
+"""Rows that the database refuses: found among many of a transaction, and told apart from other errors.
 
-Many rows share a transaction. Each is written under a savepoint of its own once writing all in one go has
-failed; whoever calls is told of the row that the database refuses, and the rest is committed.
+Many rows are written in one go first. Where that fails, halves are written under savepoints, down to the rows
+that fail alone. The caller is told of these, and the rest is committed.
 """
 
 import logging
@@ -31,8 +31,10 @@ _left: dict[tuple[str, int], float] = {}
 
 
 def of_one_row(error: BaseException) -> bool:
-    """Whether an error is about the row or value at hand. The others concern the transaction or all of the
-    database (away, full, a deadlock), or a statement: to leave rows out would not help."""
+    """Whether an error is about the row or value at hand, so that leaving the row out helps.
+
+    Other errors concern the transaction, the whole database (away, full, a deadlock), or a statement.
+    """
     error = getattr(error, "orig", None) or error  # SQLAlchemy wraps the driver's
     state = getattr(error, "sqlstate", None)
     if state is not None:
@@ -46,7 +48,7 @@ def of_one_row(error: BaseException) -> bool:
 
 
 def tried(savepoint: Savepoint, write: Callable[[], object]) -> Exception | None:
-    """Write; the answer is why the database refused it. Errors that are not of one row are raised."""
+    """Write under a savepoint. Returns why the database refused a row, or None. Raises all other errors."""
     try:
         with savepoint():
             write()
@@ -63,9 +65,9 @@ def each(
     write: Callable[[Sequence[_Item]], object],
     refused: Callable[[_Item, Exception], object],
 ) -> None:
-    """Write items in one go; where that fails, halves, down to those that fail alone, which are ``refused``.
+    """Write items in one go, or in ever smaller parts; call ``refused`` for each that fails alone.
 
-    ``write`` may be called again for some of the items, after what it did to the database was undone.
+    ``write`` may be called again for the same item: what it did to the database was undone then.
     """
     if not items:
         return
@@ -81,13 +83,13 @@ def each(
 
 
 def reason(error: Exception) -> str:
-    """Why the database refused a row, in one line and without its value, which may be anybody's."""
+    """Say in one line why the database refused a row, without the row's values: these are private."""
     first = str(getattr(error, "orig", None) or error).partition("\n")[0]
     return clean(first)[:300].strip().rstrip(".") or type(error).__name__
 
 
 def leave(what: str, number: int, error: Exception) -> None:
-    """Leave a row alone for five minutes: nothing can be written to it. ``what`` is its table."""
+    """Leave a row that cannot be written alone for five minutes. ``what`` is its table."""
     now = time.monotonic()
     for key in [key for key, until in list(_left.items()) if until < now]:
         _left.pop(key, None)
@@ -96,7 +98,7 @@ def leave(what: str, number: int, error: Exception) -> None:
 
 
 def left_alone(what: str) -> frozenset[int]:
-    """Rows of a table that are left alone now."""
+    """Return the ids of a table's rows that are left alone now."""
     if not _left:
         return frozenset()
     now = time.monotonic()

@@ -1,4 +1,4 @@
-"""The schema: created and migrated by one process at a time."""
+"""Creation and migration of the schema, by one process at a time."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _SCHEMA_LOCK: Final = 0x53706F6B66
 
 @contextlib.contextmanager
 def schema_lock(settings: Settings, store: Store) -> Iterator[None]:
-    """One process at a time, over all machines that share the database."""
+    """Hold the lock of the schema, which is one for all machines that share the database."""
     if store.sqlite:
         with file_lock(settings.data / "schema.lock"):
             yield
@@ -30,6 +30,7 @@ def schema_lock(settings: Settings, store: Store) -> Iterator[None]:
 
 
 def migrate(store: Store) -> None:
+    """Create the schema, or bring it up to date. Raises StartError where a newer version made it."""
     with store.engine.connect() as connection:
         if sa.inspect(connection).has_table("alembic_version"):
             present = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
@@ -57,7 +58,7 @@ def migrate(store: Store) -> None:
 
 
 def _forget_former(store: Store) -> None:
-    """Leave nothing in the database's files of what a migration has written in another form."""
+    """Remove from the database's files what a migration has written anew, such as unsealed secrets."""
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not store.sqlite:
             connection.execute(sa.text("VACUUM FULL webhook, inbox_message"))
@@ -70,7 +71,7 @@ def _forget_former(store: Store) -> None:
 
 
 def _set_up_file(store: Store) -> None:
-    """What SQLite wants before the first table, and outside of a transaction."""
+    """Set what SQLite has to know before the first table is made, outside of a transaction."""
     raw = store.engine.raw_connection()
     try:
         cursor = raw.cursor()

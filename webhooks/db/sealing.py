@@ -1,4 +1,4 @@
-"""Secrets in the database stay sealed with the present secret key: looked at when the key is another."""
+"""Secrets in the database, sealed anew when the secret key has changed."""
 
 import logging
 from typing import Final
@@ -7,28 +7,27 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
-from webhooks.db.models import InboxMessage, Meta, Webhook
+from webhooks.db.meta import SEALED_WITH
+from webhooks.db.models import InboxMessage, Webhook
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
-_SEALED_WITH: Final = "sealed_with"
 _TOLD: Final = 10
 
 log = logging.getLogger(__name__)
 
 
 def keep_sealed(settings: Settings, store: Store) -> None:
-    """Seal anew what a former key has sealed; say in a line what no key here can open, and what to do."""
+    """Seal anew what a former key has sealed. Warn of secrets that no key here can open."""
     key_id = store.vault.key_id
     with store.read() as session:
-        kept = session.get(Meta, _SEALED_WITH)
-        if kept and kept.value == key_id:
+        if SEALED_WITH.get(session.connection()) == key_id:
             return
     with store.write(wait=None) as session:
         lost = seal_anew(session)
         if not lost:
-            session.merge(Meta(key=_SEALED_WITH, value=key_id))
+            SEALED_WITH.set(session.connection(), key_id)
     if lost:
         where = "SPOKE_SECRET_KEY" if settings.secret_key else str(settings.data / "secret.key")
         more = f" and {len(lost) - _TOLD} more" if len(lost) > _TOLD else ""
@@ -41,7 +40,7 @@ def keep_sealed(settings: Settings, store: Store) -> None:
 
 
 def seal_anew(session: orm.Session) -> list[int]:
-    """Seal everything with the present key; the answer are the live webhooks that cannot be read."""
+    """Seal all secrets with the present key. Returns the live webhooks whose secrets cannot be read."""
     lost = []
     for webhook in session.scalars(sa.select(Webhook).order_by(Webhook.id)):
         for column in ("secret", "previous_secret", "options"):

@@ -1,4 +1,4 @@
-"""The way to the database: engine, pragmas, the kernel lock in front of every write, the schema's version."""
+"""Transactions on SQLite and PostgreSQL, and the base of the models."""
 
 import contextlib
 import time
@@ -10,10 +10,11 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 
+from webhooks.db.failures import Failure, failed, is_lost, reason, translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import of_one_row
-from webhooks.db.write_lock import WRITE_WAIT, KernelLock
-from webhooks.errors import Busy
+from webhooks.db.write_lock import WRITE_WAIT_SECONDS, KernelLock
+from webhooks.errors import ReadFailed, Unconfirmed, WriteFailed
 from webhooks.keyring import Keyring
 from webhooks.settings import Settings
 from webhooks.vault import Vault, use
@@ -40,12 +41,12 @@ else:
 
 
 def now_ms() -> int:
-    """The wall clock, UTC, in whole milliseconds: the unit of every time in the tables."""
+    """Read the wall clock: whole milliseconds UTC, the unit of every time in the tables."""
     return time.time_ns() // 1_000_000
 
 
 class Moment(sa.TypeDecorator[datetime]):
-    """An aware datetime, kept as milliseconds UTC: 8 bytes in an index where text would take 26."""
+    """A column of aware datetimes, kept as milliseconds UTC: 8 bytes in an index where text takes 26."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -62,7 +63,7 @@ class Store:
 
     Args:
         durable: SQLite only; ``False`` commits without waiting for the disk (``synchronous=NORMAL``). For
-            the engine, where a power cut then means a repeated delivery, which the contract allows.
+            the dispatcher, where a power cut then means a repeated delivery, which is allowed.
     """
 
     def __init__(self, settings: Settings, engine: sa.Engine | None = None, *, durable: bool = True) -> None:
@@ -77,106 +78,128 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[orm.Session]:
-        """A short read transaction. End it before rendering: a long reader keeps the WAL from shrinking.
+        """Open a short read transaction. End it before rendering: a long one keeps the WAL from shrinking.
 
         Raises:
-            Busy: the database cannot be reached or read now.
+            ReadFailed: the database cannot be reached or read now.
         """
-        with busy_if_away("answer"), orm.Session(self.engine, expire_on_commit=False) as session:
+        with translated(ReadFailed), orm.Session(self.engine, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
-    def write(self, wait: float | None = WRITE_WAIT) -> Iterator[orm.Session]:
-        """A write transaction: committed at the end, rolled back on any exception.
+    def write(self, wait: float | None = WRITE_WAIT_SECONDS) -> Iterator[orm.Session]:
+        """Open a write transaction: committed at the end, rolled back on any exception.
+
+        Args:
+            wait: seconds for the lock, ``None`` for ever.
 
         Raises:
-            Busy: the database, its disk or its lock cannot take a write now; nothing was written.
+            WriteTimedOut: the lock was not to be had within ``wait`` seconds.
+            WriteFailed: the database or its disk cannot take a write now.
+            Unconfirmed: the database went away in the middle of the commit.
         """
         with (
-            busy_if_away("take a write"),
+            translated(WriteFailed),
             self._lock.held(wait) if self._lock else contextlib.nullcontext(),
             orm.Session(self._writing, expire_on_commit=False) as session,
-            session.begin(),
         ):
+            session.begin()
             yield session
+            session.flush()
+            with self._unconfirmed_if_lost():
+                session.commit()
 
     @contextlib.contextmanager
-    def direct(self, wait: float | None = WRITE_WAIT, *, careful: bool = True) -> Iterator[RawConnection]:
-        """A write transaction below SQLAlchemy: committed at the end, rolled back on any exception.
+    def direct(
+        self, wait: float | None = WRITE_WAIT_SECONDS, *, careful: bool = True
+    ) -> Iterator[RawConnection]:
+        """Open a write transaction below SQLAlchemy, otherwise as ``write``.
 
         ``careful`` as in ``RawConnection``.
 
         Raises:
-            Busy: as ``write``.
+            WriteTimedOut, WriteFailed, Unconfirmed: as ``write``.
         """
-        with self._lock.held(wait) if self._lock else contextlib.nullcontext(), self._driver() as connection:
+        with (
+            self._lock.held(wait) if self._lock else contextlib.nullcontext(),
+            self._driver(WriteFailed) as connection,
+        ):
             if self.sqlite:
                 connection.execute("BEGIN IMMEDIATE")
             try:
                 yield RawConnection(connection, self.sqlite, careful)
-                connection.commit()
+                with self._unconfirmed_if_lost():
+                    connection.commit()
+            except Unconfirmed:
+                raise  # there is no connection to roll back on
             except BaseException:
                 connection.rollback()
                 raise
 
     @contextlib.contextmanager
     def direct_read(self) -> Iterator[RawConnection]:
-        """Reading below SQLAlchemy; on SQLite each statement by itself sees what is newest.
+        """Read below SQLAlchemy. On SQLite each statement sees what was committed before it.
 
         Raises:
-            Busy: as ``read``.
+            ReadFailed: as ``read``.
         """
-        with self._driver() as connection:
+        with self._driver(ReadFailed) as connection:
             yield RawConnection(connection, self.sqlite)
 
     @contextlib.contextmanager
-    def _driver(self) -> Iterator[Any]:
+    def _driver(self, failure: Failure) -> Iterator[Any]:
         driver = self.engine.dialect.loaded_dbapi
         raw = None
         try:
-            with busy_if_away("answer"):
+            with translated(failure):
                 raw = self.engine.raw_connection()
             yield raw.driver_connection
+        except Unconfirmed:
+            if raw is not None:
+                raw.invalidate()
+            raise
         except (driver.OperationalError, driver.InternalError) as error:
             if of_one_row(error):
                 raise
             if raw is not None:
                 raw.invalidate()  # whatever state it is in
-            reason = " ".join(str(error).split())
-            raise Busy(f"The database cannot take a write now ({reason}); nothing was written.") from error
+            raise failed(failure, error) from error
         finally:
             if raw is not None:
                 raw.close()
 
+    @contextlib.contextmanager
+    def _unconfirmed_if_lost(self) -> Iterator[None]:
+        """Raise Unconfirmed where the connection to PostgreSQL ends in a commit.
+
+        A commit that the server itself refuses is rolled back, and so is every one that SQLite fails.
+        """
+        try:
+            yield
+        except Exception as error:
+            if self.sqlite or not is_lost(error):
+                raise
+            raise Unconfirmed(
+                f"The database did not confirm the write ({reason(error)}): it was made, or it was not."
+            ) from error
+
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
-        """The writers' lock without a transaction, for what SQLite does outside of one."""
+        """Hold the writers' lock without a transaction, for what SQLite does outside of one."""
         return self._lock.held() if self._lock else contextlib.nullcontext()
 
 
-@contextlib.contextmanager
-def busy_if_away(purpose: str) -> Iterator[None]:
-    """Turn the driver's errors about a database that is away or full into Busy."""
-    try:
-        yield
-    except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.TimeoutError) as error:
-        if of_one_row(error):
-            raise
-        reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
-        raise Busy(f"The database cannot {purpose} now ({reason}); nothing was written.") from error
-
-
 def database_url(settings: Settings) -> sa.URL:
-    """The database's URL, with the driver that we bring."""
+    """Make SQLAlchemy's URL of the database, with the driver that is installed."""
     if settings.sqlite:
         return sa.URL.create("sqlite", database=str(settings.sqlite_file))
     return sa.make_url(settings.database_url or "").set(drivername="postgresql+psycopg")
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
-    """Arguments for ``create_engine``; connections are made lazily, so after any fork."""
+    """Make the arguments for ``create_engine``. Connections are opened at first use, so after any fork."""
     if settings.sqlite:
-        own = {"check_same_thread": False, "isolation_level": None}
-        return {"connect_args": own, "pool_size": 24, "max_overflow": 8}
+        arguments = {"check_same_thread": False, "isolation_level": None}
+        return {"connect_args": arguments, "pool_size": 24, "max_overflow": 8}
     return {
         "connect_args": {"connect_timeout": 5},
         "pool_size": 10,
@@ -206,24 +229,3 @@ def _prepare_sqlite(engine: sa.Engine, durable: bool) -> None:
         # The driver's own transaction control is off: what will write has to say so from the start.
         write = connection.get_execution_options().get("spoke_write")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-
-_CONFIG_VERSION: Final = "SELECT value FROM meta WHERE key = 'config_version'"
-_CONFIG_CHANGED: Final = """
-    UPDATE meta SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'config_version'
-"""
-
-
-def config_version(direct: RawConnection) -> str:
-    """Changes with every change of configuration; read with each use: no process acts on an old one."""
-    row = direct.row(_CONFIG_VERSION)
-    assert row is not None, "the first migration writes it"
-    return str(row[0])
-
-
-def config_changed(connection: sa.Connection | RawConnection) -> None:
-    """Say, in the transaction that changes it, that the configuration is another."""
-    if isinstance(connection, RawConnection):
-        connection.run(_CONFIG_CHANGED)
-    else:
-        connection.execute(sa.text(_CONFIG_CHANGED))

@@ -1,4 +1,4 @@
-"""The kernel lock in front of every SQLite write transaction."""
+"""The lock that every SQLite write transaction takes first."""
 
 import contextlib
 import fcntl
@@ -8,16 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from webhooks.errors import Busy
+from webhooks.errors import WriteTimedOut
 
-WRITE_WAIT: Final = 5.0  # seconds a request waits for its turn to write
+WRITE_WAIT_SECONDS: Final = 5.0  # for a request whose turn to write does not come
 
 
 class KernelLock:
-    """One writer at a time over all processes, woken by the kernel in turn.
+    """A lock for one writer at a time over all processes; the kernel wakes them in turn. Not re-entrant.
 
-    SQLite's own waiting sleeps and is unfair: p99 284 ms where this gives 8. An flock belongs to the open
-    file, so each thread opens its own, after any fork. Not re-entrant.
+    SQLite itself waits by sleeping, which is unfair: p99 284 ms where this gives 8. An flock belongs to the
+    open file, so each thread opens its own, after any fork.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,11 +25,11 @@ class KernelLock:
         self._own = threading.local()
 
     @contextlib.contextmanager
-    def held(self, wait: float | None = WRITE_WAIT) -> Iterator[None]:
+    def held(self, wait: float | None = WRITE_WAIT_SECONDS) -> Iterator[None]:
         """Hold the lock. ``wait`` in seconds, ``None`` for ever.
 
         Raises:
-            Busy: not to be had in time.
+            WriteTimedOut: others held it for too long.
         """
         if getattr(self._own, "holding", False):
             raise RuntimeError("a write transaction was opened inside another of the same thread")
@@ -64,7 +64,7 @@ class KernelLock:
         if helper.is_alive():
             self._own.pid = None  # the helper may still get this descriptor's lock: give it up with it
             threading.Thread(target=_close_after, args=(helper, fd), daemon=True).start()
-            raise Busy("The database is busy with another write; nothing was written. Try again.")
+            raise WriteTimedOut("The database is busy with another write; nothing was written. Try again.")
 
 
 def _close_after(helper: threading.Thread, fd: int) -> None:

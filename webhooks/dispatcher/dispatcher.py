@@ -24,15 +24,15 @@ from webhooks.dispatcher.maintenance import Maintenance
 from webhooks.dispatcher.settler import Settler
 from webhooks.dispatcher.task import Task
 from webhooks.dispatcher.worker_pool import WorkerPool
-from webhooks.errors import Busy, Replaced
+from webhooks.errors import Replaced, Unavailable
 from webhooks.keyring import Keyring
-from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.pinned_adapter import Connector, ssl_context
 from webhooks.outbox import leases
 from webhooks.outbox.wakeup import Waker
+from webhooks.payload import with_link
 from webhooks.settings import Settings
 
 GRACE_S: Final = 10.0  # for attempts in flight at a stop
@@ -111,7 +111,7 @@ class Dispatcher:
                 try:
                     self._round()
                     pause_s = _PAUSE_FIRST_S
-                except Busy as error:
+                except Unavailable as error:
                     log.warning("outbox: %s Trying again in %.1f s.", error, pause_s)
                     time.sleep(pause_s)
                     pause_s = min(pause_s * 2, _PAUSE_LAST_S)

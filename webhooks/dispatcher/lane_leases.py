@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import config_version
 from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.lane import Lane
 from webhooks.outbound.pinned_adapter import Connector
@@ -26,7 +26,7 @@ class LaneLeases:
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
         self._due: dict[int, Lane] = {}  # due at the last look, and not claimed from since
-        self._config: str | None = None
+        self._config: int | None = None
 
     def lane(self, webhook_id: int) -> Lane:
         """The lane of a webhook, made at the first call."""

@@ -6,7 +6,6 @@ from another machine. A lost machine does not close its connection, so its lock 
 there, a worker without a heartbeat counts as dead too, by the clock of the database.
 """
 
-import fcntl
 import functools
 import math
 import os
@@ -19,10 +18,12 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks.data_dir import hold_lock, try_lock
+from webhooks.db.failures import translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import Store, busy_if_away, now_ms
-from webhooks.errors import Replaced
+from webhooks.db.store import Store, now_ms
+from webhooks.errors import ReadFailed, Replaced
 from webhooks.settings import Settings
 
 _REGISTER = sa.text("""
@@ -82,10 +83,9 @@ class Liveness:
         """Take the lock, then write the row: in the other order, other workers would find us dead."""
         if self._store.sqlite:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            self._lock = os.open(self._lock_file(self.id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._lock = hold_lock(self._lock_file(self.id))
         else:
-            with busy_if_away("answer"):
+            with translated(ReadFailed):
                 self._lock = self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
                 self._lock.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _key(self.id)})
         row = {"id": self.id, "host": socket.gethostname(), "pid": os.getpid(), "now": now_ms()}
@@ -197,13 +197,10 @@ def _key(worker_id: str) -> int:
 def _lockable(path: Path) -> bool:
     """Whether nobody holds the lock of a file. One that is not there is nobody's."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        fd = try_lock(path, flags=0)
     except FileNotFoundError:
         return True
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if fd is None:
         return False
-    finally:
-        os.close(fd)
+    os.close(fd)
     return True

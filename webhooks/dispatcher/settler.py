@@ -9,8 +9,8 @@ from typing import Final
 
 from webhooks.audit import record
 from webhooks.db import row_errors
+from webhooks.db.meta import config_changed
 from webhooks.db.raw import RawConnection
-from webhooks.db.store import config_changed
 from webhooks.dispatcher.circuit_breaker import retry_delay_ms
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.task import Report

@@ -1,4 +1,4 @@
-"""A form as the members of an event: every field is text, and what a form does to a text is undone."""
+"""Reader of forms: their fields as the members of an event, and what a form's coding did to them undone."""
 
 import re
 from typing import Final
@@ -7,10 +7,10 @@ from urllib.parse import parse_qsl
 from webhooks.errors import FieldError, InvalidForm, Unreadable, Unsupported
 from webhooks.events.strict_json import Member, Members, unsendable
 
-_MADE: Final = ("id", "thread_id", "timestamp")  # what a PBX's template leaves empty it does not know
+_MADE: Final = ("id", "thread_id", "timestamp")  # made where absent; a PBX's template sends them empty
 _NUMBERS: Final = ("from", "to")
 _LOST_PLUS: Final = re.compile(r" (?=[0-9])")  # "+49" that was not written as %2B49
-# Those that leave a form's own signs as they are: Python knows codecs that do not, or are no charsets.
+# Charsets that leave a form's own signs as they are. Python has codecs that do not, or are no charsets.
 _CHARSET: Final = re.compile(
     r"utf-?8|(us-)?ascii|latin-?1|iso-8859-([1-9]|1[013456])|windows-125[0-8]|cp125[0-8]|koi8-[ru]"
     r"|gb2312|gbk|gb18030|big5|shift_jis|euc-jp|euc-kr",
@@ -22,7 +22,7 @@ def read_form(body: bytes, charset: str) -> Members:
     """Read ``application/x-www-form-urlencoded``.
 
     Raises:
-        Unsupported: an unknown charset. Unreadable: bytes that are none of it, or too many fields.
+        Unsupported: an unknown charset. Unreadable: bytes that are not in it, or too many fields.
         InvalidForm: a field twice, or with a text that cannot be passed on.
     """
     if not _CHARSET.fullmatch(charset):

@@ -1,39 +1,39 @@
-"""What pages want to know of events, gathered behind the hook's back: who was in a call, who was heard when.
+"""Asynchronous index of events: their phone numbers, and counts by location, so that ingest stays fast.
 
-The hook writes an event and its deliveries and no more. Housekeeping follows a second behind, and a search
-first catches up itself. Ids are given in the order of the commits (events/intake), so none is passed over.
+Housekeeping follows a second behind, and a search first catches up itself. Ids are given in the order of the
+commits (``events/intake.py``), so no event is passed over.
 
-Where numbers are told apart in another way than before, a migration empties their index and sets
-``renumber_below``: events below it are looked through once more, the newest first, for their numbers alone.
+When numbers are to be read in another way than before, a migration empties their index and sets
+``RENUMBER_BELOW``: events below it are read once more for their numbers, the newest first.
 """
 
 import logging
 from collections.abc import Sequence
 from typing import Final
 
+from webhooks.db.meta import INDEXED_EVENT, RENUMBER_BELOW
+from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import reason
 from webhooks.db.store import Store, now_ms
 from webhooks.events.phone_numbers import numbers_of
-from webhooks.outbox.attempt_stats import SLOT_MS
 
 BATCH: Final = 100  # two milliseconds of the writers' lock
-_TURN: Final = "SELECT value FROM meta WHERE key = 'digested_event'"
+_SEARCH_WAIT_SECONDS: Final = 0.5
+_SLOTS_A_DAY: Final = 96
 _NEXT: Final = f"""
     SELECT id, location_id, accepted_at, matched, origin, body FROM event WHERE id > :after
     ORDER BY id LIMIT {BATCH}
 """
 _NUMBER: Final = "INSERT INTO event_number (number, event_id) VALUES (:number, :event) ON CONFLICT DO NOTHING"
 _HEARD: Final = """
-    INSERT INTO heard (location_id, slot, events, unmatched, last_at) VALUES (:l, :slot, 1, :unmatched, :at)
+    INSERT INTO heard (location_id, slot, events, unmatched, last_at)
+    VALUES (:location_id, :slot, 1, :unmatched, :at)
     ON CONFLICT (location_id, slot) DO UPDATE SET events = heard.events + 1,
         unmatched = heard.unmatched + excluded.unmatched, last_at = excluded.last_at
 """
-_DONE: Final = "UPDATE meta SET value = :value WHERE key = 'digested_event'"
-_AGAIN: Final = "SELECT value FROM meta WHERE key = 'renumber_below'"
-_LAST: Final = f"SELECT id, body FROM event WHERE id < :below ORDER BY id DESC LIMIT {BATCH}"
-_AGAIN_DONE: Final = "UPDATE meta SET value = :value WHERE key = 'renumber_below'"
-_FORGET: Final = (
+_NEXT_TO_RENUMBER: Final = f"SELECT id, body FROM event WHERE id < :below ORDER BY id DESC LIMIT {BATCH}"
+_DROP: Final = (
     "DELETE FROM traffic WHERE slot < :slot",
     "DELETE FROM heard WHERE slot < :slot",
 )
@@ -41,85 +41,96 @@ _FORGET: Final = (
 log = logging.getLogger(__name__)
 
 
-def behind(store: Store) -> bool:
-    """Whether there are events that were not looked through."""
+def is_behind(store: Store) -> bool:
+    """Whether there are events that are not indexed yet."""
     with store.direct_read() as direct:
-        done = direct.row(_TURN)
+        indexed_id = INDEXED_EVENT.get(direct)
         newest = direct.row("SELECT id FROM event ORDER BY id DESC LIMIT 1")
-        again = direct.row(_AGAIN)
-    return bool(done and newest and newest[0] > int(done[0])) or bool(again and int(again[0]))
+        renumber_below = RENUMBER_BELOW.get(direct)
+    if indexed_id is not None and newest is not None and newest[0] > indexed_id:
+        return True
+    return bool(renumber_below)
 
 
-def step(store: Store, wait: float | None = None) -> int:
-    """Look through the next events; the answer is how many those were.
+def index_batch(store: Store, wait: float | None = None) -> int:
+    """Index the next events. Returns how many those were.
+
+    ``wait`` is how many seconds to wait for the write lock, None for ever.
 
     Raises:
-        Busy: as Store.direct does.
+        Unavailable: as Store.direct does.
     """
     with store.direct(wait=wait) as direct:
-        lock = "" if direct.sqlite else " FOR UPDATE"
-        turn = direct.row(_TURN + lock)
-        assert turn is not None, "the migration writes it"
-        events = direct.rows(_NEXT, {"after": int(turn[0])})
+        indexed_id = INDEXED_EVENT.get_locked(direct)
+        assert indexed_id is not None, "a migration writes it"
+        events = direct.rows(_NEXT, {"after": indexed_id})
         if not events:
             return 0
         direct.each(
             events,
-            lambda some: _note(direct, some),
+            lambda some: _index(direct, some),
             lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
         )
-        direct.run(_DONE, {"value": str(events[-1][0])})
+        INDEXED_EVENT.set(direct, events[-1][0])
         return len(events)
 
 
-def renumber(store: Store, wait: float | None = None) -> int:
-    """Look through some events once more for their numbers; the answer is how many, 0 at the end.
+def renumber_batch(store: Store, wait: float | None = None) -> int:
+    """Read some events once more for their numbers. Returns how many those were, 0 at the end.
 
     Raises:
-        Busy: as Store.direct does.
+        Unavailable: as Store.direct does.
     """
     with store.direct(wait=wait) as direct:
-        below = direct.row(_AGAIN + ("" if direct.sqlite else " FOR UPDATE"))
-        if below is None or not int(below[0]):
+        below_id = RENUMBER_BELOW.get_locked(direct)
+        if not below_id:
             return 0
-        events = direct.rows(_LAST, {"below": int(below[0])})
+        events = direct.rows(_NEXT_TO_RENUMBER, {"below": below_id})
         direct.each(
             events,
-            lambda some: _note_numbers(direct, some),
+            lambda some: _index_numbers(direct, some),
             lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
         )
-        direct.run(_AGAIN_DONE, {"value": str(events[-1][0] if events else 0)})
+        RENUMBER_BELOW.set(direct, events[-1][0] if events else 0)
         return len(events)
 
 
 def catch_up(store: Store, most: int = 20) -> None:
-    """For a search: look through what came just now, at most so many batches."""
-    while most > 0 and behind(store) and (step(store, wait=0.5) or renumber(store, wait=0.5)):
+    """Index what came just now, for a search; at most ``most`` batches."""
+    while most > 0 and is_behind(store) and _index_or_renumber(store):
         most -= 1
 
 
-def forget(store: Store, days: int) -> None:
-    """Drop what was gathered longer ago than the retention."""
-    slot = now_ms() // SLOT_MS - days * 96
+def _index_or_renumber(store: Store) -> bool:
+    wait = _SEARCH_WAIT_SECONDS
+    return bool(index_batch(store, wait=wait) or renumber_batch(store, wait=wait))
+
+
+def drop_older_than(store: Store, days: int) -> None:
+    """Delete counts that are older than so many days."""
+    slot = now_ms() // SLOT_MS - days * _SLOTS_A_DAY
     with store.direct(wait=None) as direct:
-        for statement in _FORGET:
+        for statement in _DROP:
             direct.run(statement, {"slot": slot})
 
 
-def _note(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
-    _note_numbers(direct, [(event[0], event[-1]) for event in events])
-    heard: list[dict[str, object]] = []
-    for _id, location_id, accepted_at, matched, origin, _body in events:
-        if origin == "pbx":
-            heard.append(
-                {"l": location_id, "slot": int(str(accepted_at)) // SLOT_MS, "unmatched": int(not matched),
-                 "at": accepted_at}
-            )  # fmt: skip
+def _index(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
+    _index_numbers(direct, [(event[0], event[-1]) for event in events])
+    heard = [
+        {
+            "location_id": location_id,
+            "slot": int(str(accepted_at)) // SLOT_MS,
+            "unmatched": int(not matched),
+            "at": accepted_at,
+        }
+        for _id, location_id, accepted_at, matched, origin, _body in events
+        if origin == "pbx"
+    ]
     if heard:
         direct.many(_HEARD, heard)
 
 
-def _note_numbers(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
+def _index_numbers(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
     numbers = [
         {"number": key, "event": event_id}
         for event_id, body in events

@@ -1,4 +1,4 @@
-"""Phone numbers as people look for them: by their end, however they are written."""
+"""Keys of phone numbers, by which people find them: by their end, however they are written."""
 
 import json
 import re
@@ -21,7 +21,7 @@ _USUAL: Final = re.compile(r"\+?([1-9][0-9]{0,38})")
 
 
 def numbers_in(text: str) -> list[str]:
-    """What a text is found by: the digits of each number in it, written backwards.
+    """Return the keys of a text: the digits of each number in it, written backwards.
 
     "+1 (920) 383-3100", "0019203833100", "sip:19203833100@pbx;user=phone", "tel:+1-920-383-3100;ext=12",
     '"Anna Muster" <+19203833100>' and "19203833100 (mobile)" are one. A name without a number is found by
@@ -31,7 +31,7 @@ def numbers_in(text: str) -> list[str]:
         return [usual[1][::-1]]
     plain = _plain(text)
     names = [_user(part) for part in _SEVERAL.split(_ADDRESS.sub(",", plain))]
-    parts = [_user(part) for found in _ADDRESS.findall(plain) for part in _SEVERAL.split(found)]
+    parts = [_user(part) for address in _ADDRESS.findall(plain) for part in _SEVERAL.split(address)]
     keys = [key for part in (*parts, *names) for key in _digits(part)]
     if not keys:
         keys = [re.sub(r"\s|[\0]", "", part) for part in (*parts, *names) if _LETTER.search(part)][:1]
@@ -39,17 +39,17 @@ def numbers_in(text: str) -> list[str]:
 
 
 def number_key(text: str) -> str | None:
-    """The first number (or the name) of a text; None if nothing is left."""
+    """Return the key of the first number of a text, or of its name; None if it has neither."""
     return next(iter(numbers_in(text)), None)
 
 
 def numbers_of(body: str) -> set[str]:
-    """The keys of who took part in an event. ``body`` is the event's JSON text."""
+    """Return the keys of all parties of an event. ``body`` is the event's JSON text."""
     return {key for _, key in spelt(body)}
 
 
 def spelt(body: str) -> Iterator[tuple[str, str]]:
-    """Each number of an event as it is written there, and its key; those that stand in a name too."""
+    """Yield each number of an event as it is written there, and its key; also numbers in names."""
     fields = json.loads(body)
     for field in ("from", "to", "from_name", "to_name"):
         value = fields.get(field)
@@ -67,12 +67,12 @@ def _plain(text: str) -> str:
     text = text.strip()
     if not text.isascii():  # full-width and Arabic digits are digits
         text = unicodedata.normalize("NFKC", text)
-        text = "".join(str(unicodedata.decimal(one, one)) for one in text)
+        text = "".join(str(unicodedata.decimal(letter, letter)) for letter in text)
     return text.lower()
 
 
 def _user(part: str) -> str:
-    """The part of an address in front of its host, its password and its parameters."""
+    """Return the user part of an address, in front of its host, its password and its parameters."""
     part = part.strip()
     part = _TRUNK.sub(r"\1", part)
     scheme = _URI.match(part)

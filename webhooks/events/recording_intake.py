@@ -1,17 +1,17 @@
-"""A recording's way in: file and event together, or neither (contract, section 3).
+"""Intake of recordings: a file and its event, both or neither.
 
-The file is checked, forced to the disk and put in its place first, then its row is committed with the event
-and the deliveries. What dies in between leaves a file that nobody owns, which housekeeping takes away.
+The file is probed, forced to the disk and put in its place first; then its row is committed with the event
+and the deliveries. A crash in between leaves a file that no row names, which housekeeping removes.
 """
 
-import threading
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from webhooks.errors import Busy, FieldError, Invalid, InvalidEvent, TargetRefused, Unconfirmed
+from webhooks.errors import FieldError, Invalid, InvalidEvent, TargetRefused, Unavailable, Unconfirmed
 from webhooks.events.intake import Intake
 from webhooks.events.schema import MediaEvent
 from webhooks.events.storage import Accepted
+from webhooks.first_use import FirstUse
 from webhooks.media import rows
 from webhooks.media.spool import read_spooled
 from webhooks.media.storage import Folder, Upload
@@ -23,38 +23,40 @@ from webhooks.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AcceptedMedia:
-    """``media_id`` is None for a duplicate: its file was not kept."""
+    """An accepted media event. ``media_id`` is None for a duplicate, whose file was not kept."""
 
     event: Accepted
     media_id: str | None
 
 
 class RecordingIntake:
-    """One for each process that takes recordings. Its threads start with the first one, after any fork."""
+    """The way of recordings to the disk, one for each process that takes them.
+
+    Its threads start with the first recording, so after any fork.
+    """
 
     def __init__(self, settings: Settings, intake: Intake) -> None:
         self._settings, self._intake = settings, intake
         self._folder = Folder(settings.data)
         self._waker, self._short_waker = Waker(settings, MEDIA_QUEUE), Waker(settings, SHORT_MEDIA_QUEUE)
-        self._start_lock = threading.Lock()
-        self._started = False  # not the thread's own word: one made before a fork calls itself ended
+        self._start = FirstUse(self._start_wakers)
         self._fetcher: Fetcher | None = None
 
-    def upload(self, announced: int = 0) -> Upload:
-        """A place for a file on its way in; use it with ``with``. ``announced``: bytes to expect.
+    def upload(self, announced_bytes: int = 0) -> Upload:
+        """Make a place for a file on its way in, of which so many bytes are announced.
 
         Raises:
             DiskFull: less than 200 MB of disk would be left.
         """
         self._folder.make()
-        self._folder.check_space(announced)
+        self._folder.check_space(announced_bytes)
         return Upload(self._folder, self._settings.max_media)
 
     def collect(self, event: MediaEvent, upload: Upload) -> str | None:
-        """Get the file that the event names; the answer is its name.
+        """Get the file that the event names. Returns the file's name.
 
         Raises:
-            InvalidEvent: there is none, or it may not be taken. FetchFailed, TooLarge, DiskFull.
+            InvalidEvent: the event names none, or one that may not be taken. FetchFailed, TooLarge, DiskFull.
         """
         try:
             if event.path is not None:
@@ -70,21 +72,22 @@ class RecordingIntake:
         )
 
     def take(self, sender: bytes, event: MediaEvent, upload: Upload, name: str | None) -> AcceptedMedia:
-        """Keep a file that is there whole, with its event; returns once both are on disk.
+        """Keep an uploaded file with its event; return once both are on disk.
 
         Raises:
-            NoAudio: the file is no recording. Busy, Unauthorised, LocationPaused: as for events.
+            NoAudio: the file is no recording. Unavailable, Unauthorised, LocationPaused: as for events.
         """
         with upload.reader() as file:
             milliseconds = probe(file)
         upload.place()
-        whole = event.with_recording(upload.media_id, name, upload.size, milliseconds)
+        incoming = event.with_recording(upload.media_id, name, upload.size, milliseconds)
+        submission = self._intake.hand_in(sender, [incoming])
         try:
-            accepted = self._intake.submit(sender, [whole])[0]
-        except Unconfirmed as error:
-            upload.leave(error.settled)
+            (accepted,) = submission.result()
+        except Unconfirmed:
+            upload.leave(submission.wait_until_settled)
             raise
-        except Busy:  # a connection that was lost in the middle of the commit
+        except Unavailable:  # after a power cut SQLite may find a commit that had failed
             upload.leave()
             raise
         if accepted.duplicate:
@@ -98,10 +101,10 @@ class RecordingIntake:
             self._fetcher = Fetcher(self._settings)
         self._fetcher.fetch(url, upload.write)
 
+    def _start_wakers(self) -> None:
+        self._waker.start()
+        self._short_waker.start()
+
     def _wake(self, *, short: bool) -> None:
-        with self._start_lock:
-            if not self._started:
-                self._started = True
-                self._waker.start()
-                self._short_waker.start()
+        self._start()
         (self._short_waker if short else self._waker).wake()

@@ -1,4 +1,4 @@
-"""Locations and webhooks as the intake sees them: whose token is it, what does it subscribe to."""
+"""Routing of events: the location of a token, and the webhooks that an event matches."""
 
 import uuid
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from webhooks.errors import LocationPaused, Unauthorised
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """A webhook's choice. ``type`` or ``status`` of None means any; ``kind`` is "call" or "media"."""
+    """The events that a webhook is for. ``kind`` is call or media; other values of None stand for any."""
 
     kind: str
     type: str | None
-    status: str | None
+    call_status: str | None
 
     def matches(self, type_: str, subtype: str) -> bool:
         """Whether an event of this type and subtype ("" for media) is for the webhook."""
         if self.kind != ("call" if type_ in CALL_TYPES else "media"):
             return False
-        return self.type in (None, type_) and (self.kind == "media" or self.status in (None, subtype))
+        return self.type in (None, type_) and (self.kind == "media" or self.call_status in (None, subtype))
 
 
 _LOCATIONS = "SELECT id, token_hash, state, created_at FROM location WHERE deleted_at IS NULL"
@@ -31,7 +31,7 @@ _WEBHOOKS = """
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """A webhook as the intake sees it."""
+    """A webhook that may get an event. ``held``: its deliveries are held, as it is paused or disabled."""
 
     webhook_id: int
     filter: Filter
@@ -40,22 +40,27 @@ class Subscription:
 
 @dataclass
 class RoutingTable:
-    """Locations and webhooks as of one version of the configuration."""
+    """Locations and webhooks as of one version of the configuration.
 
-    version: str
+    ``tokens`` leads from a token's hash to a location. By locations: ``subscriptions`` are its webhooks,
+    ``namespaces`` is in which an id that is no UUID becomes one.
+    """
+
+    version: int
     tokens: dict[bytes, int]
     paused: set[int]
     subscriptions: dict[int, list[Subscription]]
     namespaces: dict[int, uuid.UUID]
 
     @classmethod
-    def read(cls, direct: RawConnection, version: str) -> "RoutingTable":
+    def read(cls, direct: RawConnection, version: int) -> "RoutingTable":
+        """Read the table from the database."""
         locations = direct.rows(_LOCATIONS)
-        subscriptions: dict[int, list[Subscription]] = {id_: [] for id_, _, _, _ in locations}
-        for id_, location_id, kind, type_, status, state in direct.rows(_WEBHOOKS):
+        subscriptions: dict[int, list[Subscription]] = {location_id: [] for location_id, _, _, _ in locations}
+        for webhook_id, location_id, kind, type_, call_status, state in direct.rows(_WEBHOOKS):
             if location_id in subscriptions:
-                chosen = Filter(kind, type_, status)
-                subscriptions[location_id].append(Subscription(id_, chosen, state != "active"))
+                filter_ = Filter(kind, type_, call_status)
+                subscriptions[location_id].append(Subscription(webhook_id, filter_, state != "active"))
         return cls(
             version,
             {bytes(token): id_ for id_, token, _, _ in locations},
@@ -65,10 +70,10 @@ class RoutingTable:
         )
 
     def location(self, token_hash: bytes) -> int:
-        """The location of a token.
+        """Return the location of a token.
 
         Raises:
-            Unauthorised: nobody's token. LocationPaused: takes no events now.
+            Unauthorised: no location has the token. LocationPaused: the location takes no events now.
         """
         location_id = self.tokens.get(token_hash)
         if location_id is None:
@@ -79,7 +84,7 @@ class RoutingTable:
 
 
 def _namespace(location_id: int, created_at: int) -> uuid.UUID:
-    """Where a location's ids that are no UUIDs become some: its own for ever, whatever its name and token.
+    """Make a location's namespace, which stays the same whatever the location's name and token become.
 
     The time of its making tells the first location of one appliance from that of another.
     """

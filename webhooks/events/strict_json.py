@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 says and a little stricter, keeping the spelling of every member of an event.
+"""Reader of JSON by RFC 8259, and a little stricter, which keeps the spelling of each member of an event.
 
-What a PBX wrote is passed on untouched: ``1.10`` stays ``1.10`` and key order stays, which a trip through
-Python's values would not promise.
+What a PBX wrote is passed on untouched: ``1.10`` stays ``1.10``, and keys stay in their order. No library
+does both: msgspec, ijson and orjson lose the spelling, or do not refuse doubled keys.
 """
 
 import json
@@ -29,7 +29,7 @@ class Member:
 
     @classmethod
     def of(cls, key: str, value: Any) -> "Member":
-        """A member of our own spelling."""
+        """Make a member that no PBX has spelt."""
         return cls(value, json.dumps(key, ensure_ascii=False), json.dumps(value, ensure_ascii=False))
 
 
@@ -37,16 +37,16 @@ Members = dict[str, Member]
 
 
 class _Fault(Exception):
-    """A value that is JSON but cannot be passed on."""
+    """A value that is JSON, and cannot be passed on."""
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    members = dict(pairs)
+    if len(members) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise _Fault(f"the key {twice!r} is given twice")
-    return found
+    return members
 
 
 def _float(text: str) -> float:
@@ -72,7 +72,7 @@ _decoder: Final = json.JSONDecoder(
 
 
 def pointer(*steps: object) -> str:
-    """An RFC 6901 pointer."""
+    """Write an RFC 6901 pointer."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
 
 
@@ -81,7 +81,7 @@ def read(body: bytes) -> Members | list[Members]:
 
     Raises:
         Unreadable: no UTF-8, no JSON.
-        InvalidEvent: JSON, but not an object or an array of objects, or with a value we do not pass on.
+        InvalidEvent: JSON, but not an object or an array of objects, or with a value that is refused.
     """
     try:
         text = body.decode("utf-8-sig")
@@ -92,9 +92,9 @@ def read(body: bytes) -> Members | list[Members]:
     _check_depth(text, batch=first == "[")
     try:
         if first == "{":
-            found, end = _members(text, start, ())
+            members, end = _members(text, start, ())
             _expect_end(text, end)
-            return found
+            return members
         if first == "[":
             return _batch(text, start)
         _, end = _decode(text, start, ())
@@ -133,11 +133,11 @@ def _decode(text: str, at: int, path: tuple[object, ...]) -> tuple[Any, int]:
 
 
 def _members(text: str, at: int, path: tuple[object, ...]) -> tuple[Members, int]:
-    """The members of the object that starts at ``at``, and the place behind it."""
-    found: Members = {}
+    """Read the members of the object that starts at ``at``. Returns also the offset behind it."""
+    members: Members = {}
     at = _skip(text, at + 1)
     if text[at : at + 1] == "}":
-        return found, at + 1
+        return members, at + 1
     while True:
         if text[at : at + 1] != '"':
             raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
@@ -147,14 +147,14 @@ def _members(text: str, at: int, path: tuple[object, ...]) -> tuple[Members, int
             raise json.JSONDecodeError("Expecting ':' delimiter", text, colon)
         start = _skip(text, colon + 1)
         value, end = _decode(text, start, (*path, key))
-        if key in found:
+        if key in members:
             raise InvalidEvent([FieldError(pointer(*path, _printable(key)), "is given twice")])
         member = Member(value, text[at:key_end], text[start:end])
         _check_text(member, key, path)
-        found[key] = member
+        members[key] = member
         at = _skip(text, end)
         if text[at : at + 1] == "}":
-            return found, at + 1
+            return members, at + 1
         if text[at : at + 1] != ",":
             raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
         at = _skip(text, at + 1)
@@ -168,11 +168,11 @@ def _batch(text: str, at: int) -> list[Members]:
         return batch
     while True:
         if text[at : at + 1] == "{":
-            found, at = _members(text, at, (len(batch),))
+            members, at = _members(text, at, (len(batch),))
         else:
             _decode(text, at, (len(batch),))
             raise InvalidEvent([FieldError(pointer(len(batch)), "has to be an event (an object)")])
-        batch.append(found)
+        batch.append(members)
         at = _skip(text, at)
         if text[at : at + 1] == "]":
             _expect_end(text, at + 1)
@@ -197,7 +197,7 @@ def _printable(key: str) -> str:
 
 
 def _check_text(member: Member, key: str, path: tuple[object, ...]) -> None:
-    """NUL and lone surrogates come as escapes only: the body was UTF-8, JSON bans raw control characters."""
+    """Refuse NUL and lone surrogates. They come as escapes only: UTF-8 and JSON exclude them raw."""
     if "\\u" in member.key_text or "\\u" in member.text:
         for text in _texts({key: member.value}):
             fault = unsendable(text)
@@ -206,7 +206,7 @@ def _check_text(member: Member, key: str, path: tuple[object, ...]) -> None:
 
 
 def unsendable(text: str) -> str | None:
-    """Why a text cannot be stored and sent, if so."""
+    """Say why a text cannot be stored and sent; None where it can."""
     if "\0" in text:
         return "holds the character NUL"
     if any("\ud800" <= character <= "\udfff" for character in text):

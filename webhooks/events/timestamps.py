@@ -1,4 +1,4 @@
-"""An event's time: ISO 8601 as it came, or seconds since 1970, which are written as ISO 8601."""
+"""Times of events: ISO 8601 stays as it came, seconds since 1970 become ISO 8601."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -16,18 +16,18 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def written(moment: datetime) -> str:
-    """A time as we write it; ``moment`` is UTC."""
+    """Write a time, which is UTC, as ISO 8601."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def iso_time(value: str | int | float) -> str:
-    """The time as ISO 8601: text that is one stays as it is.
+    """Return a time as ISO 8601. Text that is ISO 8601 stays as it is.
 
     Raises:
         ValueError: neither ISO 8601 nor seconds from 1970 to 9999.
     """
-    if isinstance(value, str) and (found := _ISO_8601.fullmatch(value)):  # Python takes more than that
-        _check_iso(value, found)
+    if isinstance(value, str) and (parts := _ISO_8601.fullmatch(value)):  # Python takes more than that
+        _check_iso(value, parts)
         return value
     # Through decimals: a number's text has an exponent at times, and a product of doubles loses the digits.
     text = value if isinstance(value, str) else format(Decimal(repr(value)), "f")
@@ -41,11 +41,11 @@ def iso_time(value: str | int | float) -> str:
         raise ValueError("beyond the year 9999") from error
 
 
-def _check_iso(text: str, found: re.Match[str]) -> None:
-    """Raises ValueError. Midnight as 24:00:00 and a leap second are in the standard, but not in Python's."""
-    if found["second"] == "60":
-        text = f"{text[: found.start('second')]}59{text[found.end('second') :]}"
-    behind = "".join(found[part] or "" for part in ("minute", "second", "fraction"))
-    if found["hour"] == "24" and not behind.strip("0"):
-        text = f"{text[: found.start('hour')]}00{text[found.end('hour') :]}"
+def _check_iso(text: str, parts: re.Match[str]) -> None:
+    """Raise ValueError for no date or time. The standard has 24:00:00 and leap seconds, Python has not."""
+    if parts["second"] == "60":
+        text = f"{text[: parts.start('second')]}59{text[parts.end('second') :]}"
+    behind = "".join(parts[part] or "" for part in ("minute", "second", "fraction"))
+    if parts["hour"] == "24" and not behind.strip("0"):
+        text = f"{text[: parts.start('hour')]}00{text[parts.end('hour') :]}"
     datetime.fromisoformat(text.upper())

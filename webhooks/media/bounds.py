@@ -1,4 +1,4 @@
-"""What a recording may be. Beyond these a file is refused at the door, or its conversion ends there."""
+"""Bounds of recordings. A file beyond them is refused, or its conversion ends there."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ SECONDS: Final = 4 * 3600
 
 
 def check_bounds(channels: int, rate: int) -> None:
-    """Raise NoAudio for more channels than there are layouts for, and for rates of no sound card."""
+    """Raise NoAudio for too many channels, and for a rate that no sound card has."""
     if not 1 <= channels <= CHANNELS:
         raise NoAudio(f"The file says that it has {channels:,} channels; 1 to {CHANNELS} are taken.")
     if not RATES[0] <= rate <= RATES[1]:

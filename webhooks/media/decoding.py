@@ -1,4 +1,4 @@
-"""A recording's frames, in a row. What cannot be decoded is passed over, and noted."""
+"""Decoding of recordings, frame by frame. What cannot be decoded is passed over, and noted."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,10 +16,10 @@ _SHARE: Final = 0.5
 
 
 class Decoding:
-    """Iterate over it once, then ask. Frames come without their times.
+    """A recording's frames, without their times; iterate once, then read the attributes.
 
-    ``seconds`` of sound have come so far. ``fault`` is a sentence, None if nothing was wrong: what came is
-    whole where it is None, and worth keeping all the same where it is not.
+    ``seconds`` of sound have come so far. ``fault`` is a sentence that says what is missing of the recording,
+    None if nothing is.
 
     Args:
         check: called before each packet with the seconds so far; may raise to end it.
@@ -69,7 +69,7 @@ class Decoding:
         return frames
 
     def _heed(self, frame: Any) -> bool:
-        """Count a frame; False ends it."""
+        """Count a frame. Returns False where the decoding ends with it."""
         try:
             check_bounds(len(frame.layout.channels), frame.sample_rate)
         except NoAudio as error:
@@ -96,7 +96,7 @@ class Decoding:
         return True
 
     def _end(self) -> None:
-        """All has come: was it all that should?"""
+        """Note at the end what should have come and did not."""
         source, seconds = self._source, self.seconds
         if self._doubt and (not seconds or (self._doubts > 1 and self._doubted > _CRUMBS)):
             self._note(f"The recording breaks off after {seconds:.1f} seconds: {self._doubt}.")

@@ -1,8 +1,8 @@
-"""A WAV's head. It is read here, and FFmpeg gets one of our making in front of the bytes that are sound.
+"""Parser of WAV headers. FFmpeg gets a header of our own in front of the bytes that are sound.
 
-FFmpeg plays what is there of a file that is cut off, without a word, and decodes half a block as well as it
-can. The chunks stand in Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" and in
-EBU Tech 3306 (RF64).
+FFmpeg itself plays a file that is cut off without an error, and decodes half a block as well as it can. The
+chunks are specified in Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" and in EBU
+Tech 3306 (RF64).
 """
 
 import struct
@@ -19,7 +19,7 @@ _MOST_FORMAT: Final = 4096  # bytes
 # arecord 0x7FFFFF00, Asterisk 0 until the file is closed.
 _UNKNOWN: Final = 0x7FFF0000
 _ALL_BITS: Final = 0xFFFFFFFF
-_UNHEARD: Final = 20  # the part of a second that may be missing
+_UNHEARD: Final = 20  # a twentieth of a second may be missing
 _PCM, _FLOAT, _ALAW, _MULAW, _GSM, _EXTENSIBLE = 1, 3, 6, 7, 0x31, 0xFFFE
 _GSM_BLOCK, _GSM_SAMPLES = 65, 320
 # KSDATAFORMAT_SUBTYPE_…: a format tag, then these
@@ -28,9 +28,9 @@ _SUBTYPE: Final = bytes.fromhex("000000001000800000aa00389b71")
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """``head`` and behind it the file's bytes from ``start`` to ``end`` are a WAV with whole blocks alone.
+    """A WAV's sound: ``head`` and the file's bytes from ``start`` to ``end`` make a WAV of whole blocks.
 
-    ``seconds``: for PCM, G.711 and GSM as long as it will play; else as its head has it, 0 if it does not.
+    ``seconds`` is how long PCM, G.711 and GSM will play; for others what the header says, 0 if nothing.
     """
 
     head: bytes
@@ -47,10 +47,10 @@ class _Format:
 
 
 def read_wave(file: IO[bytes], size: int) -> Wave:
-    """Find the sound in a WAV of so many bytes.
+    """Find the sound in a WAV of ``size`` bytes.
 
     Raises:
-        NoAudio: it is cut off, or beyond the bounds of what is taken.
+        NoAudio: the file is cut off, or beyond the bounds.
     """
     form: _Format | None = None
     long = None
@@ -74,7 +74,7 @@ def read_wave(file: IO[bytes], size: int) -> Wave:
 
 
 def _chunks(file: IO[bytes], at: int, size: int) -> Iterator[tuple[bytes, int, int]]:
-    """Name, place and length of each, up to the end of the file."""
+    """Yield each chunk's name, offset and length, up to the end of the file."""
     for _ in range(_MOST_CHUNKS):
         if at + 8 > size:
             return
@@ -104,7 +104,7 @@ def _format(chunk: bytes) -> _Format:
 
 
 def _length(file: IO[bytes], at: int, there: int, promised: int, form: _Format) -> int:
-    """How many bytes are sound, of those that are there."""
+    """Return how many of the bytes that are there are sound."""
     if promised > there and promised >= _UNKNOWN:
         return there
     if promised < there:
@@ -119,7 +119,7 @@ def _length(file: IO[bytes], at: int, there: int, promised: int, form: _Format) 
 
 
 def _is_chunks(file: IO[bytes], at: int, size: int) -> bool:
-    """Whether what stands there is chunks and nothing else, with or without a byte that makes even."""
+    """Whether chunks and nothing else stand there, with or without a padding byte in front."""
     return size - at < 8 or any(_reaches(file, place, size) for place in (at, at + 1))
 
 

@@ -1,4 +1,4 @@
-"""Files that a PBX has laid down in a folder of ours (SPOKE_SPOOL_DIRS), and nowhere else."""
+"""Recordings that a PBX has put into one of the folders of SPOKE_SPOOL_DIRS."""
 
 import os
 import stat
@@ -14,13 +14,13 @@ _NONE: Final = "media_path: there is no such file inside SPOKE_SPOOL_DIRS that c
 
 
 def read_spooled(folders: tuple[Path, ...], path: str, take: Callable[[bytes], None]) -> str:
-    """Hand the bytes of a file on; the answer is its name.
+    """Read a file, handing each piece of it to ``take``. Returns its name.
 
-    What is judged at last is the file that was opened, by the kernel's own name for it: no link and no
-    rename between a look and the opening leads elsewhere.
+    The opened descriptor is checked again by the kernel's own name for it, so that a link or a rename between
+    the first check and the opening leads nowhere else.
 
     Raises:
-        Invalid: not inside one of the folders, no plain file, or not to be read.
+        Invalid: the file is not inside one of the folders, is no plain file, or cannot be read.
     """
     if not folders:
         raise Invalid("media_path cannot be used: SPOKE_SPOOL_DIRS names no folder to take files from.")

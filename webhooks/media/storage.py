@@ -1,12 +1,11 @@
-"""Where recordings lie in the data dir, and the steps by which they get there and go.
+"""Files of recordings in the data dir, and the steps by which they come and go.
 
 ``incoming/ID`` is being received, ``waiting/ID`` belongs to an event and waits for its conversion,
-``mp3/AB/ID.mp3`` is what links lead to. Whoever works on a file holds its lock (flock): so a file that
-nobody holds and that no row of the database names is nobody's, at any moment and after any crash.
+``mp3/AB/ID.mp3`` is what links lead to. A process that works on a file holds the file's lock. So a file whose
+lock is free, and that no row of the database names, is nobody's: at any moment and after any crash.
 """
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -16,17 +15,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from webhooks.data_dir import sync_folder
+from webhooks.data_dir import hold_lock, sync_folder, try_lock
 from webhooks.errors import DiskFull, TooLarge
-from webhooks.media.failpoints import passed
+from webhooks.media.failpoints import failpoint
 
-LEFT_FREE: Final = 200_000_000  # bytes of disk that media leave to events
-_LOOK_EVERY: Final = 16 << 20  # bytes written between two looks at the free space
+LEFT_FREE_BYTES: Final = 200_000_000  # of the disk, left to events
+_CHECK_BYTES: Final = 16 << 20  # written between two checks of the free space
 ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def media_id_of(path: Path) -> str | None:
-    """The recording that a file's name says it is of."""
+    """Return the id of the recording that a file belongs to by its name."""
     name = path.name.partition(".")[0]
     return name if ID.fullmatch(name) else None
 
@@ -49,11 +48,11 @@ class Folder:
         return self.mp3 / self.relative(media_id)
 
     def draft(self, media_id: str) -> Path:
-        """Where an MP3 is written; whoever holds the lock of the source owns it."""
+        """Where an MP3 is written; it belongs to whoever holds the lock of the source."""
         return self.incoming / f"{media_id}.part"
 
     def store(self, draft: Path, media_id: str) -> None:
-        """Put a finished MP3 in its place, for good also after a power cut."""
+        """Put a finished MP3 in its place, and force that to the disk."""
         final = self.final(media_id)
         if not final.parent.is_dir():
             final.parent.mkdir(mode=0o700, exist_ok=True)
@@ -65,16 +64,16 @@ class Folder:
     def relative(media_id: str) -> str:
         return f"{media_id[:2]}/{media_id}.mp3"
 
-    def check_space(self, more: int = 0) -> None:
-        """Raise DiskFull if so many bytes more would leave too little."""
-        if shutil.disk_usage(self.root).free - more < LEFT_FREE:
+    def check_space(self, more_bytes: int = 0) -> None:
+        """Raise DiskFull where ``more_bytes`` would leave too little of the disk."""
+        if shutil.disk_usage(self.root).free - more_bytes < LEFT_FREE_BYTES:
             raise DiskFull(
                 "Less than 200 MB of disk would be left: no recording is taken, so that events still are. "
                 "Free some, or lower SPOKE_RETENTION_DAYS or SPOKE_MAX_MEDIA_TOTAL."
             )
 
     def remove(self, media_id: str) -> None:
-        """Take away whatever there is of a recording, and say so to the disk."""
+        """Remove all files of a recording, and force that to the disk."""
         for path in (self.source(media_id), self.final(media_id)):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
@@ -82,23 +81,23 @@ class Folder:
 
 
 class Upload:
-    """A file on its way in; gone again unless it was placed and kept.
+    """A file on its way in. Use it with ``with``: it is removed at the end, unless it was kept or left.
 
     Args:
-        limit: the most bytes that it may have.
+        max_bytes: the most that it may have.
     """
 
-    def __init__(self, folder: Folder, limit: int) -> None:
+    def __init__(self, folder: Folder, max_bytes: int) -> None:
         folder.make()
         folder.check_space()
         self.media_id = str(uuid.uuid4())
         self.size = 0
-        self._folder, self._limit = folder, limit
+        self._folder, self._max_bytes = folder, max_bytes
         self._path = folder.incoming / self.media_id
-        self._looked_at = 0
+        self._checked_size = 0
         self._kept = False
         self._fd = self._open()
-        passed("begun")
+        failpoint("begun")
 
     def __enter__(self) -> "Upload":
         return self
@@ -110,23 +109,22 @@ class Upload:
 
     def _open(self) -> int:
         while True:
-            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fd = hold_lock(self._path)
             if os.fstat(fd).st_nlink:
                 return fd
-            os.close(fd)  # housekeeping took it for nobody's, between the two calls
+            os.close(fd)  # housekeeping removed it between its opening and its locking
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Add to the file.
 
         Raises:
-            TooLarge: more than the limit. DiskFull: there is no room for it.
+            TooLarge: the file has more than ``max_bytes``. DiskFull: there is no room for it.
         """
         self.size += len(data)
-        if self.size > self._limit:
-            raise TooLarge(f"The recording is longer than {self._limit:,} bytes (SPOKE_MAX_MEDIA).")
-        if self.size - self._looked_at >= _LOOK_EVERY:
-            self._looked_at = self.size
+        if self.size > self._max_bytes:
+            raise TooLarge(f"The recording is longer than {self._max_bytes:,} bytes (SPOKE_MAX_MEDIA).")
+        if self.size - self._checked_size >= _CHECK_BYTES:
+            self._checked_size = self.size
             self._folder.check_space()
         try:
             view = memoryview(data)
@@ -136,58 +134,57 @@ class Upload:
             raise DiskFull(f"The recording cannot be written: {error.strerror}.") from None
 
     def reader(self) -> Any:
-        """The file so far, from its start, open for reading."""
-        passed("spooled")
+        """Open the file so far for reading, from its start."""
+        failpoint("spooled")
         return open(self._path, "rb")
 
     def place(self) -> None:
-        """Put it, for good also after a power cut, where its event's row will look for it."""
+        """Put the file where its event's row expects it, and force that to the disk."""
         try:
             os.fsync(self._fd)
         except OSError as error:
             raise DiskFull(f"The recording cannot be written: {error.strerror}.") from None
-        passed("synced")
+        failpoint("synced")
         target = self._folder.source(self.media_id)
         os.rename(self._path, target)
         self._path = target
         sync_folder(self._folder.waiting)
         sync_folder(self._folder.incoming)
-        passed("placed")
+        failpoint("placed")
 
-    def leave(self, settled: Callable[[], object] | None = None) -> None:
-        """Nobody knows whether its row is committed: housekeeping asks, once ``settled`` has come back."""
+    def leave(self, wait_until_settled: Callable[[], object] | None = None) -> None:
+        """Leave the file to housekeeping, which finds out whether its row is committed.
+
+        ``wait_until_settled`` returns once that is decided; until then the file stays locked.
+        """
         self._kept = True
-        if settled is not None:
-            held = os.dup(self._fd)  # the lock belongs to both descriptors
+        if wait_until_settled is not None:
+            lock = os.dup(self._fd)  # the lock belongs to both descriptors
 
-            def let_go() -> None:
-                settled()
-                os.close(held)
+            def release() -> None:
+                wait_until_settled()
+                os.close(lock)
 
-            threading.Thread(target=let_go, name="unsettled", daemon=True).start()
+            threading.Thread(target=release, name="unsettled", daemon=True).start()
 
     def keep(self) -> None:
-        """Its row is committed."""
+        """Keep the file: its row is committed."""
         self._kept = True
-        passed("committed")
+        failpoint("committed")
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[int | None]:
-    """Hold a file's lock, which the kernel frees with the process: the descriptor, or None if it is not to
-    be had: somebody else works on the file, or it is gone."""
+def exclusively(path: Path) -> Iterator[int | None]:
+    """Hold a file's lock. Yields its descriptor, or None where another process works on it, or it is gone."""
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = try_lock(path, os.O_NOFOLLOW)
     except FileNotFoundError:
+        fd = None
+    if fd is None:
         yield None
         return
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield None
-        else:
-            # It may have been finished and taken away between the two calls.
-            yield fd if os.fstat(fd).st_nlink else None
+        # The file may have been finished and removed between its opening and its locking.
+        yield fd if os.fstat(fd).st_nlink else None
     finally:
         os.close(fd)

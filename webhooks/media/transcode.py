@@ -1,4 +1,4 @@
-"""What is a recording, and how it becomes an MP3. PyAV (FFmpeg) decodes and encodes."""
+"""Probing of recordings, and their conversion to MP3; PyAV (FFmpeg) decodes and encodes."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -22,9 +22,9 @@ _LAME: Final = {"joint_stereo": "0", "compression_level": "5"}
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """What a recording turned out to be. ``as_it_is``: it was an MP3 already, nothing was written.
+    """A converted recording. ``as_it_is``: it was an MP3 already, and nothing was written.
 
-    ``fault`` is a sentence where a part of it could not be had, or was left out.
+    ``fault`` is a sentence that says what is missing of it, None if nothing is.
     """
 
     milliseconds: int
@@ -35,21 +35,23 @@ class Sound:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``size``: bytes that may be written. ``check`` is called all the time, with the seconds of sound so
-    far; what it raises ends the conversion."""
+    """Limits of a conversion: ``size_bytes`` may be written.
 
-    size: int
+    ``check`` is called before each packet with the seconds of sound so far; what it raises ends the
+    conversion.
+    """
+
+    size_bytes: int
     check: Callable[[float], object]
 
 
 def probe(file: IO[bytes]) -> int | None:
-    """Look whether a file is a recording: its head, and the first second of its sound.
+    """Check by its header and its first second of sound whether a file is a recording.
 
-    Returns:
-        The milliseconds that it says it has, None if it says nothing.
+    Returns the length in milliseconds that the file states, None if it states none.
 
     Raises:
-        NoAudio: it is none; the sentence says what is wrong with it.
+        NoAudio: it is no recording; the sentence says what is wrong with it.
     """
     with opened(file, _PROBED) as source:
         if source.certain:
@@ -66,25 +68,26 @@ def probe(file: IO[bytes]) -> int | None:
 
 
 def convert(source: IO[bytes], target: IO[bytes], limits: Limits) -> Sound:
-    """Write a recording as MP3, or only decode it where it is one without a fault.
+    """Write a recording as MP3. An MP3 without a fault is decoded only, and nothing is written.
 
-    Mono where there is one side, or both are the same; stereo where the two sides are the two parties.
+    The MP3 is mono where there is one side, or both are the same, and stereo where the sides differ: they are
+    the two parties then.
 
     Raises:
         NoAudio: nothing came of it; the sentence says why. What ``limits.check`` raises.
     """
-    with opened(source) as found:
-        codec = found.stream.codec_context
-        if found.kind == "mp3" and codec.name.startswith("mp3"):
-            decoding = Decoding(found, limits.check)
+    with opened(source) as recording:
+        codec = recording.stream.codec_context
+        if recording.kind == "mp3" and codec.name.startswith("mp3"):
+            decoding = Decoding(recording, limits.check)
             for _ in decoding:
                 pass
             if not decoding.fault:
                 return Sound(round(decoding.seconds * 1000), codec.channels, as_it_is=True)
-    with opened(source) as found:
-        stereo = found.stream.codec_context.channels > 1 and _sides_differ(found, limits)
-    with opened(source) as found:
-        return _encode(found, target, limits, stereo)
+    with opened(source) as recording:
+        stereo = recording.stream.codec_context.channels > 1 and _sides_differ(recording, limits)
+    with opened(source) as recording:
+        return _encode(recording, target, limits, stereo)
 
 
 def _encode(source: Opened, target: IO[bytes], limits: Limits, stereo: bool) -> Sound:
@@ -98,8 +101,10 @@ def _encode(source: Opened, target: IO[bytes], limits: Limits, stereo: bool) -> 
         for piece in _resampled(decoding, layout, rate):
             samples += piece.samples
             made.mux(out.encode(piece))
-            if target.tell() > limits.size:
-                fault = f"The recording is longer than {limits.size:,} bytes can hold (SPOKE_MAX_MEDIA)."
+            if target.tell() > limits.size_bytes:
+                fault = (
+                    f"The recording is longer than {limits.size_bytes:,} bytes can hold (SPOKE_MAX_MEDIA)."
+                )
                 break
         made.mux(out.encode(None))
     if not samples:
@@ -118,7 +123,7 @@ def _sides_differ(source: Opened, limits: Limits) -> bool:
 
 
 def _resampled(decoding: Decoding, layout: str, rate: int | None) -> Iterator[Any]:
-    """All sound in one form, whatever form it changes to on the way. ``rate`` None: its own."""
+    """Yield all sound in one form, even where the recording changes its own. ``rate`` None keeps the rate."""
     form, resampler = None, None
     for frame in decoding:
         present = (frame.format.name, frame.layout.name, frame.sample_rate)
@@ -135,7 +140,7 @@ def _resampled(decoding: Decoding, layout: str, rate: int | None) -> Iterator[An
 
 @contextlib.contextmanager
 def _its_own_fault() -> Iterator[None]:
-    """What the resampler and the encoder do not take is what came out of this file."""
+    """Raise NoAudio for what the resampler or the encoder refuses: it came out of this file."""
     try:
         yield
     except FAULTS as error:
@@ -143,12 +148,12 @@ def _its_own_fault() -> Iterator[None]:
 
 
 def _output_rate(rate: int) -> int:
-    """A multiple where there is one: 8,000 becomes 24,000, 16,000 becomes 32,000. Nothing is lost by it."""
+    """Choose a multiple where there is one, which loses nothing: of 8,000 it is 24,000, of 16,000 32,000."""
     multiples = [candidate for candidate in _RATES if candidate % rate == 0]
     above = [candidate for candidate in _RATES if candidate >= rate]
     return (multiples or above or [_RATES[-1]])[0]
 
 
 def _bit_rate(rate: int) -> int:
-    """Bits a second for one voice; a multiplied rate spends them on the speech alone."""
+    """Choose the bits a second for one voice; in a multiplied rate all of them go into speech."""
     return 40_000 if rate <= 24_000 else 48_000 if rate <= 32_000 else 64_000

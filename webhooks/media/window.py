@@ -1,23 +1,23 @@
-"""A part of a file as a file, with a head of our own in front."""
+"""A part of a file as a file, with another header in front."""
 
 from typing import IO
 
 
 class Window:
-    """The bytes from ``start`` to ``end``, behind ``head``, with all that PyAV asks of a file.
+    """The bytes from ``start`` to ``end`` behind ``head``, with the methods that PyAV wants of a file.
 
-    ``budget``: so many bytes are read, then it is as if the file ended: whoever only looks at a file must not
-    take in all of it. Where it ends can be asked all the same.
+    After ``budget_bytes`` reads return nothing, so that a probe does not read all of a large file. ``seek``
+    knows the true end all the same.
     """
 
     def __init__(
-        self, file: IO[bytes], start: int, end: int, head: bytes = b"", budget: int | None = None
+        self, file: IO[bytes], start: int, end: int, head: bytes = b"", budget_bytes: int | None = None
     ) -> None:
         self._file, self._start, self._head = file, start, head
         self._size = len(head) + end - start
         self._at = 0
-        self._left = self._size if budget is None else budget
-        self._counts = budget is not None
+        self._left = self._size if budget_bytes is None else budget_bytes
+        self._counts = budget_bytes is not None
 
     def read(self, count: int) -> bytes:
         if self._counts:

@@ -6,11 +6,10 @@ The dispatcher keeps them up. A page that counted the deliveries would grow slow
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.outbound.attempt import Outcome
-
-SLOT_MS: Final = 900_000  # a quarter of an hour: no time zone's midnight lies inside one
 
 _ADD: Final = """
     INSERT INTO traffic (webhook_id, slot, delivered, failed, milliseconds, slowest)

@@ -12,18 +12,15 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from webhooks.db.meta import clock_offset_ms, config_changed
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.db.store import Store, config_changed, now_ms
+from webhooks.db.store import Store, now_ms
 
 _STEP_MS: Final = 2_000  # less than this is no jump
 _BATCH: Final = 500
-_BOOT: Final = "clock:" + Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+_OFFSET_MS: Final = clock_offset_ms(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
 
-_OFFSET = sa.text("SELECT value FROM meta WHERE key = :key")
-_SET_OFFSET = sa.text("""
-    INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value
-""")
 # A fresh row waits for nothing but its call's earlier one, and a hold begins with an attempt, in the past.
 # A claimed row is not touched: its due time is its lease.
 _ROWS: Final = f"""
@@ -52,9 +49,9 @@ def check(store: Store) -> int:
         return 0
     with store.write(wait=None) as session:
         connection = session.connection()
-        kept = connection.execute(_OFFSET, {"key": _BOOT}).scalar()
-        connection.execute(_SET_OFFSET, {"key": _BOOT, "value": str(offset_ms)})
-        jump_ms = int(kept) - offset_ms if kept is not None else 0
+        kept = _OFFSET_MS.get(connection)
+        _OFFSET_MS.set(connection, offset_ms)
+        jump_ms = kept - offset_ms if kept is not None else 0
         if jump_ms < _STEP_MS:  # forward, or another process was quicker
             return 0
         connection.execute(_HOLDS, {"now": now_ms(), "jump": jump_ms})
@@ -91,5 +88,5 @@ def _move_batch(direct: RawConnection, webhook_id: int, jump_ms: int, after_id: 
 def _kept_offset_ms(store: Store, default_ms: int) -> int:
     """The offset at the last check. Where there was none since the boot, one far from the default."""
     with store.read() as session:
-        kept = session.connection().execute(_OFFSET, {"key": _BOOT}).scalar()
-    return default_ms - 2 * _STEP_MS if kept is None else int(kept)
+        kept = _OFFSET_MS.get(session.connection())
+    return default_ms - 2 * _STEP_MS if kept is None else kept

@@ -10,8 +10,9 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.meta import config_changed
 from webhooks.db.raw import RawConnection
-from webhooks.db.store import Store, config_changed, now_ms
+from webhooks.db.store import Store, now_ms
 from webhooks.outbox.set_aside import set_aside
 
 BATCH: Final = 500

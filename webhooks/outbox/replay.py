@@ -12,19 +12,16 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.raw import text_with_ids
 from webhooks.db.store import now_ms
 
 BATCH: Final = 500
 RESENDABLE: Final = ("failed", "expired", "dropped", "delivered")
 
 
-def _ids(sql: str) -> sa.TextClause:
-    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
-
-
 # first_try_at 0: an old message must not hold back its call's later ones, nor is it too old for its webhook:
 # somebody wants it sent.
-_REOPEN = _ids("""
+_REOPEN = text_with_ids("""
     UPDATE delivery SET state = :state, reason = NULL, settled_at = NULL, tries = 0, claims = 0,
            first_try_at = 0, due_at = :now
     WHERE id IN :ids AND state IN ('failed', 'expired', 'dropped', 'delivered')
@@ -39,7 +36,6 @@ _BEGIN = sa.text("""
                         created_at)
     VALUES (:webhook_id, 'running', :states, :since, :until, :last, 0, :total, 0, :now) RETURNING id
 """)
-_RUNNING = sa.text("SELECT id FROM replay WHERE state = 'running' ORDER BY id")
 _TASK = """
     SELECT r.*, w.state AS webhook_state, w.resume, w.deleted_at
     FROM replay r JOIN webhook w ON w.id = r.webhook_id WHERE r.id = :id
@@ -95,11 +91,6 @@ def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
             },
         ).scalar_one()
     )  # fmt: skip
-
-
-def running(connection: sa.Connection) -> list[int]:
-    """Replays that have more to do."""
-    return list(connection.execute(_RUNNING).scalars())
 
 
 def step(connection: sa.Connection, replay_id: int) -> bool:

@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 HOLD_MS: Final = 30_000  # a message that keeps failing holds back its call for so long
 LEASE_MS: Final = 30_000  # the backstop for a lost machine; a dead process is found by its lock
-NOT_YET_MS: Final = 200_000_000_000_000  # due when the recording is ready, which sets another time
 
 
 class OpenRow(NamedTuple):

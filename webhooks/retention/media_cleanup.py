@@ -1,4 +1,4 @@
-"""Recordings that nobody owns, and those beyond the space that they may take."""
+"""Clean-up of recordings: files that no event has, and those beyond the space that all may take."""
 
 import contextlib
 import logging
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from webhooks.db.store import Store, now_ms
-from webhooks.media import rows as shelf
-from webhooks.media.storage import Folder, alone, media_id_of
+from webhooks.events.storage import add_error
+from webhooks.media import rows
+from webhooks.media.storage import Folder, exclusively, media_id_of
 from webhooks.settings import Settings
 
 _FINAL_SECONDS: Final = 3600.0  # so often all MP3s are looked at; the others, which are few, each time
@@ -36,7 +37,7 @@ _told: set[Path] = set()
 
 
 def look_after(settings: Settings, store: Store, stop: threading.Event) -> None:
-    """A round of housekeeping."""
+    """Do one round of clean-up."""
     folder = Folder(settings.data)
     if folder.root.is_dir():
         sweep(folder, store, stop)
@@ -45,7 +46,7 @@ def look_after(settings: Settings, store: Store, stop: threading.Event) -> None:
 
 
 def sweep(folder: Folder, store: Store, stop: threading.Event) -> int:
-    """Take away files that no row wants and nobody works on; the answer is how many."""
+    """Remove files that no row wants and nobody works on. Returns how many."""
     gone = 0
     for path in _entries(folder.incoming):  # a draft is its source's, and not ours while that is worked on
         gone += _sweep_draft(folder, store, path) if path.suffix == ".part" else _sweep(store, path, None)
@@ -53,7 +54,9 @@ def sweep(folder: Folder, store: Store, stop: threading.Event) -> int:
         gone += _sweep(store, path, False)
     if time.monotonic() - _looked_at.get(folder.mp3, -_FINAL_SECONDS) >= _FINAL_SECONDS:
         _looked_at[folder.mp3] = time.monotonic()
-        for number, path in enumerate(p for shelf_ in _entries(folder.mp3) for p in _entries(shelf_)):
+        for number, path in enumerate(
+            mp3 for subfolder in _entries(folder.mp3) for mp3 in _entries(subfolder)
+        ):
             gone += _sweep(store, path, True)
             if number % _BATCH == 0 and stop.wait(_PAUSE_SECONDS):
                 break
@@ -64,8 +67,8 @@ def sweep(folder: Folder, store: Store, stop: threading.Event) -> int:
 
 def _entries(folder: Path) -> Iterator[Path]:
     try:
-        with os.scandir(folder) as found:
-            yield from [Path(entry.path) for entry in found]
+        with os.scandir(folder) as entries:
+            yield from [Path(entry.path) for entry in entries]
     except FileNotFoundError:
         return
     except OSError as error:
@@ -74,11 +77,11 @@ def _entries(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _held(path: Path) -> Iterator[int | None]:
-    """A file's lock; None where it is not to be had, or where what lies there is no file of ours."""
+    """Hold a file's lock; None where somebody else holds it, or where no file of ours lies there."""
     with contextlib.ExitStack() as stack:
         fd = None
         try:
-            fd = stack.enter_context(alone(path))
+            fd = stack.enter_context(exclusively(path))
         except OSError as error:
             _tell(path, error)
         yield fd
@@ -92,7 +95,7 @@ def _tell(path: Path, error: OSError) -> None:
 
 
 def _sweep(store: Store, path: Path, final: bool | None) -> bool:
-    """``final`` says which file of a recording it is; None: one that is never a row's."""
+    """Remove a file if no row wants it. ``final``: it is an MP3; None: no row has such a file."""
     media_id = media_id_of(path)
     with _held(path) as fd:
         if fd is None:
@@ -101,7 +104,7 @@ def _sweep(store: Store, path: Path, final: bool | None) -> bool:
             os.fchmod(fd, 0o600)
         # Asked only now: whoever held it until a moment ago has committed its row, or never will.
         with store.direct_read() as direct:
-            if final is not None and media_id and shelf.wanted(direct, media_id, final=final):
+            if final is not None and media_id and rows.wanted(direct, media_id, final=final):
                 return False
         path.unlink(missing_ok=True)
     return True
@@ -116,22 +119,22 @@ def _sweep_draft(folder: Folder, store: Store, path: Path) -> bool:
     return True
 
 
-def make_room(folder: Folder, store: Store, stop: threading.Event, most: int) -> int:
-    """Remove the oldest recordings until all together have no more than ``most`` bytes; how many that were.
+def make_room(folder: Folder, store: Store, stop: threading.Event, most_bytes: int) -> int:
+    """Remove the oldest recordings until all together have at most ``most_bytes``. Returns how many.
 
-    Their events stay, and say so. What is still to be delivered stays.
+    Their events stay, and say so. Recordings that are still to be delivered stay.
     """
     gone = 0
     with store.direct_read() as direct:
         total = int((direct.row(_TOTAL) or (0,))[0])
-    while total > most and not stop.is_set():
+    while total > most_bytes and not stop.is_set():
         with store.direct(wait=None) as direct:
-            rows = direct.rows(_OLDEST)
             chosen = []
-            for media_id, event_id, size in rows:
-                if total <= most:
+            for media_id, event_id, size in direct.rows(_OLDEST):
+                if total <= most_bytes:
                     break
-                shelf.erase(direct, media_id, event_id, _FULL, now_ms())
+                if rows.set_erased(direct, media_id, _FULL, now_ms()):
+                    add_error(direct, event_id, _FULL)
                 total -= size
                 chosen.append(media_id)
         for media_id in chosen:
@@ -140,7 +143,7 @@ def make_room(folder: Folder, store: Store, stop: threading.Event, most: int) ->
         if not chosen:
             log.warning(
                 "recordings have %d bytes more than SPOKE_MAX_MEDIA_TOTAL, all of them to be delivered yet",
-                total - most,
+                total - most_bytes,
             )
             break
         stop.wait(_PAUSE_SECONDS)

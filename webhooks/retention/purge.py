@@ -1,4 +1,4 @@
-"""Purge by age, in small transactions with pauses, so that deliveries go first; the books stay balanced."""
+"""Purge by age, in small transactions with pauses, so that deliveries go first."""
 
 import logging
 import threading
@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.raw import text_with_ids
 from webhooks.db.store import Store, now_ms
 from webhooks.media.storage import Folder
 from webhooks.retention.removal import remove_events
@@ -23,10 +24,10 @@ _DROP_HELD = sa.text("""
     SELECT d.id FROM delivery d WHERE d.webhook_id IN (SELECT id FROM webhook) AND d.state = 'held'
     AND d.owner IS NULL AND d.created_at < :before LIMIT :most
 """)
-_DROP_THESE = sa.text("""
+_DROP_THESE = text_with_ids("""
     UPDATE delivery SET state = 'dropped', reason = 'retention', settled_at = :now
     WHERE id IN :ids AND state = 'held' AND owner IS NULL
-""").bindparams(sa.bindparam("ids", expanding=True))
+""")
 # Events whose every delivery is settled; one with a pending delivery stays, however old. What was settled
 # only now, dropped a few lines above or resent after weeks, can be looked at for a day.
 _OLD = sa.text("""
@@ -38,7 +39,7 @@ _OLD = sa.text("""
 
 
 def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
-    """Remove events past the retention with all that is theirs; the answer is how many events."""
+    """Remove events past the retention with all that belongs to them. Returns how many events."""
     now = now_ms()
     before = now - settings.retention_days * DAY * 1000
     total = 0
@@ -61,7 +62,7 @@ def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
 
 def _drop_held(connection: sa.Connection, before: int, now: int) -> int:
     left = row_errors.left_alone("delivery")
-    found = connection.execute(_DROP_HELD, {"before": before, "most": _EVENTS + len(left)})
+    held = connection.execute(_DROP_HELD, {"before": before, "most": _EVENTS + len(left)}).scalars()
     dropped: list[int] = []
 
     def drop(ids: Sequence[int]) -> None:
@@ -69,15 +70,15 @@ def _drop_held(connection: sa.Connection, before: int, now: int) -> int:
 
     row_errors.each(
         connection.begin_nested,
-        [id_ for id_ in found.scalars() if id_ not in left],
+        [delivery_id for delivery_id in held if delivery_id not in left],
         drop,
-        lambda one, error: row_errors.leave("delivery", one, error),
+        lambda delivery_id, error: row_errors.leave("delivery", delivery_id, error),
     )
     return sum(dropped)
 
 
 def _purge_batch(connection: sa.Connection, bounds: dict[str, int]) -> tuple[int, list[str]]:
     left = row_errors.left_alone("event")
-    found = connection.execute(_OLD, {**bounds, "most": _EVENTS + len(left)}).scalars()
-    counts, media = remove_events(connection, [id_ for id_ in found if id_ not in left])
-    return counts.events, media
+    old = connection.execute(_OLD, {**bounds, "most": _EVENTS + len(left)}).scalars()
+    counts, media_ids = remove_events(connection, [event_id for event_id in old if event_id not in left])
+    return counts.events, media_ids

@@ -1,6 +1,6 @@
-"""Taking events away for good, with all that belongs to them, so that the books stay balanced.
+"""Removal of events with all that belongs to them; what is removed is added to the totals.
 
-By age (retention/purge), by request for one call or one number, in small transactions with pauses.
+The purge removes by age, an erasure by call or number.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from webhooks.db import row_errors
+from webhooks.db.raw import text_with_ids
 from webhooks.db.store import Store, now_ms
 from webhooks.events.phone_numbers import numbers_of
 from webhooks.media.storage import Folder
@@ -17,30 +18,30 @@ from webhooks.media.storage import Folder
 BATCH: Final = 200
 
 
-def _ids(sql: str) -> sa.TextClause:
-    return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
-
-
 _EVENTS: Final = "SELECT id, matched, body FROM event WHERE id IN :ids"
 _NUMBER = sa.text("DELETE FROM event_number WHERE number = :number AND event_id = :event")
-_MEDIA = _ids("DELETE FROM media WHERE event_id IN :ids RETURNING id")
-_ATTEMPTS = _ids("DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)")
-_DELIVERIES = _ids("DELETE FROM delivery WHERE event_id IN :ids RETURNING webhook_id, state")
-_EVENT_ROWS = _ids("DELETE FROM event WHERE id IN :ids")
+_MEDIA = text_with_ids("DELETE FROM media WHERE event_id IN :ids RETURNING id")
+_ATTEMPTS = text_with_ids(
+    "DELETE FROM attempt WHERE delivery_id IN (SELECT id FROM delivery WHERE event_id IN :ids)"
+)
+_DELIVERIES = text_with_ids("DELETE FROM delivery WHERE event_id IN :ids RETURNING webhook_id, state")
+_EVENT_ROWS = text_with_ids("DELETE FROM event WHERE id IN :ids")
 _TALLY = sa.text("""
-    INSERT INTO tally (webhook_id, state, n) VALUES (:w, :state, :n)
+    INSERT INTO tally (webhook_id, state, n) VALUES (:webhook_id, :state, :n)
     ON CONFLICT (webhook_id, state) DO UPDATE SET n = tally.n + :n
 """)
-_DROP = _ids("""
+_DROP = text_with_ids("""
     UPDATE delivery SET state = 'dropped', reason = 'erased', settled_at = :now
     WHERE event_id IN :ids AND state IN ('pending', 'held') AND owner IS NULL
 """)
-_OPEN = _ids("SELECT DISTINCT event_id FROM delivery WHERE event_id IN :ids AND state IN ('pending', 'held')")
+_OPEN = text_with_ids(
+    "SELECT DISTINCT event_id FROM delivery WHERE event_id IN :ids AND state IN ('pending', 'held')"
+)
 
 
 @dataclass(slots=True)
 class Counts:
-    """How much was taken away."""
+    """How many rows of each kind were removed."""
 
     events: int = 0
     deliveries: int = 0
@@ -49,13 +50,16 @@ class Counts:
 
 
 def remove_events(connection: sa.Connection, ids: Sequence[int]) -> tuple[Counts, list[str]]:
-    """Delete events whose every delivery is settled, in the caller's transaction. The second value are the
-    recordings whose files are to be removed after the commit; what a crash leaves, housekeeping finds."""
-    return _remove(connection, _ours(connection, ids))
+    """Delete events whose every delivery is settled, in the caller's transaction.
+
+    Returns what was removed, and the ids of recordings whose files are to be removed after the commit.
+    Housekeeping finds the files that a crash in between leaves.
+    """
+    return _remove(connection, _locked(connection, ids))
 
 
 def _remove(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> tuple[Counts, list[str]]:
-    """An event that the database does not let go stays, with all that is its, and is tallied nowhere."""
+    """Delete events. One that the database refuses to delete stays whole, and is counted nowhere."""
     done: list[tuple[Counts, list[str]]] = []
     row_errors.each(
         connection.begin_nested,
@@ -64,51 +68,57 @@ def _remove(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> tuple[C
         lambda event, error: row_errors.leave("event", event.id, error),
     )
     counts = Counts()
-    for one, _ in done:
-        counts.events += one.events
-        counts.deliveries += one.deliveries
-        counts.attempts += one.attempts
-        counts.media += one.media
-    return counts, [media_id for _, media in done for media_id in media]
+    for part, _ in done:
+        counts.events += part.events
+        counts.deliveries += part.deliveries
+        counts.attempts += part.attempts
+        counts.media += part.media
+    return counts, [media_id for _, media_ids in done for media_id in media_ids]
 
 
 def _remove_all(connection: sa.Connection, events: Sequence[sa.Row[Any]]) -> tuple[Counts, list[str]]:
     ids = [event.id for event in events]
-    media = list(connection.execute(_MEDIA, {"ids": ids}).scalars())
-    gone: dict[tuple[int, str], int] = {(0, "matched"): sum(event.matched for event in events)}
+    media_ids = list(connection.execute(_MEDIA, {"ids": ids}).scalars())
+    removed: dict[tuple[int, str], int] = {(0, "matched"): sum(event.matched for event in events)}
     numbers = [{"number": key, "event": event.id} for event in events for key in numbers_of(event.body)]
     if numbers:
         connection.execute(_NUMBER, numbers)
     attempts = connection.execute(_ATTEMPTS, {"ids": ids}).rowcount
     for row in connection.execute(_DELIVERIES, {"ids": ids}):
         key = (row.webhook_id, row.state)
-        gone[key] = gone.get(key, 0) + 1
+        removed[key] = removed.get(key, 0) + 1
     connection.execute(_EVENT_ROWS, {"ids": ids})
-    connection.execute(_TALLY, [{"w": w, "state": state, "n": n} for (w, state), n in sorted(gone.items())])
-    deliveries = sum(gone.values()) - gone[0, "matched"]
-    return Counts(len(ids), deliveries, attempts, len(media)), media
+    tallies = [
+        {"webhook_id": webhook_id, "state": state, "n": n}
+        for (webhook_id, state), n in sorted(removed.items())
+    ]
+    connection.execute(_TALLY, tallies)
+    deliveries = sum(removed.values()) - removed[0, "matched"]
+    return Counts(len(ids), deliveries, attempts, len(media_ids)), media_ids
 
 
-def _ours(connection: sa.Connection, ids: Sequence[int]) -> Sequence[sa.Row[Any]]:
-    """Those of the events that are there, locked: of two processes at the same events the second finds none,
-    and tallies none."""
+def _locked(connection: sa.Connection, ids: Sequence[int]) -> Sequence[sa.Row[Any]]:
+    """Read and lock events. Of two processes at the same events the second finds none, and counts none."""
     lock = " ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
-    return connection.execute(_ids(_EVENTS + lock), {"ids": ids}).all()
+    return connection.execute(text_with_ids(_EVENTS + lock), {"ids": ids}).all()
 
 
 def remove_batch(store: Store, folder: Folder, ids: Sequence[int]) -> Counts:
-    """Erase events and their files: what is open is dropped, what is on its way is left for another time."""
+    """Erase events and their files; drop their open deliveries.
+
+    An event with a delivery on its way to a receiver is left for another call.
+    """
     with store.write(wait=None) as session:
         connection = session.connection()
-        events = _ours(connection, ids)
+        events = _locked(connection, ids)
         row_errors.each(
             connection.begin_nested,
             ids,
             lambda some: connection.execute(_DROP, {"ids": list(some), "now": now_ms()}),
-            lambda one, error: row_errors.leave("event", one, error),
+            lambda event_id, error: row_errors.leave("event", event_id, error),
         )
         in_flight = set(connection.execute(_OPEN, {"ids": ids}).scalars())
-        removed, media = _remove(connection, [event for event in events if event.id not in in_flight])
-    for media_id in media:
+        counts, media_ids = _remove(connection, [event for event in events if event.id not in in_flight])
+    for media_id in media_ids:
         folder.remove(media_id)
-    return removed
+    return counts

@@ -4,7 +4,6 @@ What takes long, the loading of all modules, comes after what can refuse a start
 """
 
 import contextlib
-import fcntl
 import functools
 import importlib
 import logging
@@ -18,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from webhooks.data_dir import make_ready
+from webhooks.data_dir import make_ready, try_lock
 from webhooks.errors import SpokeError, StartError
 from webhooks.runtime import logs
 from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
@@ -187,15 +186,13 @@ def _only_one(settings: Settings) -> Iterator[int]:
     make_ready(settings)
     data = settings.data
     try:
-        fd = os.open(data / "appliance.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = try_lock(data / "appliance.lock")
     except OSError as error:
         raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if fd is None:
         raise StartError(
             f"SPOKE_DATA_DIR={data} is in use by another appliance. Stop that one, or set another data dir."
-        ) from None
+        )
     try:
         yield fd
     finally:
@@ -278,11 +275,9 @@ class _Announcement:
         _say(f"Ready after {waited:.1f} s: {self._settings.base_url}  (Ctrl-C stops)")
 
     def _ready(self) -> bool:
-        host = "127.0.0.1" if self._settings.wildcard_host else self._settings.host
-        address = f"http://{f'[{host}]' if ':' in host else host}:{self._settings.port}/readyz"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(address, timeout=0.5) as answer:
+            with opener.open(f"{self._settings.own_url}/readyz", timeout=0.5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import IO, Final
 
 from webhooks.db.store import Store, now_ms
-from webhooks.errors import Busy, DiskFull, NoAudio
+from webhooks.errors import DiskFull, NoAudio, Unavailable
+from webhooks.events.storage import add_error
 from webhooks.media import rows
-from webhooks.media.failpoints import passed
+from webhooks.media.failpoints import failpoint
 from webhooks.media.rows import Waiting
-from webhooks.media.storage import Folder, alone
+from webhooks.media.storage import Folder, exclusively
 from webhooks.media.transcode import Limits, Sound, convert
 from webhooks.outbox import settle, wakeup
 from webhooks.outbox.wakeup import MEDIA_QUEUE, SHORT_MEDIA_QUEUE, Waker
@@ -83,7 +84,7 @@ class Converter:
                     self._take(one)
             except Stopped:
                 return
-            except (Busy, DiskFull) as error:
+            except (Unavailable, DiskFull) as error:
                 log.warning("media: %s", error)
                 pause = 5.0
             except Exception:
@@ -100,15 +101,15 @@ class Converter:
         """Convert one, if nobody else does.
 
         Raises:
-            Stopped. Busy, DiskFull: no other could be converted now, either.
+            Stopped. Unavailable, DiskFull: no other could be converted now, either.
         """
         source = self._folder.source(one.id)
         if not source.exists():
-            if now_ms() - one.created_at > _MISSING_MS:
+            if now_ms() - one.created_ms > _MISSING_MS:
                 self._fail(one, "The recording's file is missing in the media folder.")
             return
         try:
-            with alone(source) as fd:
+            with exclusively(source) as fd:
                 if fd is not None and self._begin(one):
                     self._convert(one, source)
         except OSError as error:  # nobody can open it: all else has been seen to
@@ -119,9 +120,9 @@ class Converter:
             present = rows.still_waiting(direct, one.id)
             if present is None:
                 return False
-            begun = present.tries < rows.TRIES and rows.begin(direct, one.id)
+            begun = present.tries < rows.MAX_TRIES and rows.begin(direct, one.id)
         if not begun:
-            self._fail(one, f"The conversion was begun {rows.TRIES} times and never came to its end.")
+            self._fail(one, f"The conversion was begun {rows.MAX_TRIES} times and never came to its end.")
         return begun
 
     def _convert(self, one: Waiting, source: Path) -> None:
@@ -129,7 +130,7 @@ class Converter:
         try:
             sound = self._make(one, source)
             self._finish(one, sound, time.monotonic() - began)
-        except (Stopped, DiskFull, Busy):
+        except (Stopped, DiskFull, Unavailable):
             with self._store.direct(wait=None) as direct:
                 rows.not_begun(direct, one.id)
             raise
@@ -145,7 +146,7 @@ class Converter:
             self._fail(one, f"The recording cannot be converted: {type(error).__name__}.")
         else:  # the MP3 is confirmed, or nobody wants it any more
             source.unlink(missing_ok=True)
-            passed("cleared")
+            failpoint("cleared")
 
     def _make(self, one: Waiting, source: Path) -> Sound:
         """Write the MP3 beside its place, force it to the disk, put it in its place."""
@@ -160,9 +161,9 @@ class Converter:
                     _copy(file, target)
                 target.flush()
                 os.fsync(target.fileno())
-            passed("encoded")
+            failpoint("encoded")
             self._folder.store(draft, one.id)
-            passed("stored")
+            failpoint("stored")
             return sound
         except OSError as error:
             if error.errno in _DISK_FULL:
@@ -198,10 +199,12 @@ class Converter:
         final = self._folder.final(one.id)
         size = final.stat().st_size
         with self._store.direct(wait=None) as direct:
-            wanted = rows.ready(direct, one, size, sound, now_ms())
+            wanted = rows.set_ready(direct, one.id, size, sound, now_ms())
             if wanted:
+                if sound.fault:
+                    add_error(direct, one.event_id, sound.fault)
                 settle.release_event(direct, one.event_id, now_ms())
-        passed("finished")
+        failpoint("finished")
         if not wanted:  # erased meanwhile
             final.unlink(missing_ok=True)
             return
@@ -214,8 +217,9 @@ class Converter:
     def _fail(self, one: Waiting, why: str) -> None:
         """The event goes out without it. Its file stays: a person may make something of it yet."""
         with self._store.direct(wait=None) as direct:
-            failed = rows.fail(direct, one, why, now_ms())
+            failed = rows.set_failed(direct, one.id, why, now_ms())
             if failed:
+                add_error(direct, one.event_id, why)
                 settle.release_event(direct, one.event_id, now_ms())
         if failed:
             self._waker.wake()

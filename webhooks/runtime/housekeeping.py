@@ -6,17 +6,20 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
-from webhooks.db.store import Store, busy_if_away
-from webhooks.errors import Busy
+from webhooks.db.failures import translated
+from webhooks.db.store import Store
+from webhooks.errors import ReadFailed, Unavailable
 from webhooks.events import indexer
-from webhooks.outbox import clock_skew, replay
+from webhooks.outbox import clock_skew
 from webhooks.outbox.wakeup import Waker
 from webhooks.retention import media_cleanup
 from webhooks.retention.purge import purge
 from webhooks.runtime import logs
 from webhooks.services.erasures import Erasures
+from webhooks.services.long_jobs import LongJobs
+from webhooks.services.replays import Replays
 from webhooks.settings import Settings
 
 _CHECKPOINT_SECONDS: Final = 1.0
@@ -42,24 +45,23 @@ def run(settings: Settings, name: str) -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     store = Store(settings, durable=False)
     purged_at = 0.0
-    waker = Waker(settings)
-    erasures = Erasures(settings, store)
+    replays, erasures = Replays(store, Waker(settings)), Erasures(settings, store)
+    going_on: list[bool] = []
     often: list[Callable[[], object]] = [
         lambda: checkpoint(settings, store),
         lambda: clock_skew.check(store),
-        lambda: run_replays(store, waker, stop),
-        lambda: run_erasures(erasures, stop),
+        lambda: going_on.append(run_jobs(replays, stop)),
+        lambda: going_on.append(run_jobs(erasures, stop)),
         lambda: follow(store, stop),
     ]
     seldom: list[Callable[[], object]] = [
         lambda: purge(settings, store, stop),
         lambda: media_cleanup.look_after(settings, store, stop),
-        lambda: indexer.forget(store, settings.retention_days),
+        lambda: indexer.drop_older_than(store, settings.retention_days),
     ]
-    once: list[Callable[[], object]] = [
-        lambda: clock_skew.move_due_times(store)
-    ]  # a look that a crash cut short
-    while not stop.wait(_CHECKPOINT_SECONDS):
+    once: list[Callable[[], object]] = [lambda: clock_skew.move_due_times(store)]  # if a crash cut it short
+    while not stop.wait(0 if any(going_on) else _CHECKPOINT_SECONDS):
+        going_on.clear()
         due = [*once, *often]
         if time.monotonic() - purged_at >= _PURGE_SECONDS:
             purged_at = time.monotonic()
@@ -82,7 +84,7 @@ def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> lis
             break
         try:
             duty()
-        except (Busy, OSError) as error:
+        except (Unavailable, OSError) as error:
             failed.append(duty)
             said.add(str(error))
         except Exception as error:
@@ -96,33 +98,23 @@ def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> lis
     return failed
 
 
-def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
-    """Go on with what somebody began, a batch of each in turn, with pauses that let deliveries through."""
-    with store.read() as session:
-        open_ = replay.running(session.connection())
-    while open_ and not stop.wait(_PAUSE_SECONDS):
-        for number in list(open_):
-            with store.write(wait=None) as session:
-                if not replay.step(session.connection(), number):
-                    open_.remove(number)
-                    log.info("replay %d has come to its end", number)
-        waker.wake_once()
+def run_jobs(jobs: LongJobs[Any], stop: threading.Event) -> bool:
+    """Do batches of all running jobs in turn, for a second at most, with pauses that let deliveries through.
 
-
-def run_erasures(erasures: Erasures, stop: threading.Event) -> None:
-    """Go on with what somebody began, for a second at most: the log wants its checkpoints meanwhile."""
+    Returns whether some could go on at once.
+    """
     until = time.monotonic() + _TURN_SECONDS
-    for number in erasures.running():
-        while erasures.step(number).state == "running" and time.monotonic() < until:
-            if stop.wait(_PAUSE_SECONDS):
-                return
+    going_on = list(jobs.running())
+    while going_on and time.monotonic() < until and not stop.wait(_PAUSE_SECONDS):
+        going_on = [job_id for job_id in going_on if jobs.step(job_id).goes_on]
+    return bool(going_on)
 
 
 def follow(store: Store, stop: threading.Event) -> None:
     """Look through the events that came, for a second at most."""
     until = time.monotonic() + _TURN_SECONDS
-    while indexer.behind(store) and time.monotonic() < until:
-        if indexer.step(store) < indexer.BATCH and not indexer.renumber(store):
+    while indexer.is_behind(store) and time.monotonic() < until:
+        if indexer.index_batch(store) < indexer.BATCH and not indexer.renumber_batch(store):
             return
         if stop.wait(_PAUSE_SECONDS):
             return
@@ -138,7 +130,7 @@ def checkpoint(settings: Settings, store: Store) -> None:
     wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
     if not store.sqlite or not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
         return
-    with busy_if_away("be tidied"):
+    with translated(ReadFailed):
         raw = store.engine.raw_connection()
     try:
         cursor = raw.cursor()
@@ -158,6 +150,6 @@ def checkpoint(settings: Settings, store: Store) -> None:
         cursor.close()
     except sqlite3.OperationalError as error:  # the disk is full, or does not answer
         raw.invalidate()
-        raise Busy(f"The log cannot be moved into the database now ({error}).") from error
+        raise Unavailable(f"The log cannot be moved into the database now ({error}).") from error
     finally:
         raw.close()

@@ -9,7 +9,7 @@ from webhooks.data_dir import make_ready
 from webhooks.db.schema import migrate, schema_lock
 from webhooks.db.sealing import keep_sealed
 from webhooks.db.store import Store
-from webhooks.errors import Busy, StartError
+from webhooks.errors import StartError, Unavailable
 from webhooks.keyring import secret_key
 from webhooks.outbox import clock_skew
 from webhooks.services.password import first_password
@@ -30,7 +30,7 @@ def prepare(settings: Settings, store: Store) -> str | None:
             keep_sealed(settings, store)
             clock_skew.check(store)  # from now on a jump is seen
             return first_password(settings, store)
-    except (Busy, sa.exc.SQLAlchemyError) as error:
+    except (Unavailable, sa.exc.SQLAlchemyError) as error:
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
         where = f"SPOKE_DATA_DIR={settings.data}" if settings.database_url is None else "DATABASE_URL"
         raise StartError(f"{where}: the database cannot be used: {reason}") from error

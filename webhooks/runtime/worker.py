@@ -7,7 +7,7 @@ import threading
 
 from webhooks.db.store import Store
 from webhooks.dispatcher.dispatcher import Dispatcher
-from webhooks.errors import Busy
+from webhooks.errors import Unavailable
 from webhooks.outbox import wakeup
 from webhooks.runtime import logs, signals
 from webhooks.settings import Settings
@@ -31,7 +31,7 @@ class _Process:
         self.stopping.set()
         try:
             self.engine.stop()
-        except Busy as error:  # the others will find us dead
+        except Unavailable as error:  # the others will find us dead
             log.warning("stop: %s", error)
         log.info("stopped")
         os._exit(self._status)
@@ -43,7 +43,7 @@ def run(settings: Settings, name: str) -> int:
     process = _Process(settings)
     try:
         process.engine.start()
-    except (Busy, OSError) as error:
+    except (Unavailable, OSError) as error:
         log.warning("%s", error)
         return 1
     signals.on_signal(process.stop)

@@ -9,13 +9,13 @@ from webhooks.db.store import Store
 
 
 class AuditLog:
-    """Raises Busy as the Store does."""
+    """The audit log's lines. Raises ReadFailed as the Store does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def latest(self, count: int, before: int | None = None, subject: str | None = None) -> Sequence[Change]:
-        """Who changed what, newest first."""
+        """Read the newest lines, newest first: those before an id, those about a subject."""
         query = sa.select(Change).order_by(Change.id.desc()).limit(count)
         if before is not None:
             query = query.where(Change.id < before)

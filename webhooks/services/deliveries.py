@@ -1,4 +1,4 @@
-"""Deliveries and the events they carry: looked up, told as a call's story, sent again."""
+"""Deliveries and the events they carry: read one by one or by call, and sent again."""
 
 import uuid
 from collections.abc import Sequence
@@ -16,7 +16,10 @@ from webhooks.services.lookup import existing_webhook, row_or_404
 
 
 class Deliveries:
-    """Raises NotFound for an unknown id, Conflict where the state forbids it, Busy as the Store does."""
+    """Deliveries and events, read and sent again.
+
+    Raises NotFound for an unknown id, Conflict where the state forbids it, Unavailable as the Store does.
+    """
 
     def __init__(self, store: Store, waker: Waker) -> None:
         self._store, self._waker = store, waker
@@ -24,7 +27,7 @@ class Deliveries:
     def latest(
         self, count: int, *, webhook_id: int | None = None, state: str | None = None
     ) -> Sequence[Delivery]:
-        """The newest deliveries with their events, webhooks and attempts."""
+        """Read the newest deliveries with their events, webhooks and attempts."""
         query = sa.select(Delivery).order_by(Delivery.id.desc()).limit(count).options(*_WHOLE)
         if webhook_id is not None:
             query = query.where(Delivery.webhook_id == webhook_id)
@@ -34,12 +37,12 @@ class Deliveries:
             return session.scalars(query).all()
 
     def get(self, delivery_id: int) -> Delivery:
-        """One delivery with all that belongs to it."""
+        """Read a delivery with its event, webhook and attempts."""
         with self._store.read() as session:
-            return row_or_404(session.get(Delivery, delivery_id, options=_WHOLE), "delivery", delivery_id)
+            return row_or_404(session.get(Delivery, delivery_id, options=_WHOLE), f"delivery {delivery_id}")
 
     def of_event(self, webhook_id: int, event_uid: str) -> Delivery:
-        """The newest delivery of an event with this id to this webhook."""
+        """Read the newest delivery of the event with this id to a webhook."""
         with self._store.read() as session:
             query = (
                 sa.select(Delivery)
@@ -54,16 +57,18 @@ class Deliveries:
                 .limit(1)
                 .options(*_WHOLE)
             )
-            return row_or_404(session.scalar(query), "delivery of event", event_uid)
+            return row_or_404(session.scalar(query), f"delivery of event {event_uid}")
 
     def event(self, event_id: int) -> Event:
-        """One event with its deliveries."""
+        """Read an event with its deliveries."""
         with self._store.read() as session:
-            return row_or_404(session.get(Event, event_id, options=_STORY), "event", event_id)
+            return row_or_404(session.get(Event, event_id, options=_STORY), f"event {event_id}")
 
     def story(self, event: Event, around: int = 20) -> Sequence[Event]:
-        """Events of the same call at the same location, in order, with their deliveries: this one, up to
-        ``around`` before it and as many after it."""
+        """Read the events of an event's call at its location, in order, with their deliveries.
+
+        There are up to ``around`` before the event and as many after it.
+        """
         call = (
             sa.select(Event)
             .where(Event.thread_key == event.thread_key, Event.location_id == event.location_id)
@@ -75,9 +80,9 @@ class Deliveries:
             return [*reversed(session.scalars(before).all()), *session.scalars(after).all()]
 
     def unmatched_events(self, count: int, before: int | None = None) -> tuple[Sequence[Event], int | None]:
-        """Newest first, those that were for no webhook among the ``count`` events below ``before``.
+        """Read those of the ``count`` events below ``before`` that were for no webhook, newest first.
 
-        The second value is where to go on, None at the end.
+        The second value is the ``before`` to go on with, None at the end.
         """
         with self._store.read() as session:
             ids = sa.select(Event.id).order_by(Event.id.desc()).limit(count)
@@ -94,9 +99,9 @@ class Deliveries:
             return session.scalar(sa.select(Tally.n).limit(1)) is not None
 
     def resend(self, delivery_id: int) -> Delivery:
-        """Open a settled delivery again; where its webhook is paused or disabled, it is held."""
+        """Open a settled delivery again. It is held where its webhook is paused or disabled."""
         with self._store.write() as session:
-            delivery = row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
+            delivery = row_or_404(session.get(Delivery, delivery_id), f"delivery {delivery_id}")
             webhook = existing_webhook(session.get(Webhook, delivery.webhook_id), delivery.webhook_id)
             state = replay.target_state(webhook.state, webhook.resume)
             if not replay.reopen(session.connection(), [delivery_id], state):
@@ -110,7 +115,7 @@ class Deliveries:
                 session.connection(), f"webhook {delivery.webhook_id}", f"delivery {delivery_id} sent again"
             )
             session.expire(delivery)
-            row_or_404(session.get(Delivery, delivery_id), "delivery", delivery_id)
+            row_or_404(session.get(Delivery, delivery_id), f"delivery {delivery_id}")
         self._waker.wake_once()
         return delivery
 

@@ -1,8 +1,8 @@
-"""The delivery log: which deliveries, newest first, a page at a time.
+"""The delivery log: deliveries that meet a filter, newest first, a page at a time.
 
-Every page costs the same, with a million deliveries as with a thousand. What an index can find (a webhook, a
-state, a call, a number, a time) it finds; whatever else is asked for is looked for among that in bounded
-steps, and a page that has looked far enough says how far it got and goes on from there.
+Every page costs the same, with a million deliveries as with a thousand. An index finds candidates by webhook,
+state, call, number or time. They are read in bounded steps and checked against the rest of the filter. A page
+that has read enough of them says how far it came, and the next page goes on from there.
 """
 
 import heapq
@@ -18,18 +18,18 @@ from sqlalchemy import orm
 from webhooks.catalogue import STATES
 from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import Busy
+from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.phone_numbers import number_key
 from webhooks.events.schema import thread_key
 
 PAGE: Final = 50
 _STEP: Final = 150
-_LOOKED_AT: Final = 3_000  # rows that one page looks at
-_STREAMS: Final = 1_000  # webhooks × states that are merged; above, all deliveries are gone through
+_CANDIDATES: Final = 3_000  # that one page reads at most
+_STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
 _ROWS: Final = 300  # read at a time from all streams
-_NUMBERS: Final = 20  # different numbers that may end as asked
+_NUMBERS: Final = 20  # different numbers with the same end
 _NEWEST: Final = 1 << 62
 
 
@@ -54,8 +54,11 @@ class DeliveryFilter:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``older`` is the cursor of the next page, None at the end. ``looked_to``: no more was found down to
-    this time, though there may be more behind it. ``last`` are the deliveries' last attempts."""
+    """A page of the log; ``last`` has the last attempts of its deliveries, by their ids.
+
+    ``older`` is the cursor of the next page, None at the end. ``looked_to``: candidates were read down to
+    this time, and there may be more before it.
+    """
 
     rows: Sequence[Delivery]
     last: dict[int, Attempt]
@@ -64,13 +67,13 @@ class Page:
 
 
 class DeliveryLog:
-    """Raises Busy where the database cannot be read."""
+    """Raises ReadFailed where the database cannot be read."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def page(self, wanted: DeliveryFilter, before: int | None = None, count: int = PAGE) -> Page:
-        """Deliveries with ids below ``before``, newest first, with their events and webhooks."""
+        """Read deliveries with ids below ``before``, newest first, with their events and webhooks."""
         if wanted.number:
             self._catch_up()
         with self._store.read() as session:
@@ -85,8 +88,8 @@ class DeliveryLog:
     def _catch_up(self) -> None:
         try:
             indexer.catch_up(self._store)
-        except Busy:
-            return  # what came in the last second is found a second later
+        except Unavailable:
+            return  # events of the last second are found a second later
 
 
 _SHOWN = (
@@ -108,27 +111,27 @@ def _last_attempts(session: orm.Session, rows: Iterable[Delivery]) -> dict[int, 
 def _matching(
     session: orm.Session, wanted: DeliveryFilter, before: int, count: int
 ) -> tuple[list[int], int | None]:
-    """Ids, newest first; and, where the search gave up before it had ``count``, the last id it looked at."""
+    """Search ids, newest first. Returns also the last candidate, where that was not the last there is."""
     bottom, top = _bounds(session, wanted)
-    found: list[int] = []
-    looked = 0
+    matching: list[int] = []
+    read = 0
     candidates = _candidates(session, wanted, min(before, top))
     while batch := list(itertools.islice(candidates, _STEP)):
         inside = [id_ for id_ in batch if id_ >= bottom]
-        found += _filtered(session, wanted, inside)
-        looked += len(batch)
-        if len(found) >= count or len(inside) < len(batch):
-            return found[:count], None
-        if looked >= _LOOKED_AT:
-            return found, batch[-1]
-    return found, None
+        matching += _filtered(session, wanted, inside)
+        read += len(batch)
+        if len(matching) >= count or len(inside) < len(batch):
+            return matching[:count], None
+        if read >= _CANDIDATES:
+            return matching, batch[-1]
+    return matching, None
 
 
 def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> list[int]:
-    """Which of the candidates are wanted in every respect.
+    """Return those of the candidates that meet the whole filter.
 
-    Looked up by their ids and judged here: SQLite, which knows no statistics, would take an index by webhook
-    for a condition on it and go through all of that webhook's rows.
+    They are read by their ids and checked here. SQLite has no statistics: for a condition on the webhook it
+    would take an index by webhook, and read all of that webhook's rows.
     """
     columns = (Delivery.id, Delivery.webhook_id, Delivery.state, Delivery.type, Delivery.subtype,
                Delivery.thread_key, Delivery.created_at)  # fmt: skip
@@ -149,7 +152,7 @@ def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> l
 
 
 def _bounds(session: orm.Session, wanted: DeliveryFilter) -> tuple[int, int]:
-    """Ids between which the span of time lies. Ids follow time, but for a clock that was set back."""
+    """Return the ids between which the span of time lies. Ids follow time, unless the clock was set back."""
     bottom, top = 0, _NEWEST
     if wanted.since is not None:
         query = sa.select(Event.id).where(Event.accepted_at >= wanted.since).order_by(Event.accepted_at)
@@ -163,7 +166,7 @@ def _bounds(session: orm.Session, wanted: DeliveryFilter) -> tuple[int, int]:
 
 
 def _delivery_at(session: orm.Session, event_id: int) -> int:
-    """The first delivery of this event or a later one."""
+    """Return the first delivery of an event or a later one."""
     query = (
         sa.select(Delivery.id).where(Delivery.event_id >= event_id).order_by(Delivery.event_id, Delivery.id)
     )
@@ -171,7 +174,7 @@ def _delivery_at(session: orm.Session, event_id: int) -> int:
 
 
 def _candidates(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
-    """Ids below ``before``, newest first, by the index that leaves the fewest."""
+    """Yield ids below ``before``, newest first, from the index that leaves the fewest."""
     if wanted.thread:
         return _of_events(session, _thread_events(session, thread_key(wanted.thread), before), before)
     if wanted.number:
@@ -192,7 +195,7 @@ def _all(session: orm.Session, before: int) -> Iterator[int]:
 
 
 def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
-    """Each webhook and state is a stream by its index, newest first; they are merged."""
+    """Merge streams: each webhook and state has an index, which is read newest first."""
     webhooks = [wanted.webhook] if wanted.webhook else _webhooks(session, wanted.location)
     streams = list(itertools.product(webhooks, [wanted.state] if wanted.state else list(STATES)))
     if len(streams) > _STREAMS:
@@ -215,8 +218,8 @@ def _webhooks(session: orm.Session, location: int | None) -> list[int]:
 
 
 def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, each: int) -> list[list[int]]:
-    """The newest ids below ``before`` of each stream, at most ``each``."""
-    found: list[list[int]] = [[] for _ in streams]
+    """Read the newest ids below ``before`` of each stream, at most ``each``."""
+    tops: list[list[int]] = [[] for _ in streams]
     for start in range(0, len(streams), _TOGETHER):
         parts = []
         for number, (webhook, state) in enumerate(streams[start : start + _TOGETHER], start):
@@ -229,19 +232,19 @@ def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, eac
             )
             parts.append(sa.select(sa.literal_column(str(number)), top.c.id))
         for number, id_ in session.execute(sa.union_all(*parts)):
-            found[number].append(id_)
-    return [sorted(ids, reverse=True) for ids in found]
+            tops[number].append(id_)
+    return [sorted(ids, reverse=True) for ids in tops]
 
 
 def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iterator[int]:
-    """The deliveries of events that come newest first: an event's are made together, in the events' order."""
+    """Yield the deliveries of events, newest first: deliveries are made in the order of their events."""
     while batch := list(itertools.islice(events, _STEP)):
         query = sa.select(Delivery.id).where(Delivery.event_id.in_(batch), Delivery.id < before)
         yield from session.scalars(query.order_by(Delivery.id.desc()))
 
 
 def _event_before(session: orm.Session, before: int) -> int:
-    """Events up to this id have deliveries below ``before``."""
+    """Return the last event that has deliveries below ``before``."""
     if before >= _NEWEST:
         return _NEWEST
     query = sa.select(Delivery.event_id).where(Delivery.id <= before).order_by(Delivery.id.desc()).limit(1)
@@ -251,7 +254,7 @@ def _event_before(session: orm.Session, before: int) -> int:
 def _thread_events(session: orm.Session, key: str, before: int) -> Iterator[int]:
     last = _event_before(session, before)
     query = sa.select(Event.id).where(Event.thread_key == key, Event.id <= last).order_by(Event.id.desc())
-    return iter(session.scalars(query.limit(_LOOKED_AT)).all())
+    return iter(session.scalars(query.limit(_CANDIDATES)).all())
 
 
 def _number_events(session: orm.Session, number: str, before: int) -> Iterator[int]:
@@ -272,21 +275,21 @@ def _events_of(session: orm.Session, key: str, last: int) -> Iterator[int]:
 
 
 def numbers_that_end(session: orm.Session, number: str) -> list[str]:
-    """The keys of known numbers that end so, at most 20 of them."""
+    """Return the keys of at most 20 numbers that end as this one."""
     start = number_key(number)
     # The 0 of 089… is not there in +4989…
     return [] if start is None else keys_that_start(session, start.rstrip("0") or start)
 
 
 def keys_that_start(session: orm.Session, start: str) -> list[str]:
-    """Keys are written backwards; found by skipping through the index, at most 20."""
-    found: list[str] = []
+    """Return at most 20 keys that start so, by skipping through their index."""
+    keys: list[str] = []
     above: Any = EventNumber.number >= start
-    while len(found) < _NUMBERS:
+    while len(keys) < _NUMBERS:
         query = sa.select(EventNumber.number).where(above).order_by(EventNumber.number).limit(1)
         key = session.scalar(query)
         if key is None or not key.startswith(start):
             break
-        found.append(key)
+        keys.append(key)
         above = EventNumber.number > key
-    return found
+    return keys

@@ -1,13 +1,10 @@
-"""Erasing a call or a number: long work that a person started, so a row with progress that outlives us.
-
-Housekeeping does it a batch at a time, or whoever calls ``step``. What is erased is gone for good.
-"""
+"""Erasures: removing all events of a call or a number for good."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -15,7 +12,7 @@ from sqlalchemy import orm
 from webhooks.audit import record
 from webhooks.db.models import Erasure, Event, EventNumber, InboxMessage
 from webhooks.db.store import Store
-from webhooks.errors import Conflict, Invalid, NotFound
+from webhooks.errors import Invalid, NotFound
 from webhooks.events import indexer
 from webhooks.events.phone_numbers import numbers_in, spelt
 from webhooks.events.schema import thread_key
@@ -23,12 +20,12 @@ from webhooks.media.storage import Folder
 from webhooks.retention import removal
 from webhooks.retention.removal import BATCH, Counts
 from webhooks.services.delivery_log import keys_that_start, numbers_that_end
-from webhooks.services.lookup import row_or_404
+from webhooks.services.long_jobs import LongJobs, Step
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000
-_ALIKE: Final = 7  # digits at their end that make two numbers alike: +49 30 1234567 and 030 1234567
-_LOOKED_AT: Final = 100  # events whose spellings are told
+_ALIKE: Final = 7  # digits at the end, equal in +49 30 1234567 and 030 1234567
+_READ_FOR_SPELLINGS: Final = 100  # events
 _SPELLINGS: Final = 10
 _UNKNOWN: Final = {
     "call": "No event has this thread_id. It has to be given whole, as the page of one of the call's events "
@@ -39,28 +36,35 @@ _UNKNOWN: Final = {
 log = logging.getLogger(__name__)
 
 
-class Erasures:
-    """Raises NotFound for an unknown id and for what no event has, Invalid for what cannot be erased, Busy
-    as the Store does."""
+class Erasures(LongJobs[Erasure]):
+    """Erasures that people begin.
+
+    Raises NotFound for an unknown id and for what no event has, Invalid for what cannot be erased,
+    Unavailable as the Store does.
+    """
+
+    noun = "erasure"
+    moves = ("cancel",)
+    _model = Erasure
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._folder = Folder(settings.data)
 
     def begin(self, *, thread_id: str | None = None, number: str | None = None) -> Erasure:
-        """Note an erasure to be done, of one call or of all that one number took part in.
+        """Begin the erasure of one call, or of all events that one number took part in.
 
-        Once something is erased, test inboxes are emptied: what they were sent is not told apart by calls.
+        With the first events that go, all test inboxes are emptied: their messages are of unknown calls.
         """
         if (thread_id is None) == (number is None):
             raise Invalid("Give either a call or a number.")
         kind, key = ("call", _call(thread_id)) if thread_id is not None else ("number", _number(number or ""))
         if kind == "number":
             indexer.catch_up(self._store)
-        known = not indexer.behind(self._store)
+        indexed = not indexer.is_behind(self._store)
         with self._store.write() as session:
             total = _count(session, kind, key)
-            if not total and (known or kind == "call"):
+            if not total and (indexed or kind == "call"):
                 raise NotFound(_UNKNOWN[kind])
             row = Erasure(
                 kind=kind, key=key, state="running", total=total, events=0, deliveries=0, attempts=0, media=0,
@@ -68,68 +72,44 @@ class Erasures:
             )  # fmt: skip
             session.add(row)
             session.flush()
-            # Not the number again: it was to be forgotten.
+            # The number is left out: it is to be forgotten.
             record(session.connection(), f"erasure {row.id}", f"begun: all events of a {kind}")
             return row
 
-    def get(self, erasure_id: int) -> Erasure:
+    def step(self, job_id: int) -> Step[Erasure]:
+        """Erase one batch of events. It waits where all of them are on their way to a receiver."""
+        job = self.get(job_id)
+        if job.state != "running" or job.key is None:
+            return Step(job)
+        if job.kind == "number" and indexer.is_behind(self._store):
+            # The index of numbers has to have all events first.
+            _ = indexer.index_batch(self._store) or indexer.renumber_batch(self._store)
+            return Step(job)
         with self._store.read() as session:
-            return row_or_404(session.get(Erasure, erasure_id), "erasure", erasure_id)
-
-    def latest(self, count: int = 10) -> Sequence[Erasure]:
-        """The newest erasures."""
-        with self._store.read() as session:
-            return session.scalars(sa.select(Erasure).order_by(Erasure.id.desc()).limit(count)).all()
-
-    def running(self) -> Sequence[int]:
-        """Those that have more to do."""
-        with self._store.read() as session:
-            return session.scalars(sa.select(Erasure.id).where(Erasure.state == "running")).all()
-
-    def cancel(self, erasure_id: int) -> Erasure:
-        """Stop it; what is erased is gone.
-
-        Raises:
-            Conflict: it has ended.
-        """
-        with self._store.write() as session:
-            row = row_or_404(session.get(Erasure, erasure_id), "erasure", erasure_id)
-            if row.state != "running":
-                raise Conflict(f"Erasure {erasure_id} is {row.state} already.")
-            _end(session, row, "cancelled")
-            return row
-
-    def step(self, erasure_id: int) -> Erasure:
-        """Erase one batch; the answer shows how far it is. Two processes may take turns at one."""
-        row = self.get(erasure_id)
-        if row.state != "running" or row.key is None:
-            return row
-        if row.kind == "number" and indexer.behind(self._store):
-            _ = indexer.step(self._store) or indexer.renumber(
-                self._store
-            )  # the number's index has to know all events first
-            return row
-        with self._store.read() as session:
-            ids = session.scalars(_events(row.kind, row.key).limit(BATCH)).all()
+            ids = session.scalars(_events(job.kind, job.key).limit(BATCH)).all()
         gone = removal.remove_batch(self._store, self._folder, ids) if ids else Counts()
         with self._store.write(wait=None) as session:
-            lock: Any = {} if self._store.sqlite else {"with_for_update": True}
-            row = row_or_404(session.get(Erasure, erasure_id, **lock), "erasure", erasure_id)
-            if gone.events and not row.events:
+            job = self._locked(session, job_id)
+            if gone.events and not job.events:
                 session.execute(sa.delete(InboxMessage))
-            row.events += gone.events
-            row.deliveries += gone.deliveries
-            row.attempts += gone.attempts
-            row.media += gone.media
-            row.total = max(row.total, row.events)
-            if not ids and row.state == "running":
-                _end(session, row, "done")
-                log.info("erased all events of a %s: %d, with %d recordings", row.kind, row.events, row.media)
-            return row
+            _add(job, gone)
+            if not ids and job.state == "running":
+                job.state, job.finished_at = "done", datetime.now(UTC)
+                self._record_move(session, job, "done")
+                log.info("erased all events of a %s: %d, with %d recordings", job.kind, job.events, job.media)
+            return Step(job, waiting=bool(ids) and not gone.events)
 
-    def look(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
-        """What an erasure of a call, or of a number as it is given, would take, and what it would leave
-        though it ends alike. What would be taken comes first, if there is anything."""
+    def _record_move(self, session: orm.Session, job: Erasure, move: str) -> None:
+        """Forget whose events they were, and write the end to the audit log."""
+        job.key = None
+        gone = f"{job.events} events with {job.attempts} attempts and {job.media} recordings are gone"
+        record(session.connection(), f"erasure {job.id}", f"{job.state}: {gone}")
+
+    def preview(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
+        """Read what an erasure of a call or a number would take, and numbers that end alike and would stay.
+
+        What would be taken comes first, if there is anything.
+        """
         if thread_id is not None:
             key = _call(thread_id)
             with self._store.read() as session:
@@ -140,19 +120,21 @@ class Erasures:
         with self._store.read() as session:
             alike = dict.fromkeys([key, *numbers_that_end(session, number or "")])
             alike |= dict.fromkeys(keys_that_start(session, _end_of(key)))
-            found = [_match(session, one, one == key) for one in alike]
-        return [match for match in found if match.events]
+            matches = [_match(session, other, other == key) for other in alike]
+        return [match for match in matches if match.events]
 
     @property
-    def knows_all(self) -> bool:
-        """Whether all events' numbers are known: after an upgrade the index may be made anew for a while."""
-        return not indexer.behind(self._store)
+    def all_indexed(self) -> bool:
+        """Whether all events' numbers are indexed. An upgrade may have the index made anew for a while."""
+        return not indexer.is_behind(self._store)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A call or a number, and how many events it has, counted up to 100,000. ``taken``: it is the one that
-    was given. ``spellings`` are those of the newest events, at most ten."""
+    """A call or a number, and how many events it has, counted up to 100,000.
+
+    ``taken``: it is what was given, and would be erased. ``spellings`` are at most ten of the newest events.
+    """
 
     what: str
     events: int
@@ -161,9 +143,17 @@ class Match:
 
     @property
     def many(self) -> str:
-        """The number of events in words."""
+        """The number of events, in words."""
         more = " or more" if self.events == _COUNTED else ""
         return f"{self.events:,} event{'s' if self.events != 1 else ''}{more}"
+
+
+def _add(job: Erasure, gone: Counts) -> None:
+    job.events += gone.events
+    job.deliveries += gone.deliveries
+    job.attempts += gone.attempts
+    job.media += gone.media
+    job.total = max(job.total, job.events)
 
 
 def _call(thread_id: str) -> str:
@@ -182,14 +172,16 @@ def _number(text: str) -> str:
 
 
 def _end_of(key: str) -> str:
-    """What another number's key starts with that ends alike; a short one's 0 in front does not count."""
+    """Return how the keys of numbers that end alike start. A short number's 0 in front is left out."""
     return key[:_ALIKE] if len(key) > _ALIKE else key.rstrip("0") or key
 
 
 def _match(session: orm.Session, key: str, taken: bool) -> Match:
-    newest = _events("number", key).order_by(None).order_by(EventNumber.event_id.desc()).limit(_LOOKED_AT)
+    newest = (
+        _events("number", key).order_by(None).order_by(EventNumber.event_id.desc()).limit(_READ_FOR_SPELLINGS)
+    )
     bodies = session.scalars(sa.select(Event.body).where(Event.id.in_(newest)))
-    spellings = {text: None for body in bodies for text, found in spelt(body) if found == key}
+    spellings = {text: None for body in bodies for text, other in spelt(body) if other == key}
     return Match(key[::-1], _count(session, "number", key), taken, list(spellings)[:_SPELLINGS])
 
 
@@ -203,9 +195,3 @@ def _events(kind: str, key: str) -> sa.Select[int]:
 def _count(session: orm.Session, kind: str, key: str) -> int:
     counted = sa.select(sa.func.count()).select_from(_events(kind, key).limit(_COUNTED).subquery())
     return session.scalar(counted) or 0
-
-
-def _end(session: orm.Session, row: Erasure, state: str) -> None:
-    row.state, row.key, row.finished_at = state, None, datetime.now(UTC)
-    said = f"{state}: {row.events} events with {row.attempts} attempts and {row.media} recordings are gone"
-    record(session.connection(), f"erasure {row.id}", said)

@@ -1,4 +1,4 @@
-"""Events of one's own making: a test event for one webhook, an event sent by command."""
+"""Events that the appliance makes itself: a test event for one webhook, an event sent by command."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from webhooks.services.webhooks import Webhooks
 
 
 class Events:
-    """Takes events in by the way that a PBX's go, and wakes the dispatcher.
+    """Events taken in as a PBX's are; the dispatcher is woken at once.
 
-    Raises NotFound for an unknown name or id, InvalidEvent for fields that no event has, and Busy as the
-    Store does.
+    Raises NotFound for an unknown name or id, InvalidEvent for fields that no event has, and Unavailable as
+    the Store does.
     """
 
     def __init__(self, intake: Intake, waker: Waker, locations: Locations, webhooks: Webhooks) -> None:
@@ -23,7 +23,7 @@ class Events:
         self._locations, self._webhooks = locations, webhooks
 
     def send(self, location: str, fields: dict[str, Any]) -> Accepted:
-        """Take in an event of the location with this name, for all its webhooks."""
+        """Take in an event of a location, for all its webhooks."""
         return self._submit(self._locations.by_name(location).id, fields, "cli", None)
 
     def send_test(self, webhook_id: int) -> Accepted:
@@ -32,7 +32,9 @@ class Events:
         fields = sample_event(webhook.kind, webhook.type, webhook.status) | {"test": True}
         return self._submit(webhook.location_id, fields, "test", webhook_id)
 
-    def _submit(self, location_id: int, fields: dict[str, Any], origin: str, only: int | None) -> Accepted:
-        accepted = self._intake.submit(location_id, [make_event(fields)], origin, only)[0]
+    def _submit(
+        self, location_id: int, fields: dict[str, Any], origin: str, only_webhook: int | None
+    ) -> Accepted:
+        accepted = self._intake.submit(location_id, [make_event(fields)], origin, only_webhook)[0]
         self._waker.wake_once()
         return accepted

@@ -1,10 +1,10 @@
-"""Test inboxes: addresses on the appliance itself that show what is posted to them, and answer as told."""
+"""Test inboxes: addresses of the appliance that keep what is posted to them, and answer as they are set."""
 
 import json
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -14,15 +14,16 @@ from standardwebhooks import WebhookVerificationError
 from webhooks.audit import record
 from webhooks.db.models import Inbox, InboxMessage, Webhook
 from webhooks.db.store import Store
-from webhooks.errors import Invalid, NotFound
+from webhooks.errors import Invalid
 from webhooks.outbound.address_rules import own_inbox
+from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
 KEPT: Final = 100  # messages an inbox; the oldest go
 KEPT_BYTES: Final = 64 << 10  # of a body
 MOST: Final = 100  # inboxes
-SLOWEST: Final = 10_000  # milliseconds
+MAX_DELAY_MS: Final = 10_000
 STATUSES: Final = {
     200: "200 OK", 204: "204 No Content", 301: "301 Moved Permanently", 400: "400 Bad Request",
     404: "404 Not Found", 410: "410 Gone", 429: "429 Too Many Requests", 500: "500 Internal Server Error",
@@ -31,18 +32,29 @@ STATUSES: Final = {
 _SIGNED: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
 
 
+class InboxSummary(NamedTuple):
+    """An inbox, how many messages it has, and when the last of them came."""
+
+    inbox: Inbox
+    messages: int
+    last_at: datetime | None
+
+
 class Inboxes:
-    """Raises NotFound for an unknown inbox, Invalid for an impossible answer, Busy as the Store does."""
+    """Test inboxes and their messages.
+
+    Raises NotFound for an unknown inbox, Invalid for an impossible answer, Unavailable as the Store does.
+    """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings, self._store = settings, store
 
     def address(self, inbox: Inbox) -> str:
-        """What a webhook has to be pointed at."""
+        """Return the URL that a webhook has to have."""
         return f"{self._settings.base_url}/inbox/{inbox.id}"
 
-    def all(self) -> Sequence[tuple[Inbox, int, datetime | None]]:
-        """(inbox, messages kept, the last one's time), newest first."""
+    def all(self) -> Sequence[InboxSummary]:
+        """Read all inboxes, newest first."""
         query = (
             sa.select(Inbox, sa.func.count(InboxMessage.id), sa.func.max(InboxMessage.at))
             .outerjoin(InboxMessage, InboxMessage.inbox_id == Inbox.id)
@@ -50,20 +62,20 @@ class Inboxes:
             .order_by(Inbox.created_at.desc(), Inbox.id)
         )
         with self._store.read() as session:
-            return [(row[0], row[1], row[2]) for row in session.execute(query)]
+            return [InboxSummary(*row) for row in session.execute(query)]
 
     def get(self, inbox_id: str) -> Inbox:
         with self._store.read() as session:
-            return _found(session, inbox_id)
+            return _inbox(session, inbox_id)
 
     def of_url(self, url: str) -> Inbox | None:
-        """The inbox that a webhook's URL names."""
+        """Read the inbox that a webhook's URL names, None if it names none."""
         path = own_inbox(self._settings, url)
         with self._store.read() as session:
             return session.get(Inbox, path.rpartition("/")[2]) if path else None
 
     def add(self) -> Inbox:
-        """A new inbox, which answers 200 at once."""
+        """Make an inbox, which answers 200 at once."""
         with self._store.write() as session:
             count = session.scalar(sa.select(sa.func.count()).select_from(Inbox)) or 0
             if count >= MOST:
@@ -78,13 +90,13 @@ class Inboxes:
             return inbox
 
     def set_answer(self, inbox_id: str, status: int, delay_ms: int) -> Inbox:
-        """What the next requests are answered with, and after how long."""
+        """Set what the next requests are answered with, and after how long."""
         if status not in STATUSES:
             raise Invalid(f"The answer is one of {', '.join(map(str, STATUSES))}.", "status")
-        if not 0 <= delay_ms <= SLOWEST:
-            raise Invalid(f"An answer may wait 0 to {SLOWEST // 1000} seconds.", "delay")
+        if not 0 <= delay_ms <= MAX_DELAY_MS:
+            raise Invalid(f"An answer may wait 0 to {MAX_DELAY_MS // 1000} seconds.", "delay")
         with self._store.write() as session:
-            inbox = _found(session, inbox_id)
+            inbox = _inbox(session, inbox_id)
             inbox.status, inbox.delay_ms = status, delay_ms
             return inbox
 
@@ -94,35 +106,34 @@ class Inboxes:
 
     def delete(self, inbox_id: str) -> None:
         with self._store.write() as session:
-            inbox = _found(session, inbox_id)
+            inbox = _inbox(session, inbox_id)
             session.execute(sa.delete(InboxMessage).where(InboxMessage.inbox_id == inbox_id))
             session.delete(inbox)
             record(session.connection(), f"test inbox {inbox_id[:6]}…", "deleted")
 
     def messages(self, inbox_id: str, count: int = 20) -> Sequence[InboxMessage]:
-        """The newest first."""
+        """Read the newest messages, newest first."""
         with self._store.read() as session:
-            _found(session, inbox_id)
+            _inbox(session, inbox_id)
             query = sa.select(InboxMessage).where(InboxMessage.inbox_id == inbox_id)
             return session.scalars(query.order_by(InboxMessage.id.desc()).limit(count)).all()
 
     def message(self, inbox_id: str, message_id: int) -> InboxMessage:
         with self._store.read() as session:
-            found = session.get(InboxMessage, message_id)
-            if found is None or found.inbox_id != inbox_id:
-                raise NotFound("There is no such message any more.")
-            return found
+            message = session.get(InboxMessage, message_id)
+            own = message if message is not None and message.inbox_id == inbox_id else None
+            return row_or_404(own, "such message any more")
 
     def webhooks(self, inbox: Inbox) -> Sequence[Webhook]:
-        """Those that point at it."""
+        """Read the webhooks that point at an inbox."""
         with self._store.read() as session:
             return self._pointing(session, inbox.id)
 
     def receive(self, inbox_id: str, headers: Sequence[tuple[str, str]], body: bytes, sender: str) -> Inbox:
-        """Keep a request; the answer says what to answer it with."""
+        """Keep a request. Returns the inbox, which says what to answer."""
         text = body[:KEPT_BYTES].decode("utf-8", "replace").replace("\0", "\ufffd")
         with self._store.write() as session:
-            inbox = _found(session, inbox_id)
+            inbox = _inbox(session, inbox_id)
             webhook_id, verdict = _verdict(self._pointing(session, inbox_id), headers, body)
             session.add(
                 InboxMessage(
@@ -147,17 +158,15 @@ class Inboxes:
         return session.scalars(query.order_by(Webhook.id).options(orm.joinedload(Webhook.location))).all()
 
 
-def _found(session: orm.Session, inbox_id: str) -> Inbox:
-    found = session.get(Inbox, inbox_id)
-    if found is None:
-        raise NotFound("There is no such test inbox; it may have been deleted.")
-    return found
+def _inbox(session: orm.Session, inbox_id: str) -> Inbox:
+    # The id is left out: whoever knows it may post.
+    return row_or_404(session.get(Inbox, inbox_id), "such test inbox; it may have been deleted")
 
 
 def _verdict(
     webhooks: Sequence[Webhook], headers: Sequence[tuple[str, str]], body: bytes
 ) -> tuple[int | None, str]:
-    """Whose signature it is, as a receiver would find out with the published library; and that in words."""
+    """Verify a signature as receivers do, with the published library. Returns whose it is, and a sentence."""
     given = {name.lower(): value for name, value in headers}
     missing = [name for name in _SIGNED if name not in given]
     if missing:

@@ -1,4 +1,4 @@
-"""Locations: the PBXs that post events, each known by its token."""
+"""Locations: the PBXs that post events, each with a token of its own."""
 
 import secrets
 from collections.abc import Sequence
@@ -6,40 +6,40 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.db.meta import config_changed
 from webhooks.db.models import Location, Webhook
-from webhooks.db.store import Store, config_changed
-from webhooks.errors import Conflict, NotFound
+from webhooks.db.store import Store
+from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
-from webhooks.services.lookup import checked_name, live_location, note, now
+from webhooks.services.lookup import checked_name, live_location, note, now, row_or_404, unless_deleted
 from webhooks.tokens import token_hash
 
 
 class Locations:
-    """Add, connect, rename, pause and delete locations."""
+    """Locations, by name: added, connected, renamed, paused, deleted."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def all(self) -> Sequence[Location]:
-        """All locations, by name."""
+        """Read all locations, by name."""
         with self._store.read() as session:
             query = sa.select(Location).where(Location.deleted_at.is_(None)).order_by(Location.name)
             return session.scalars(query).all()
 
     def get(self, location_id: int) -> Location:
+        """Read a location."""
         with self._store.read() as session:
-            found = session.get(Location, location_id)
-            if found is None or found.deleted_at is not None:
-                raise NotFound(f"There is no location {location_id}.")
-            return found
+            location = unless_deleted(session.get(Location, location_id))
+            return row_or_404(location, f"location {location_id}")
 
     def by_name(self, name: str) -> Location:
-        """The location with this name."""
+        """Read the location of this name."""
         with self._store.read() as session:
             return live_location(session, name)
 
     def connect(self, name: str) -> Location:
-        """Make the location one of the active integrations: the seed's "Authorize"."""
+        """Make a location one of the active integrations: what "Authorize" does."""
         with self._store.write() as session:
             location = live_location(session, name)
             if location.connected_at is None:
@@ -48,9 +48,9 @@ class Locations:
             return location
 
     def disconnect(self, name: str) -> int:
-        """Take it from the active integrations: its webhooks are deleted, their open deliveries dropped.
+        """Take a location from the active integrations; delete its webhooks, drop their open deliveries.
 
-        The answer is how many webhooks those were. Its events are still taken, for nobody.
+        Its events are still accepted, for no webhook. Returns how many webhooks were deleted.
         """
         with self._store.write() as session:
             location = live_location(session, name)
@@ -63,7 +63,7 @@ class Locations:
         return len(webhooks)
 
     def add(self, name: str) -> tuple[Location, str]:
-        """A new location and its token, which is not kept."""
+        """Make a location. Returns it and its token, which is not kept."""
         name, token = checked_name(name), secrets.token_urlsafe(32)
         with self._store.write() as session:
             _name_is_free(session, name)
@@ -75,6 +75,7 @@ class Locations:
             return location, token
 
     def rename(self, name: str, new: str) -> Location:
+        """Give a location another name."""
         new = checked_name(new)
         with self._store.write() as session:
             location = live_location(session, name)
@@ -85,7 +86,7 @@ class Locations:
             return location
 
     def rotate_token(self, name: str) -> tuple[Location, str]:
-        """A new token; the old one is refused from now on."""
+        """Replace a location's token. Returns the location and the new token; the old one is refused."""
         token = secrets.token_urlsafe(32)
         with self._store.write() as session:
             location = live_location(session, name)
@@ -95,7 +96,7 @@ class Locations:
             return location, token
 
     def set_state(self, name: str, state: str) -> Location:
-        """Pause (its events are refused with 403) or resume."""
+        """Pause a location, which refuses its events with 403, or resume it."""
         with self._store.write() as session:
             location = live_location(session, name)
             location.state = state
@@ -104,7 +105,7 @@ class Locations:
             return location
 
     def delete(self, name: str) -> Location:
-        """Delete a location and its webhooks; their open deliveries are dropped, the history stays."""
+        """Delete a location and its webhooks. Their open deliveries are dropped, their history stays."""
         with self._store.write() as session:
             location = live_location(session, name)
             location.deleted_at = now()

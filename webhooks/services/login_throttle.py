@@ -1,4 +1,4 @@
-"""The throttle of log-ins: wrong passwords are counted for each address, over all processes."""
+"""Throttle of log-ins: wrong passwords are counted by address, over all processes."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,7 @@ from webhooks.db.store import Store
 from webhooks.errors import TooMany
 
 _FREE_TRIES: Final = 5
-_LONGEST_WAIT: Final = 300  # seconds
+_LONGEST_WAIT_SECONDS: Final = 300
 _FORGIVEN: Final = timedelta(hours=1)
 _FIRST_TRY: Final = sa.text(
     "INSERT INTO login_failure (address, failures, at) VALUES (:address, 0, :at) ON CONFLICT DO NOTHING"
@@ -20,7 +20,7 @@ _FIRST_TRY: Final = sa.text(
 
 
 def source(address: str | None) -> str:
-    """Whom tries are counted for: an address; of IPv6 the network of 64 bits, which is one household's."""
+    """Return what tries are counted for: an address, or of IPv6 the 64-bit network of a household."""
     try:
         parsed = ipaddress.ip_address(address or "")
     except ValueError:
@@ -33,22 +33,22 @@ def source(address: str | None) -> str:
 
 
 class LoginThrottle:
-    """Raises Busy as the Store does."""
+    """Counts of wrong passwords by address. Raises Unavailable as the Store does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def may_try(self, address: str) -> None:
-        """Let a log-in be tried from there now; ``count_try`` decides, this costs no write.
+        """Check whether a log-in may be tried from an address, without a write; ``count_try`` decides.
 
         Raises:
             TooMany: after five wrong ones in a row each further one waits twice as long, 5 minutes at most.
         """
         with self._store.read() as session:
-            _judge(session.get(LoginFailure, source(address)))
+            _check(session.get(LoginFailure, source(address)))
 
     def count_try(self, address: str) -> int:
-        """Count a try as a wrong one before its password is judged: many at once must not all be let through.
+        """Count a try as a wrong one before its password is checked, so that many at once do not all pass.
 
         Returns how many that are in a row; ``forgive`` forgets them.
 
@@ -60,26 +60,26 @@ class LoginThrottle:
             _forget(session, now)
             if session.get(LoginFailure, source(address)) is None:
                 session.execute(_FIRST_TRY, {"address": source(address), "at": round(now.timestamp() * 1000)})
-            found = session.get_one(LoginFailure, source(address), with_for_update=True)
-            _judge(found)
-            found.failures, found.at = found.failures + 1, now
-            return found.failures
+            row = session.get_one(LoginFailure, source(address), with_for_update=True)
+            _check(row)
+            row.failures, row.at = row.failures + 1, now
+            return row.failures
 
     def forgive(self, address: str) -> None:
-        """The password was right."""
+        """Forget the tries of an address: the password was right."""
         with self._store.write() as session:
             session.execute(sa.delete(LoginFailure).where(LoginFailure.address == source(address)))
 
 
-def _judge(found: LoginFailure | None) -> None:
-    if found is None or found.failures < _FREE_TRIES:
+def _check(row: LoginFailure | None) -> None:
+    if row is None or row.failures < _FREE_TRIES:
         return
-    wait = min(2 ** (found.failures - _FREE_TRIES), _LONGEST_WAIT)
-    left = wait - (datetime.now(UTC) - found.at).total_seconds()
+    wait = min(2 ** (row.failures - _FREE_TRIES), _LONGEST_WAIT_SECONDS)
+    left = wait - (datetime.now(UTC) - row.at).total_seconds()
     if 0 < left <= wait:
         seconds = int(left) + 1
         raise TooMany(
-            f"{found.failures} wrong passwords came from your address. Try again in {seconds} seconds.",
+            f"{row.failures} wrong passwords came from your address. Try again in {seconds} seconds.",
             seconds,
         )
 

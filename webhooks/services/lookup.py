@@ -1,4 +1,4 @@
-"""What locations, webhooks and keys share: names, tokens, rows that have to be there, notes of a change."""
+"""What services share: names, rows that have to be there, lines for the audit log."""
 
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -11,13 +11,16 @@ from webhooks.db.models import Location, Webhook
 from webhooks.errors import Conflict, Invalid, NotFound
 
 _Row = TypeVar("_Row")
+_Deletable = TypeVar("_Deletable", Location, Webhook)
 
 
 def now() -> datetime:
+    """Return the present time, UTC."""
     return datetime.now(UTC)
 
 
 def checked_name(name: str) -> str:
+    """Return a name without blanks around it. Raises Invalid where it cannot be one."""
     name = name.strip()
     if not 1 <= len(name) <= 100 or not name.isprintable():
         raise Invalid("A name has 1 to 100 printable characters.", "name")
@@ -25,27 +28,32 @@ def checked_name(name: str) -> str:
 
 
 def live_location(session: orm.Session, name: str) -> Location:
-    found = session.scalar(sa.select(Location).where(Location.name == name, Location.deleted_at.is_(None)))
-    if found is None:
-        raise NotFound(f"There is no location {name!r}.")
-    return found
+    """Read the location of this name. Raises NotFound where there is none, or it was deleted."""
+    query = sa.select(Location).where(Location.name == name, Location.deleted_at.is_(None))
+    return row_or_404(session.scalar(query), f"location {name!r}")
 
 
-def row_or_404(row: _Row | None, what: str, number: int | str) -> _Row:
-    """The row, or NotFound that names what is not there."""
+def row_or_404(row: _Row | None, what: str) -> _Row:
+    """Return the row. Raises NotFound where there is none; ``what`` ends the sentence."""
     if row is None:
-        raise NotFound(f"There is no {what} {number}.")
+        raise NotFound(f"There is no {what}.")
     return row
 
 
+def unless_deleted(row: _Deletable | None) -> _Deletable | None:
+    """Return a location or a webhook, or None where it was deleted."""
+    return None if row is None or row.deleted_at is not None else row
+
+
 def existing_webhook(webhook: Webhook | None, webhook_id: int) -> Webhook:
-    """The webhook, or Conflict where it was deleted."""
+    """Return the webhook. Raises Conflict where it was deleted."""
     if webhook is None or webhook.deleted_at is not None:
         raise Conflict(f"Webhook {webhook_id} does not exist any more.")
     return webhook
 
 
 def note(session: orm.Session, changed: Location | Webhook, text: str) -> None:
+    """Write a line about a location or a webhook to the audit log."""
     if isinstance(changed, Location):
         record(session.connection(), f"location {changed.id}", f"{changed.name}: {text}")
     else:

@@ -11,14 +11,12 @@ from sqlalchemy import orm
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from webhooks.audit import record
-from webhooks.db.models import Meta
+from webhooks.db.meta import ADMIN_PASSWORD_HASH, SESSION_EPOCH
 from webhooks.db.store import Store
 from webhooks.errors import Conflict, Invalid
 from webhooks.settings import Settings
 
-_HASH: Final = "admin_password_hash"
-_EPOCH: Final = "session_epoch"
-_SHORTEST: Final = 8
+_MIN_LENGTH: Final = 8
 _NICE: Final = 10
 
 
@@ -27,23 +25,26 @@ def _lower_priority() -> None:
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
-# A check takes 32 MiB and a core for a while: one at a time, and after the hook.
+# A check takes 32 MiB and a core for a while: one at a time, at a lower priority than ingest.
 _hasher: Final = ThreadPoolExecutor(1, "password", _lower_priority)
 
 
 class AdminPassword:
-    """SPOKE_ADMIN_PASSWORD where it is set, else the hash in the database. Raises Busy as the Store does."""
+    """SPOKE_ADMIN_PASSWORD where it is set, else the hash in the database.
+
+    Raises Unavailable as the Store does.
+    """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._setting, self._store = settings.admin_password, store
 
     def matches(self, password: str) -> bool:
-        """Whether it is the admin's."""
+        """Whether a password is the admin's."""
         if self._setting is not None:
             return hmac.compare_digest(password.encode("utf-8", "replace"), self._setting.encode())
         with self._store.read() as session:
-            kept = session.get(Meta, _HASH)
-        return kept is not None and _hasher.submit(check_password_hash, kept.value, password).result()
+            kept = ADMIN_PASSWORD_HASH.get(session.connection())
+        return kept is not None and _hasher.submit(check_password_hash, kept, password).result()
 
     def check_changeable(self) -> None:
         """Raise Conflict where SPOKE_ADMIN_PASSWORD wins over the database."""
@@ -52,8 +53,8 @@ class AdminPassword:
 
     def check_new(self, password: str) -> None:
         """Raise Invalid for a password that is too short."""
-        if len(password) < _SHORTEST:
-            raise Invalid(f"A password has at least {_SHORTEST} characters.", "new")
+        if len(password) < _MIN_LENGTH:
+            raise Invalid(f"A password has at least {_MIN_LENGTH} characters.", "new")
 
     def change(self, password: str, consequence: str) -> None:
         """Keep a new password and end all sessions. ``consequence`` ends the line in the audit log.
@@ -68,13 +69,13 @@ class AdminPassword:
             record(session.connection(), "admin", f"password changed: {consequence}")
 
     def epoch(self, signing_key: str) -> str:
-        """Changes when all sessions are to end: a new password does that, one of the environment's too."""
+        """Return a text that changes when all sessions are to end: with each new password."""
         with self._store.read() as session:
-            row = session.get(Meta, _EPOCH)
+            epoch = SESSION_EPOCH.get(session.connection()) or 0
         mark = ""
         if self._setting is not None:
             mark = hmac.digest(signing_key.encode(), self._setting.encode(), "sha256").hex()[:16]
-        return f"{row.value if row else '0'}.{mark}"
+        return f"{epoch}.{mark}"
 
 
 def first_password(settings: Settings, store: Store) -> str | None:
@@ -83,7 +84,7 @@ def first_password(settings: Settings, store: Store) -> str | None:
     if settings.admin_password or os.environ.get("FLASK_RUN_FROM_CLI") == "true":
         return None
     with store.write() as session:
-        if session.get(Meta, _HASH):
+        if ADMIN_PASSWORD_HASH.get(session.connection()):
             return None
         password = secrets.token_urlsafe(12)
         _set_password(session, password)
@@ -91,6 +92,6 @@ def first_password(settings: Settings, store: Store) -> str | None:
 
 
 def _set_password(session: orm.Session, password: str) -> None:
-    session.merge(Meta(key=_HASH, value=generate_password_hash(password)))
-    epoch = session.get(Meta, _EPOCH)
-    session.merge(Meta(key=_EPOCH, value=str(int(epoch.value) + 1 if epoch else 1)))
+    connection = session.connection()
+    ADMIN_PASSWORD_HASH.set(connection, generate_password_hash(password))
+    SESSION_EPOCH.set(connection, (SESSION_EPOCH.get(connection) or 0) + 1)

@@ -1,4 +1,4 @@
-"""Recordings that are kept: what became of them, and links to them. Pages, API and commands call here."""
+"""Recordings: their states, and links to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from webhooks.db.models import Event, Media
 from webhooks.db.store import Store
 from webhooks.errors import NotFound
 from webhooks.keyring import Keyring
-from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.media.storage import ID, Folder
+from webhooks.payload import with_link
+from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 
 GONE = "The recording is not there any more: it was purged or erased."
@@ -23,10 +24,10 @@ GONE = "The recording is not there any more: it was purged or erased."
 class RecordingInfo:
     """A recording as pages show it.
 
-    ``state`` is waiting (it is being converted, its deliveries are pending), ready, failed or erased;
-    ``sentence`` says why for the last two, and what is missing of one that is ready, else None. ``size`` in
-    bytes; ``seconds`` is what it says it has until it is ready, ``channels`` are 1, or 2 where each party has
-    a side.
+    ``state`` is waiting (for its conversion, and its deliveries with it), ready, failed or erased.
+    ``sentence`` says why it failed or was erased, or what is missing of one that is ready, else it is None.
+    ``size`` is in bytes. ``seconds`` is what the file states until it is ready. ``channels`` is 1, or 2 where
+    each party has a side.
     """
 
     id: str
@@ -42,7 +43,7 @@ class RecordingInfo:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that may be handed out. ``relative`` is its path below the media's ``mp3`` folder."""
+    """A file that a link leads to. ``relative`` is its path below the media's ``mp3`` folder."""
 
     media_id: str
     path: Path
@@ -53,17 +54,15 @@ class Download:
 
 
 class Recordings:
-    """Raises NotFound for an unknown id, Busy as the Store does."""
+    """Recordings and links to them. Raises NotFound for an unknown id, Unavailable as the Store does."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._folder = Folder(settings.data)
         self._links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
 
-    # --- what is there ---
-
     def latest(self, count: int, *, state: str | None = None) -> Sequence[RecordingInfo]:
-        """The newest recordings."""
+        """Read the newest recordings."""
         query = sa.select(Media).order_by(Media.event_id.desc()).limit(count)
         if state is not None:
             query = query.where(Media.state == state)
@@ -71,7 +70,7 @@ class Recordings:
             return [_shown(row) for row in session.scalars(query)]
 
     def of_events(self, event_ids: Sequence[int]) -> dict[int, RecordingInfo]:
-        """The recordings of events, by the events' ids; those without one are not in the answer."""
+        """Read the recordings of events, by the events' ids. Events without a recording are left out."""
         if not event_ids:
             return {}
         with self._store.read() as session:
@@ -79,43 +78,39 @@ class Recordings:
             return {row.event_id: _shown(row) for row in rows}
 
     def of_event(self, event_id: int) -> RecordingInfo | None:
-        """The recording of an event, None if we keep none for it."""
+        """Read the recording of an event, None where none is kept for it."""
         return self.of_events([event_id]).get(event_id)
 
     def shown(self, media_id: str) -> RecordingInfo:
-        """One recording."""
+        """Read a recording."""
         with self._store.read() as session:
-            row = session.get(Media, media_id)
-            if row is None:
-                raise NotFound(f"There is no recording {media_id}.")
-            return _shown(row)
+            return _shown(row_or_404(session.get(Media, media_id), f"recording {media_id}"))
 
     def payload(self, event: Event) -> str:
-        """The JSON that a receiver would get now: the event's body, with a fresh link where there is one."""
-        found = self.of_event(event.id)
-        ready = found is not None and found.state == "ready"
-        return with_link(event.body, self._links.link(found.id)) if found and ready else event.body
-
-    # --- links ---
+        """Make the JSON that a receiver would get now, with a fresh link where the recording is ready."""
+        recording = self.of_event(event.id)
+        if recording is None or recording.state != "ready":
+            return event.body
+        return with_link(event.body, self._links.link(recording.id))
 
     def fresh_link(self, media_id: str) -> str:
-        """A link to a recording that is ready, signed now; it lives as long as one that is sent.
+        """Make a link to a recording that is ready; it lives as long as one that is sent.
 
         Raises:
             NotFound: unknown, erased or not ready; the sentence says which.
         """
-        found = self.shown(media_id)
-        if found.state == "waiting":
+        recording = self.shown(media_id)
+        if recording.state == "waiting":
             raise NotFound("The recording is still being converted; it can be heard in a moment.")
-        if found.state != "ready":
-            raise NotFound(found.sentence or GONE)
+        if recording.state != "ready":
+            raise NotFound(recording.sentence or GONE)
         return self._links.link(media_id)
 
     def open(self, media_id: str, expires: str, signature: str) -> Download:
-        """What a link leads to.
+        """Find the file that a link leads to.
 
         Raises:
-            LinkForbidden, LinkExpired: as ``Links.check``. NotFound: it was right, but there is nothing.
+            LinkForbidden, LinkExpired: as ``Links.check``. NotFound: the link is right, but the file is gone.
         """
         self._links.check(media_id, expires, signature)
         with self._store.read() as session:

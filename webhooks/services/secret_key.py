@@ -1,4 +1,4 @@
-"""The secret key, rotated: links and secrets under a new one."""
+"""Rotation of the secret key, which signs links and seals secrets."""
 
 import secrets
 import time
@@ -12,9 +12,10 @@ from webhooks.settings import Settings
 
 
 def rotate_secret_key(settings: Settings, store: Store) -> int:
-    """Make a new key; the answer is how many former ones still check links, until the last of these expires.
+    """Make a new key. Returns how many former ones still check links.
 
-    Secrets in the database are sealed anew before and after: a former key that is dropped opens none.
+    A former key is dropped once the last of its links has expired. Secrets in the database are sealed anew
+    before and after, so that no key that is dropped is needed for them.
 
     Raises:
         Conflict: the key is SPOKE_SECRET_KEY's.
@@ -30,9 +31,9 @@ def rotate_secret_key(settings: Settings, store: Store) -> int:
         with store.write() as session:
             seal_anew(session)
         present, *former = path.read_text().splitlines()
-        last = int(time.time()) + settings.media_link_ttl
+        last_expiry = int(time.time()) + settings.media_link_ttl
         kept = [line for line in former if int(line.split()[1]) > time.time()]
-        lines = [secrets.token_urlsafe(48), f"{present.strip()} {last}", *kept]
+        lines = [secrets.token_urlsafe(48), f"{present.strip()} {last_expiry}", *kept]
         write_whole(path, "\n".join(lines) + "\n")
         keep_sealed(settings, store)
     return len(lines) - 1

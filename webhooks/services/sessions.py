@@ -1,4 +1,4 @@
-"""Sessions: who is logged in. One admin, any number of browsers."""
+"""Sessions: log-ins of the admin, from any number of browsers."""
 
 import secrets
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from webhooks.tokens import token_hash
 
 IDLE: Final = timedelta(hours=12)
 LONGEST: Final = timedelta(days=7)
-_SEEN_EVERY: Final = timedelta(minutes=5)  # a page's view is not worth a write
+_SEEN_EVERY: Final = timedelta(minutes=5)  # not each page is worth a write
 
 
 def _now() -> datetime:
@@ -23,13 +23,13 @@ def _now() -> datetime:
 
 
 class Sessions:
-    """Raises Busy as the Store does."""
+    """Log-ins that go on. Raises Unavailable as the Store does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def begin(self, address: str, browser: str) -> str:
-        """A new session's id, for its cookie; what has expired is cleared away."""
+        """Begin a session, and delete expired ones. Returns the session's id, for its cookie."""
         session_id = secrets.token_urlsafe(32)
         now = _now()
         with self._store.write() as session:
@@ -44,32 +44,33 @@ class Sessions:
         return session_id
 
     def known(self, session_id: str) -> bool:
-        """Whether the session goes on; that it does is noted now and then."""
+        """Whether a session goes on. That it was seen is written down now and then."""
         now = _now()
         with self._store.read() as session:
-            found = session.get(LoginSession, token_hash(session_id))
-        if found is None or now - found.seen_at > IDLE or now - found.created_at > LONGEST:
+            login = session.get(LoginSession, token_hash(session_id))
+        if login is None or now - login.seen_at > IDLE or now - login.created_at > LONGEST:
             return False
-        if now - found.seen_at > _SEEN_EVERY:
+        if now - login.seen_at > _SEEN_EVERY:
             with self._store.write() as session:
                 session.execute(
-                    sa.update(LoginSession).where(LoginSession.id_hash == found.id_hash).values(seen_at=now)
+                    sa.update(LoginSession).where(LoginSession.id_hash == login.id_hash).values(seen_at=now)
                 )
         return True
 
     def end(self, session_id: str) -> None:
+        """End a session."""
         with self._store.write() as session:
             session.execute(sa.delete(LoginSession).where(LoginSession.id_hash == token_hash(session_id)))
 
     def end_all(self) -> int:
-        """Log out everywhere; the answer is how many sessions ended."""
+        """End all sessions. Returns how many those were."""
         with self._store.write() as session:
             ended = len(session.scalars(sa.delete(LoginSession).returning(LoginSession.id_hash)).all())
             record(session.connection(), "admin", f"logged out everywhere: {ended} sessions ended")
             return ended
 
     def all(self) -> Sequence[LoginSession]:
-        """Those that go on, the latest first."""
+        """Read the sessions that go on, the latest first."""
         with self._store.read() as session:
             query = sa.select(LoginSession).where(~_expired(_now())).order_by(LoginSession.seen_at.desc())
             return session.scalars(query).all()

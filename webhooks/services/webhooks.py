@@ -1,4 +1,4 @@
-"""Webhooks: what is sent where, and how."""
+"""Webhooks: which events are sent where, and how."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_label
+from webhooks.db.meta import config_changed
 from webhooks.db.models import Delivery, Lane, Webhook
-from webhooks.db.store import Store, config_changed
-from webhooks.errors import AttemptError, Conflict, Invalid, NotFound, Stale, TargetRefused
+from webhooks.db.store import Store
+from webhooks.errors import AttemptError, Conflict, Invalid, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.options import Options, parse_options
@@ -18,7 +19,7 @@ from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
-from webhooks.services.lookup import live_location, note, now
+from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
 from webhooks.settings import Settings
 
 _ROTATION: Final = timedelta(hours=24)
@@ -26,7 +27,7 @@ _LOOKUP_SECONDS: Final = 2.0
 
 
 class Webhooks:
-    """Add, change, pause and delete webhooks."""
+    """Webhooks: added, changed, paused, deleted."""
 
     def __init__(self, settings: Settings, store: Store, waker: Waker) -> None:
         self._settings, self._store, self._waker = settings, store, waker
@@ -34,7 +35,7 @@ class Webhooks:
         self._resolver = Resolver()
 
     def all(self, location_id: int | None = None) -> Sequence[Webhook]:
-        """All webhooks, or a location's, with their locations and lanes, oldest first."""
+        """Read all webhooks, or a location's, with their locations and lanes, oldest first."""
         query = (
             sa.select(Webhook)
             .where(Webhook.deleted_at.is_(None))
@@ -56,7 +57,7 @@ class Webhooks:
         description: str = "",
         options: dict[str, Any] | None = None,
     ) -> Webhook:
-        """A new webhook with a secret of its own. ``type_`` or ``status`` of None means any."""
+        """Make a webhook with a secret of its own. ``type_`` or ``status`` of None means any."""
         _check_filter(kind, type_, status)
         self._check_url(url)
         chosen = _kept(parse_options(options or {}))
@@ -111,7 +112,7 @@ class Webhooks:
             return webhook
 
     def pause(self, webhook_id: int) -> int:
-        """Hold its deliveries from now on; the answer is how many are held."""
+        """Pause a webhook. Returns how many deliveries are held now."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
             if webhook.resume:
@@ -128,7 +129,7 @@ class Webhooks:
             return session.scalar(held) or 0
 
     def resume(self, webhook_id: int, *, drop_held: bool = False) -> int:
-        """Send what was held, or drop it; the answer is how many that were."""
+        """Resume a webhook, and send what was held, or drop it. Returns how many deliveries those were."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
             if webhook.state == "active":
@@ -142,7 +143,7 @@ class Webhooks:
         return moved
 
     def delete(self, webhook_id: int) -> int:
-        """Delete; open deliveries are dropped, the history stays. The answer is how many were dropped."""
+        """Delete a webhook, and drop its open deliveries. Returns how many those were; its history stays."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
             webhook.deleted_at = now()
@@ -151,7 +152,7 @@ class Webhooks:
         return apply_webhook_state(self._store, webhook_id)
 
     def rotate_secret(self, webhook_id: int) -> Webhook:
-        """A new secret; for 24 hours the former one signs as well."""
+        """Make a new secret. For 24 hours the former one signs as well."""
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
             webhook.previous_secret, webhook.previous_until = webhook.secret, now() + _ROTATION
@@ -161,7 +162,7 @@ class Webhooks:
             return webhook
 
     def get(self, webhook_id: int, *, deleted: bool = False) -> Webhook:
-        """One webhook with its location and lane; ``deleted`` finds it even if it is."""
+        """Read a webhook with its location and lane. ``deleted``: also one that was deleted."""
         with self._store.read() as session:
             return _webhook(session, webhook_id, deleted=deleted)
 
@@ -175,7 +176,7 @@ class Webhooks:
             raise Invalid(str(error), "url") from None
 
     def dns_warning(self, url: str) -> str | None:
-        """A warning about a URL that was taken: its name leads nowhere now, or to a refused address."""
+        """Warn of a URL whose name now leads nowhere, or to a refused address; None where all is well."""
         if own_inbox(self._settings, url):
             return None
         try:
@@ -187,15 +188,13 @@ class Webhooks:
 
 
 def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, deleted: bool = False) -> Webhook:
-    found = session.get(
+    webhook = session.get(
         Webhook,
         webhook_id,
         options=[orm.joinedload(Webhook.location, innerjoin=True), orm.selectinload(Webhook.lane)],
         with_for_update={"of": Webhook} if lock else None,
     )
-    if found is None or (found.deleted_at is not None and not deleted):
-        raise NotFound(f"There is no webhook {webhook_id}.")
-    return found
+    return row_or_404(webhook if deleted else unless_deleted(webhook), f"webhook {webhook_id}")
 
 
 def _filter(webhook: Webhook) -> str:
@@ -203,13 +202,13 @@ def _filter(webhook: Webhook) -> str:
 
 
 def _shown(url: str) -> str:
-    """For the history: a query may hold a receiver's key."""
+    """Show a URL in the audit log without its query, which may hold a receiver's key."""
     address, mark, _ = url.partition("?")
     return f"{address}?•••" if mark else address
 
 
 def _described(webhook: Webhook) -> dict[str, str]:
-    """What may be told of it in the history: of headers the names, of a certificate that there is one."""
+    """Describe a webhook for the audit log: of headers only the names, of a certificate that there is one."""
     options = Options.model_validate(webhook.options).shown()
     options["headers"] = ", ".join(options["headers"]) or "none"
     options["ca"] = "own" if options["ca"] else "the usual ones"
@@ -224,7 +223,7 @@ def _described(webhook: Webhook) -> dict[str, str]:
 
 
 def _kept(options: Options) -> dict[str, object]:
-    """What of the options is kept: only what differs from the default, so that a default may change."""
+    """Return the options that differ from the default; only these are kept, so that a default may change."""
     return options.model_dump(exclude_defaults=True)
 
 

@@ -7,7 +7,7 @@ import redis
 from flask import Blueprint, Response, jsonify
 
 from webhooks.dispatcher.liveness import Liveness
-from webhooks.errors import Busy
+from webhooks.errors import ReadFailed
 from webhooks.outbox.wakeup import quick_redis
 from webhooks.services.container import services
 from webhooks.web.shared.access import public
@@ -39,7 +39,7 @@ def _database() -> str | None:
         with services().store.read() as session:
             if not Liveness(services().settings, services().store).running(session.connection()):
                 return "No delivery worker runs."
-    except Busy:
+    except ReadFailed:
         return "The database cannot be reached."
     return None
 

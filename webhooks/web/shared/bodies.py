@@ -22,7 +22,7 @@ def read_body(limit: int) -> bytes:
 
     Raises:
         RequestEntityTooLarge: it is longer. Unreadable: it broke off, or its chunks are none.
-        TooSlow: it did not come. NoPlace: too many long ones come already.
+        TooSlow: it did not come. NoCapacity: too many long ones come already.
     """
     announced = request.content_length
     if announced is None and not request.environ.get("wsgi.input_terminated"):

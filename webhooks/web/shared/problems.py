@@ -8,7 +8,6 @@ from flask import Flask, Response, json, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
 
 from webhooks.errors import (
-    Busy,
     Coded,
     Conflict,
     DiskFull,
@@ -19,13 +18,13 @@ from webhooks.errors import (
     LinkForbidden,
     LocationPaused,
     NoAudio,
-    NoPlace,
     NotFound,
     SpokeError,
     TooLarge,
     TooMany,
     TooSlow,
     Unauthorised,
+    Unavailable,
     Unreadable,
     Unsupported,
 )
@@ -48,8 +47,7 @@ _STATUS: dict[type[SpokeError], int] = {
     Invalid: 422,
     TooMany: 429,
     FetchFailed: 502,
-    Busy: 503,
-    NoPlace: 503,
+    Unavailable: 503,
     DiskFull: 507,
 }
 
@@ -74,7 +72,7 @@ def _domain_error(error: SpokeError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="spoke"'
     if isinstance(error, Coded):
         headers["Accept-Encoding"] = "identity"
-    if isinstance(error, Busy | NoPlace | TooMany):
+    if isinstance(error, Unavailable | TooMany):
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, InvalidEvent):
         more["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors]

@@ -11,7 +11,9 @@ from typing import Final
 
 from flask import request
 
-from webhooks.errors import NoPlace
+from webhooks.errors import NoCapacity
+
+_RETRY_SECONDS: Final = 2
 
 
 def waiting() -> contextlib.AbstractContextManager[None]:
@@ -37,9 +39,11 @@ class Slots:
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
-        """Raises NoPlace at once if none is free; nobody waits here."""
+        """Raises NoCapacity at once if none is free; nobody waits here."""
         if not self._free.acquire(blocking=False):
-            raise NoPlace(f"Too many {self._what} are going on; try again in {NoPlace.retry_after} seconds.")
+            raise NoCapacity(
+                f"Too many {self._what} are going on; try again in {_RETRY_SECONDS} seconds.", _RETRY_SECONDS
+            )
         try:
             yield
         finally:

@@ -40,7 +40,7 @@ def one(erasure_id: int) -> Any:
 @blueprint.post("/erasures/<int:erasure_id>/cancel")
 @admin
 def cancel(erasure_id: int) -> Any:
-    services().erasures.cancel(erasure_id)
+    services().erasures.move(erasure_id, "cancel")
     return redirect(url_for("erasures.one", erasure_id=erasure_id), 303)
 
 
@@ -49,7 +49,7 @@ def _page(error: SpokeError | None = None) -> str:
     found: list[Match] = []
     try:
         if call or number:
-            found = services().erasures.look(thread_id=call or None, number=number or None)
+            found = services().erasures.preview(thread_id=call or None, number=number or None)
     except Invalid as wrong:
         error = error or wrong
     return render_template(
@@ -57,7 +57,7 @@ def _page(error: SpokeError | None = None) -> str:
         call=call,
         number=number,
         found=found,
-        knows_all=services().erasures.knows_all,
+        knows_all=services().erasures.all_indexed,
         latest=services().erasures.latest(),
         error=error,
     )

@@ -1,7 +1,6 @@
 """The test inbox: its pages, and the address that takes what is posted to it."""
 
 import contextlib
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -9,7 +8,8 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
-from webhooks.errors import Busy, Invalid, SpokeError
+from webhooks.data_dir import try_lock
+from webhooks.errors import Invalid, NoCapacity, SpokeError
 from webhooks.services.container import services
 from webhooks.services.inboxes import STATUSES
 from webhooks.web.shared.access import admin, by_token
@@ -149,16 +149,12 @@ def _page(inbox_id: str, error: SpokeError | None = None) -> str:
 def _slot() -> Iterator[None]:
     """One of the few places for slow answers: they must not fill the threads that the hook needs."""
     for number in range(_SLOW):
-        fd = os.open(
-            services().settings.data / f"inbox-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        fd = try_lock(services().settings.data / f"inbox-{number}.lock")
+        if fd is None:
+            continue
         try:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
             yield
             return
         finally:
             os.close(fd)
-    raise Busy("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)
+    raise NoCapacity("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)

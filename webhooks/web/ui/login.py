@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
 
-from webhooks.errors import NoPlace, TooMany
+from webhooks.errors import NoCapacity, TooMany
 from webhooks.services.container import services
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
@@ -33,7 +33,7 @@ def submit() -> Any:
     address = request.remote_addr or ""
     try:
         right = right_password(address, request.form.get("password", ""))
-    except NoPlace:
+    except NoCapacity:
         slots.hold_answer(_REFUSED_SECONDS)
         raise
     except TooMany as error:
@@ -62,7 +62,7 @@ def right_password(address: str, password: str) -> bool:
     """Whether it is the admin's. A wrong one counts for the address that it comes from.
 
     Raises:
-        TooMany: wrong ones came from there. NoPlace: too many are being judged.
+        TooMany: wrong ones came from there. NoCapacity: too many are being judged.
     """
     with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
         services().login_throttle.may_try(address)

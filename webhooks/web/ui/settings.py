@@ -67,15 +67,15 @@ def leave_everywhere() -> Any:
 
 def _page(error: Invalid | None = None) -> str:
     settings = services().settings
-    pending, held, oldest = services().stats.queues()
+    queues = services().stats.queues()
     return render_template(
         "settings/show.html",
         rows=[_row(settings, name) for name in Settings.model_fields],
         versions=_versions(),
         disk=_disk(settings),
-        pending=pending,
-        held=held,
-        oldest=oldest,
+        pending=queues.pending,
+        held=queues.held,
+        oldest=queues.oldest_due_at,
         workers=_workers(),
         sessions=services().sessions.all()[:_SESSIONS],
         own_session=token_hash(session["id"]),

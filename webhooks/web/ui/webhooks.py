@@ -95,7 +95,7 @@ def one(webhook_id: int) -> Any:
         pending=pulses.count(webhook_id, "pending"),
         failed=pulses.count(webhook_id, "failed"),
         page=services().delivery_log.page(DeliveryFilter(webhook=webhook_id), count=_LATEST),
-        replays=services().replays.latest(5, webhook_id),
+        replays=services().replays.of_webhook(webhook_id, 5),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
         inbox=services().inboxes.of_url(webhook.url),

@@ -1,0 +1,35 @@
+"""The tables. No I/O here; times are aware datetimes, kept as milliseconds UTC.
+
+Alembic compares all of them with the migrations, so every model is imported here.
+"""
+
+from webhooks.db.models.configuration import ApiKey, Lane, Location, Meta, Webhook
+from webhooks.db.models.long_jobs import Erasure, LongJob, Replay
+from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Worker
+from webhooks.db.models.people import Change, Inbox, InboxMessage, LoginFailure, LoginSession
+from webhooks.db.models.totals import EventNumber, Heard, Tally, Traffic
+
+__all__ = [
+    "ApiKey",
+    "Attempt",
+    "Change",
+    "Delivery",
+    "Erasure",
+    "Event",
+    "EventNumber",
+    "Heard",
+    "Inbox",
+    "InboxMessage",
+    "Lane",
+    "Location",
+    "LoginFailure",
+    "LoginSession",
+    "LongJob",
+    "Media",
+    "Meta",
+    "Replay",
+    "Tally",
+    "Traffic",
+    "Webhook",
+    "Worker",
+]

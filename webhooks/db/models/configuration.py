@@ -1,0 +1,104 @@
+"""What is set up: locations, webhooks with their lanes, API keys; single values."""
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webhooks.db.models.columns import SERIAL, Id
+from webhooks.db.store import Model, Moment
+from webhooks.vault import Sealed, SealedHeaders
+
+
+class Meta(Model):
+    """Single values: the version of the configuration, the admin's password hash, the session epoch."""
+
+    __tablename__ = "meta"
+    key: Mapped[str] = mapped_column(sa.String(60), primary_key=True)
+    value: Mapped[str] = mapped_column(sa.Text)
+
+
+class Location(Model):
+    """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept."""
+
+    __tablename__ = "location"
+    __table_args__ = (
+        sa.Index(
+            "uq_location_name",
+            "name",
+            unique=True,
+            sqlite_where=sa.text("deleted_at IS NULL"),
+            postgresql_where=sa.text("deleted_at IS NULL"),
+        ),
+        SERIAL,
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100))
+    token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    state: Mapped[str] = mapped_column(sa.String(10), default="active")
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    connected_at: Mapped[datetime | None] = mapped_column(Moment)  # "Authorize" was pressed for it
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    webhooks: Mapped[list["Webhook"]] = relationship(back_populates="location")
+
+
+class Webhook(Model):
+    """What to send where. ``type`` or ``status`` of None means any.
+
+    ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
+    ("send") or dropped ("drop"); until the last of them is through, the state stays what it was.
+    """
+
+    __tablename__ = "webhook"
+    __table_args__ = (SERIAL,)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
+    kind: Mapped[str] = mapped_column(sa.String(10))
+    type: Mapped[str | None] = mapped_column(sa.String(30))
+    status: Mapped[str | None] = mapped_column(sa.String(30))
+    url: Mapped[str] = mapped_column(sa.Text)
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    state: Mapped[str] = mapped_column(sa.String(10), default="active")
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    resume: Mapped[str | None] = mapped_column(sa.String(10))
+    secret: Mapped[str] = mapped_column(Sealed(sqlite_length=100))
+    previous_secret: Mapped[str | None] = mapped_column(Sealed(sqlite_length=100))
+    previous_until: Mapped[datetime | None] = mapped_column(Moment)
+    options: Mapped[dict[str, object]] = mapped_column(SealedHeaders, default=dict)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    deleted_at: Mapped[datetime | None] = mapped_column(Moment)
+    location: Mapped[Location] = relationship(back_populates="webhooks")
+    lane: Mapped["Lane"] = relationship(back_populates="webhook")
+
+
+class Lane(Model):
+    """A webhook's outgoing queue: the hot row, apart from the one the UI edits.
+
+    One worker process owns it at a time. ``failures`` counts all in a row, ``broken`` the timeouts and
+    connection errors in a row; from the fifth of these on, one probe at a time goes out from ``probe_at``.
+    ``not_before`` is the end of a hold that the receiver asked for (``Retry-After``).
+    """
+
+    __tablename__ = "lane"
+    webhook_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("webhook.id"), primary_key=True, autoincrement=False
+    )
+    owner: Mapped[str | None] = mapped_column(sa.String(32))
+    not_before: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    probe_at: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default="0")
+    failing_since: Mapped[datetime | None] = mapped_column(Moment)
+    failures: Mapped[int] = mapped_column(default=0)
+    broken: Mapped[int] = mapped_column(default=0)
+    webhook: Mapped[Webhook] = relationship(back_populates="lane")
+
+
+class ApiKey(Model):
+    """A key for the HTTP API; only its SHA-256 is kept."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (SERIAL,)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(sa.String(100), unique=True)
+    key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    created_at: Mapped[datetime] = mapped_column(Moment)
