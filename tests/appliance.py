@@ -148,7 +148,7 @@ class Appliance:
     def event(self, token: str, **fields: Any) -> requests.Response:
         return self.post("/api/events", json=fields, headers={"Authorization": f"Bearer {token}"})
 
-    def cli(self, *arguments: str, status: int = 0) -> Any:
+    def cli(self, *arguments: object, status: int = 0) -> Any:
         """A command with ``--json``, run in this process: the command line's own start takes two seconds."""
         result = self.app.test_cli_runner().invoke(
             args=[*map(str, arguments), "--json"], catch_exceptions=False
@@ -156,7 +156,7 @@ class Appliance:
         assert result.exit_code == status, result.output
         return json.loads(result.stdout) if status == 0 else result.stderr
 
-    def invoke(self, *arguments: str, **more: Any) -> Any:
+    def invoke(self, *arguments: object, **more: Any) -> Any:
         """A command run in this process, as it is: the result with exit_code, stdout and stderr."""
         return self.app.test_cli_runner().invoke(args=[*map(str, arguments)], catch_exceptions=False, **more)
 

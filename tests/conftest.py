@@ -74,7 +74,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
     """Makes the environment for a new empty database; each test that uses it runs on both kinds."""
     if request.param == "sqlite":
         return dict
@@ -84,7 +84,7 @@ def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def appliance(
-    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, str]]
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, Any]]
 ) -> Iterator[Appliance]:
     """One that many tests share: each adds a location of its own. Retries come after 1 and 1 seconds."""
     running = Appliance(tmp_path_factory.mktemp("shared"), SPOKE_RETRY_SCHEDULE="1,1", **database())
@@ -94,7 +94,7 @@ def appliance(
 
 @pytest.fixture
 def start_appliance(
-    tmp_path: Path, database: Callable[[], dict[str, str]]
+    tmp_path: Path, database: Callable[[], dict[str, Any]]
 ) -> Iterator[Callable[..., Appliance]]:
     """Starts appliances of the test's own, which are stopped after it."""
     made: list[Appliance] = []
@@ -136,7 +136,7 @@ def filled(appliance: Appliance) -> Filled:
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> dict[str, str]:
+def clock(tmp_path: Path) -> dict[str, Any]:
     """Environment for a process whose wall clock is moved by what is written to the file ``clock``."""
     need(
         shutil.which("cc"),
@@ -158,7 +158,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     xdist's own groups do not hold with this pytest: it asks the node for its id in another way.
     """
 
-    class ByFileAndDatabase(LoadScopeScheduling):
+    class ByFileAndDatabase(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
             return nodeid.partition("::")[0] + _database(nodeid)
 

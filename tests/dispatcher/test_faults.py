@@ -2,11 +2,13 @@
 
 import os
 import random
+import re
 import subprocess
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from appliance import Appliance, eventually
@@ -63,7 +65,7 @@ def test_a_full_disk_is_answered_503_and_nothing_is_half_written(
 
 
 def test_a_clock_set_back_an_hour_holds_nothing_up(
-    tmp_path: Path, clock: dict[str, str], receiver: Receiver
+    tmp_path: Path, clock: dict[str, Any], receiver: Receiver
 ) -> None:
     """What waits for an attempt, behind a message, or for a Retry-After goes on as it would have."""
     appliance = Appliance(tmp_path / "a", SPOKE_RETRY_SCHEDULE="6,6", **clock)
@@ -85,7 +87,7 @@ def test_a_clock_set_back_an_hour_holds_nothing_up(
             got = receiver.wait(path, 3, 15)
             assert [one.json["subtype"] for one in got] == ["ringing", "ringing", "ended"]
         assert time.monotonic() - began < 12
-        assert "the clock was set back by 36" in appliance.log
+        assert re.search(r"the clock was set back; .* jump_s=36", appliance.log)
         stamp = int(receiver.at("/retry")[-1].headers["webhook-timestamp"])
         assert abs(stamp - (time.time() - 3600)) < 60, "the test's clock did not move"
     finally:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from appliance import Appliance
 from media import client, sounds
 
+from webhooks.errors import DiskFull
 from webhooks.events.schema import parse_media
 from webhooks.media.transcode import Sound, convert
 from webhooks.outbox.wakeup import Waker
@@ -59,7 +61,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, database: Callable[[], dict[str, str]]) -> Iterator[Bench]:
+def bench(tmp_path: Path, database: Callable[[], dict[str, Any]]) -> Iterator[Bench]:
     one = Bench(tmp_path, database())
     yield one
     one.machine.end()
@@ -105,7 +107,7 @@ def test_a_full_disk_is_no_fault_of_the_file(bench: Bench, monkeypatch: pytest.M
     breaking(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
     bad = bench.add(BAD)
     for _ in range(4):
-        with pytest.raises(module.DiskFull):
+        with pytest.raises(DiskFull):
             bench.look()
     assert (bench.row(bad).state, bench.row(bad).tries) == ("waiting", 0)
     monkeypatch.undo()
@@ -158,7 +160,7 @@ def test_a_decoder_that_comes_to_no_end_ends_its_process_and_the_file_has_failed
 
     monkeypatch.setattr(module, "_STUCK_SECONDS", 0.2)
     monkeypatch.setattr(module, "convert", endless)
-    monkeypatch.setattr(module.os, "_exit", leave)
+    monkeypatch.setattr(os, "_exit", leave)
     bad = bench.add(BAD)
     one = bench.converter()
     one.start()

@@ -164,7 +164,7 @@ def test_a_real_nginx_sends_what_the_links_allow(
     try:
         token = one.location("Office")
         one.webhook("Office", receiver.url("/media"), "media")
-        file = {"event": (None, '{"type": "voicemail"}', "application/json"), "file": ("a.wav", voice)}
+        file: Any = {"event": (None, '{"type": "voicemail"}', "application/json"), "file": ("a.wav", voice)}
         posted = visitor.post(
             f"{site}/api/media", files=file, headers={"Authorization": f"Bearer {token}"}, timeout=10
         )

@@ -187,7 +187,7 @@ def start_valkey(folder: Path) -> psutil.Process:
     assert spec is not None and spec.origin is not None
     program = next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
     command = [program, "--port", "0", "--unixsocket", folder / "s", "--save", "", "--dir", folder]
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    process = psutil.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
     eventually((folder / "s").is_socket)
     return process
 

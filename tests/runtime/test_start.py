@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -56,7 +57,7 @@ def far_away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
 def redis_socket(appliance: Appliance) -> Path:
     """Where its own Redis listens."""
     (server,) = appliance.named("valkey-server")
-    (path,) = {Path(found.laddr) for found in server.net_connections("unix") if found.laddr}
+    (path,) = {Path(str(found.laddr)) for found in server.net_connections("unix") if found.laddr}
     return path
 
 
@@ -288,7 +289,7 @@ def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None
 
 
 def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
-    tmp_path: Path, database: Callable[[], dict[str, str]], receiver: Receiver
+    tmp_path: Path, database: Callable[[], dict[str, Any]], receiver: Receiver
 ) -> None:
     """Web, workers and another WSGI server come at once; whichever is first makes key and schema."""
     environment = {**plain(tmp_path / "a", **database()), "SPOKE_ADMIN_PASSWORD": ""}

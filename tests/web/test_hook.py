@@ -223,7 +223,7 @@ def test_further_fields_are_passed_on_whatever_they_are_called(
     """After the seed's fields, in the order in which they came, null and empty ones too."""
     name, token = place
     appliance.webhook(name, receiver.url("/hook"))
-    further = {
+    further: dict[str, Any] = {
         "zz": None, "attachments": "x", "filename": 1, "content_type": [], "webhook-id": "x", "": {},
         "__proto__": {"a": 1}, "deliveries": 9, "duplicate": True, "From": "x", "a/b": "\u2028", "😀": 0,
     }  # fmt: skip

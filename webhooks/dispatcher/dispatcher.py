@@ -97,7 +97,7 @@ class Dispatcher:
         self._something.set()
         self._thread.join(GRACE_SECONDS)
         if self._thread.is_alive():
-            log.warning("stop: attempts still under way are cut off and tried again at the next start")
+            log.warning("attempts cut off by the stop; they are tried again at the next start")
             self._crew.cut()
             self._thread.join(GRACE_SECONDS / 2)
         self._crew.end()
@@ -123,14 +123,14 @@ class Dispatcher:
                     self._round()
                     pause = _BACK_OFF[0]
                 except Busy as error:
-                    log.warning("outbox: %s Trying again in %.1f s.", error, pause)
+                    log.warning("outbox unavailable; trying again", extra={"reason": error, "retry_s": pause})
                     time.sleep(pause)
                     pause = min(pause * 2, _BACK_OFF[1])
         except Replaced as error:
-            log.warning("%s It starts anew.", error)
+            log.warning("dispatcher replaced; the process starts anew", extra={"reason": error})
             self._on_fault()
         except Exception:
-            log.exception("the dispatcher ended in a fault of ours; the process starts anew")
+            log.exception("dispatcher ended by an internal error; the process starts anew")
             self._on_fault()
 
     def _wait_seconds(self) -> float:
@@ -179,7 +179,8 @@ class Dispatcher:
             if not row_errors.of_one_row(error):
                 raise
             log.warning(
-                "outbox: a row is refused, its transaction is done again: %s", row_errors.reason(error)
+                "database refused a row; its transaction is repeated with care",
+                extra={"reason": row_errors.reason(error)},
             )
         return self._transact_once(candidates, careful=True)
 
@@ -227,7 +228,9 @@ class Dispatcher:
         for worker in dead:
             with self._store.direct(wait=None) as direct:
                 rows = free(direct, worker)
-            log.warning("worker %s is gone; the %d deliveries it had in flight are sent again", worker, rows)
+            log.warning(
+                "worker is gone; its deliveries are sent again", extra={"worker": worker, "deliveries": rows}
+            )
             self._ownership.forget(worker)
         for webhook_id in unsettled:
             with self._store.direct(wait=None) as direct:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from webhooks.audit import record
+from webhooks.catalogue import wire_id
 from webhooks.db import row_errors
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import config_changed
@@ -80,7 +81,7 @@ class Settler:
         if lane.disable(direct, reason):
             config_changed(direct)
             record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
-            log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
+            log.warning("webhook disabled", extra={"webhook": lane.webhook_id, "reason": reason})
 
     def _delivered(self, direct: RawConnection, now: int) -> Callable[[Outcome], object]:
         return lambda outcome: outcomes.settle_delivered(direct, self._me, [outcome], now)
@@ -95,7 +96,7 @@ class Settler:
         if error is None:
             return
         why = row_errors.reason(error)
-        log.error("delivery %d: the database refused an attempt's row: %s", outcome.delivery_id, why)
+        log.error("database refused an attempt's row", extra={"delivery": outcome.delivery_id, "reason": why})
         less = replace(
             outcome,
             error=outcome.error and f"The attempt failed; why could not be kept ({why}).",
@@ -137,8 +138,7 @@ class Settler:
         if now - self._logged.get(lane.webhook_id, -_LOG_SECONDS) < _LOG_SECONDS:
             return
         self._logged[lane.webhook_id] = now
-        log.info(
-            "attempt failed webhook=%d delivery=%d attempt=%d next=%s reason=%s",
-            lane.webhook_id, row.id, outcome.n,
-            "never" if delay is None else f"{delay / 1000:.0f}s", outcome.error,
-        )  # fmt: skip
+        ids = {"webhook": lane.webhook_id, "delivery": row.id, "event": wire_id(row.body)}
+        retry_s = None if delay is None else round(delay / 1000)
+        tried = {"attempt": outcome.n, "status": outcome.status, "retry_s": retry_s, "reason": outcome.error}
+        log.info("attempt failed", extra={**ids, **tried})

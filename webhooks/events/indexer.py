@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from webhooks.catalogue import wire_id
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import reason
 from webhooks.db.store import Store, now_ms
@@ -66,7 +67,7 @@ def step(store: Store, wait: float | None = None) -> int:
         direct.each(
             events,
             lambda some: _note(direct, some),
-            lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
+            _refused,
         )
         direct.run(_DONE, {"value": str(events[-1][0])})
         return len(events)
@@ -86,7 +87,7 @@ def renumber(store: Store, wait: float | None = None) -> int:
         direct.each(
             events,
             lambda some: _note_numbers(direct, some),
-            lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
+            _refused,
         )
         direct.run(_AGAIN_DONE, {"value": str(events[-1][0] if events else 0)})
         return len(events)
@@ -104,6 +105,10 @@ def forget(store: Store, days: int) -> None:
     with store.direct(wait=None) as direct:
         for statement in _FORGET:
             direct.run(statement, {"slot": slot})
+
+
+def _refused(event: tuple[object, ...], error: Exception) -> None:
+    log.error("event not indexed", extra={"event": wire_id(str(event[-1])), "reason": reason(error)})
 
 
 def _note(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:

@@ -205,7 +205,7 @@ def fault(error: Exception) -> str:
     now = time.monotonic()
     if now - _traced_at.get(type(error), -_TRACE_SECONDS) >= _TRACE_SECONDS:
         _traced_at[type(error)] = now
-        log.error("an attempt ended in a fault of ours", exc_info=error)
+        log.error("internal error in an attempt", exc_info=error)
     return f"A fault in the appliance itself ended the attempt ({type(error).__name__}: {said(error)})."
 
 

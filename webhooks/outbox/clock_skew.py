@@ -58,7 +58,7 @@ def look(store: Store) -> int:
             return 0
         connection.execute(_HOLDS, {"now": now_ms(), "jump": jump})
         config_changed(connection)  # so that whoever owns a lane reads its hold anew
-    log.warning("the clock was set back by %.1f s; what is due moves with it", jump / 1000)
+    log.warning("the clock was set back; what is due moves with it", extra={"jump_s": jump / 1000})
     pull(store, jump)
     return jump
 

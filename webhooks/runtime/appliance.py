@@ -269,11 +269,11 @@ class _Announcement:
             return
         self._said = True
         if not ready:
-            log.warning("not ready after %.0f s; /readyz says what is missing", waited)
+            log.warning("not ready; /readyz names what is missing", extra={"waited_s": round(waited)})
         if self._settings.wildcard_host and not self._settings.public_url:
             log.warning(
-                "SPOKE_PUBLIC_URL is not set: links to media start with %s, which receivers may not know",
-                self._settings.base_url,
+                "SPOKE_PUBLIC_URL is not set: receivers may not know the address that links start with",
+                extra={"url": self._settings.base_url},
             )
         _say(f"Ready after {waited:.1f} s: {self._settings.base_url}  (Ctrl-C stops)")
 

@@ -84,10 +84,10 @@ class Converter:
             except Stopped:
                 return
             except (Busy, DiskFull) as error:
-                log.warning("media: %s", error)
+                log.warning("conversions put off", extra={"reason": error})
                 pause = 5.0
             except Exception:
-                log.exception("a look for recordings ended in a fault of ours")
+                log.exception("internal error; conversions put off")
                 pause = 5.0
             self._wanted.wait(pause)
             self._wanted.clear()
@@ -139,9 +139,9 @@ class Converter:
         except NoAudio as error:
             self._fail(one, str(error))
         except OSError as error:  # the disk's fault, perhaps: it is tried again, as often as any
-            log.warning("media %s could not be converted: %s", one.id, error)
+            log.warning("recording not converted; it is tried again", extra={**_ids(one), "reason": error})
         except Exception as error:
-            log.exception("media %s could not be converted", one.id)
+            log.exception("recording not converted", extra=_ids(one))
             self._fail(one, f"The recording cannot be converted: {type(error).__name__}.")
         else:  # the MP3 is confirmed, or nobody wants it any more
             source.unlink(missing_ok=True)
@@ -188,7 +188,7 @@ class Converter:
             time.sleep(1)
             working = self._working
             if working is not None and time.clock_gettime(clock) - self._step_at > _STUCK_SECONDS:
-                log.error("the decoder of media %s comes to no end; the converter starts anew", working.id)
+                log.error("decoder hangs; the converter starts anew", extra=_ids(working))
                 try:
                     self._fail(working, "The recording cannot be converted: its decoder comes to no end.")
                 finally:
@@ -206,10 +206,9 @@ class Converter:
             final.unlink(missing_ok=True)
             return
         self._waker.wake()
-        log.info(
-            "media %s is ready: %.1f s of sound, %d bytes, in %.1f s%s",
-            one.id, sound.milliseconds / 1000, size, seconds, f": {sound.fault}" if sound.fault else "",
-        )  # fmt: skip
+        made = {"sound_s": sound.milliseconds / 1000, "size_bytes": size, "took_s": round(seconds, 1)}
+        defect = {"reason": sound.fault} if sound.fault else {}
+        log.info("recording ready", extra={**_ids(one), **made, **defect})
 
     def _fail(self, one: Waiting, why: str) -> None:
         """The event goes out without it. Its file stays: a person may make something of it yet."""
@@ -219,7 +218,13 @@ class Converter:
                 settle.media_is_there(direct, one.event_id, now_ms())
         if failed:
             self._waker.wake()
-            log.warning("media %s cannot be used, its event goes out without it: %s", one.id, why)
+            log.warning(
+                "recording unusable; its event goes out without it", extra={**_ids(one), "reason": why}
+            )
+
+
+def _ids(waiting: Waiting) -> dict[str, str]:
+    return {"media": waiting.id, "event": waiting.event}
 
 
 def _copy(source: IO[bytes], target: IO[bytes]) -> None:
@@ -245,7 +250,7 @@ def run(settings: Settings, name: str, *, short: bool = False) -> int:
     try:
         converter.start()
     except OSError as error:
-        log.warning("recordings cannot be converted: %s", error)
+        log.warning("converter cannot start", extra={"reason": error})
         return 1
     signals.on_signal(stop)
     while not stopped.is_set():

@@ -88,9 +88,9 @@ def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> lis
             now = time.monotonic()
             if now - _told_at.get(type(error), -_TOLD_SECONDS) >= _TOLD_SECONDS:
                 _told_at[type(error)] = now
-                log.exception("housekeeping: an internal error in one of its works; the others go on")
+                log.exception("internal error in a duty; the others go on")
     for sentence in sorted(said):
-        log.warning("housekeeping: %s", sentence)
+        log.warning("duty put off", extra={"reason": sentence})
     return failed
 
 
@@ -103,7 +103,7 @@ def run_replays(store: Store, waker: Waker, stop: threading.Event) -> None:
             with store.write(wait=None) as session:
                 if not replay.step(session.connection(), number):
                     open_.remove(number)
-                    log.info("replay %d has come to its end", number)
+                    log.info("replay finished", extra={"replay": number})
         waker.wake_now()
 
 

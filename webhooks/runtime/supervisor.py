@@ -97,7 +97,9 @@ class Child:
     def end_if_hung(self, limit_s: float) -> None:
         """Kill it if it runs and its heart does not beat; its end is then noted like any other."""
         if self.heartbeat and self.heartbeat.silent_s() > limit_s and self.pid is not None:
-            log.error("%s has given no sign of life for %.0f s and is killed", self.name, limit_s)
+            log.error(
+                "process gives no sign of life; it is killed", extra={"child": self.name, "limit_s": limit_s}
+            )
             self.signal(signal.SIGKILL)
             self.heartbeat.reset()
 
@@ -124,7 +126,7 @@ class Child:
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         except Exception:
-            log.exception("%s ended in a fault of ours", self.name)
+            log.exception("process ended by an internal error", extra={"child": self.name})
         finally:
             logging.shutdown()
             sys.stdout.flush()
@@ -137,7 +139,10 @@ class Child:
         if now - self.started_at >= _STEADY_SECONDS:
             self.pause = _BACK_OFF[0]
         self.start_at = now + self.pause
-        log.warning("%s %s; it is started again in %.1f s", self.name, _ending(status), self.pause)
+        log.warning(
+            "process ended; it is started again",
+            extra={"child": self.name, "ending": _ending(status), "restart_s": self.pause},
+        )
         self.pause = min(self.pause * 2, _BACK_OFF[1])
 
     def signal(self, number: int) -> None:
@@ -147,7 +152,7 @@ class Child:
 
 def _ending(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"status {code}"
 
 
 @dataclass
@@ -226,7 +231,7 @@ class Supervisor:
             if time.monotonic() > until:
                 for child in children:
                     if child.pid is not None:
-                        log.warning("%s did not stop in time and is killed", child.name)
+                        log.warning("process did not stop in time; it is killed", extra={"child": child.name})
                         child.signal(signal.SIGKILL)
                 until += 5
             time.sleep(0.01)

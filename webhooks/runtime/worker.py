@@ -32,7 +32,7 @@ class _Process:
         try:
             self.engine.stop()
         except Busy as error:  # the others will find us dead
-            log.warning("stop: %s", error)
+            log.warning("database not told of the stop", extra={"reason": error})
         log.info("stopped")
         os._exit(self._status)
 
@@ -44,7 +44,7 @@ def run(settings: Settings, name: str) -> int:
     try:
         process.engine.start()
     except (Busy, OSError) as error:
-        log.warning("%s", error)
+        log.warning("worker cannot start", extra={"reason": error})
         return 1
     signals.on_signal(process.stop)
     log.info("delivering")

@@ -124,7 +124,15 @@ class Erasures:
             row.total = max(row.total, row.events)
             if not ids and row.state == "running":
                 _end(session, row, "done")
-                log.info("erased all events of a %s: %d, with %d recordings", row.kind, row.events, row.media)
+                log.info(
+                    "erasure finished",
+                    extra={
+                        "erasure": row.id,
+                        "kind": row.kind,
+                        "events": row.events,
+                        "recordings": row.media,
+                    },
+                )
             return row
 
     def look(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
