@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
-from appliance import ROOT, Appliance, PostgreSQL
+from appliance import ROOT, Appliance, PostgreSQL, Visitor
 from receiver import Receiver
 from sample_data import Filled, fill
 
@@ -96,18 +96,23 @@ def appliance(
 def start_appliance(
     tmp_path: Path, database: Callable[[], dict[str, Any]]
 ) -> Iterator[Callable[..., Appliance]]:
-    """Starts appliances of the test's own, which are stopped after it."""
+    """Starts appliances of the test's own, which are stopped after it.
+
+    ``folder``: where, instead of in the test's own folder; ``start=False``: the test starts it itself.
+    """
     made: list[Appliance] = []
 
-    def start(*arguments: str, **environment: Any) -> Appliance:
-        one = Appliance(
-            tmp_path / f"appliance-{len(made)}", *arguments, start=False, **{**database(), **environment}
-        )
+    def make(
+        *arguments: str, folder: Path | None = None, start: bool = True, **environment: Any
+    ) -> Appliance:
+        folder = folder or tmp_path / f"appliance-{len(made)}"
+        one = Appliance(folder, *arguments, start=False, **{**database(), **environment})
         made.append(one)
-        one.start()
+        if start:
+            one.start()
         return one
 
-    yield start
+    yield make
     for one in made:
         one.end()
 
@@ -124,6 +129,12 @@ def place(appliance: Appliance) -> tuple[str, str]:
     """A location of the test's own in the shared appliance: name and token."""
     name = f"Office {uuid.uuid4().hex[:8]}"
     return name, appliance.location(name)
+
+
+@pytest.fixture
+def visitor(appliance: Appliance) -> Visitor:
+    """The admin at the shared appliance, logged in."""
+    return Visitor(appliance)
 
 
 @pytest.fixture(scope="module")

@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 from appliance import Appliance
-from media import client, sounds
+from media import client
 from receiver import Answer, Receiver
 
 pytestmark = pytest.mark.databases("one")
-
-
-@pytest.fixture(scope="module")
-def voice() -> bytes:
-    return sounds.wav(8000, [sounds.speech(8000, 1)])
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -40,22 +40,19 @@ def open_to_others(folder: Path) -> list[str]:
     ]
 
 
+@pytest.mark.databases("one")
 def test_nothing_in_a_data_dir_that_was_made_beforehand_is_anybody_elses_to_read(
-    tmp_path: Path, receiver: Receiver
+    tmp_path: Path, start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
     data = tmp_path / "data"
     data.mkdir(mode=0o755)
-    one = Appliance(tmp_path, start=False)
-    one.start()
-    try:
-        token = one.location("Office")
-        one.webhook("Office", receiver.url("/hook"))
-        one.event(token, type="incoming_call", subtype="ringing")
-        receiver.wait("/hook")
-        assert {"spoke.sqlite3", "spoke.sqlite3-wal", "spoke.sqlite3-shm", "workers"} <= set(os.listdir(data))
-        assert open_to_others(data) == []
-    finally:
-        one.end()
+    one = start_appliance(folder=tmp_path)
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/hook"))
+    one.event(token, type="incoming_call", subtype="ringing")
+    receiver.wait("/hook")
+    assert {"spoke.sqlite3", "spoke.sqlite3-wal", "spoke.sqlite3-shm", "workers"} <= set(os.listdir(data))
+    assert open_to_others(data) == []
 
 
 def test_what_a_former_version_left_open_is_set_right(tmp_path: Path) -> None:

@@ -258,19 +258,19 @@ def test_a_wildcard_host_without_a_public_url_is_warned_about(far_away: Applianc
     assert "SPOKE_PUBLIC_URL" in warnings[0] and socket.gethostname() in warnings[0]
 
 
-def test_a_data_dir_may_have_any_name(tmp_path: Path, receiver: Receiver) -> None:
+@pytest.mark.databases("one")
+def test_a_data_dir_may_have_any_name(
+    tmp_path: Path, start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
     """Its name becomes part of a database's URL, of a Redis URL and of a configuration file."""
-    one = Appliance(tmp_path / '50% off?x=%41#1 "it\'s" \\ ünï')
-    try:
-        token = one.location("Office")
-        one.webhook("Office", receiver.url("/hook"))
-        assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
-        receiver.wait("/hook")
-        assert {path.name for path in (one.folder / "data").iterdir()} >= {"spoke.sqlite3", "secret.key"}
-        assert [path.name for path in tmp_path.iterdir()] == [one.folder.name]
-        one.kill()
-    finally:
-        one.end()
+    one = start_appliance(folder=tmp_path / '50% off?x=%41#1 "it\'s" \\ ünï')
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/hook"))
+    assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
+    receiver.wait("/hook")
+    assert {path.name for path in (one.folder / "data").iterdir()} >= {"spoke.sqlite3", "secret.key"}
+    assert [path.name for path in tmp_path.iterdir()] == [one.folder.name]
+    one.kill()
 
 
 def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None:

@@ -14,13 +14,11 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 import requests
 import sqlalchemy as sa
-from appliance import PASSWORD, Appliance, eventually
+from appliance import PASSWORD, Appliance, Place, eventually
 from flask.sessions import SecureCookieSessionInterface
 
 from app import create_app
 from webhooks.settings import Settings
-
-Place = tuple[str, str]
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 

@@ -9,20 +9,13 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
-from appliance import Appliance, Visitor, eventually
+from appliance import Appliance, Place, Visitor, eventually
 from media import client, sounds
 from receiver import Answer, Receiver
 from sample_data import HOSTILE, Filled, call, number, states
 
 from webhooks.settings import Settings, variable
 from webhooks.web.ui import settings as settings_page
-
-Place = tuple[str, str]
-
-
-@pytest.fixture
-def visitor(appliance: Appliance) -> Visitor:
-    return Visitor(appliance)
 
 
 def text_of(page: str) -> str:
