@@ -48,9 +48,7 @@ class Bench:
 
     def look(self, *, short: bool = False) -> None:
         """One pass over all that waits."""
-        one = self.converter(short=short)
-        for waiting in one._look():
-            one._take(waiting)
+        self.converter(short=short).convert_waiting()
 
     def row(self, media_id: str) -> Any:
         query = "SELECT state, tries, error, milliseconds FROM media WHERE id = :id"
@@ -119,7 +117,7 @@ def test_what_has_ended_a_converter_comes_after_all_that_has_not(bench: Bench) -
     bad, good = bench.add(BAD), bench.add(GOOD)
     with bench.services.store.direct() as direct:
         direct.run("UPDATE media SET tries = 1 WHERE id = :id", {"id": bad})
-    assert [one.id for one in bench.converter()._look()] == [good, bad]
+    assert [one.id for one in bench.converter()._waiting()] == [good, bad]
 
 
 def test_a_file_that_cannot_be_opened_fails(bench: Bench) -> None:
@@ -134,12 +132,12 @@ def test_a_file_that_cannot_be_opened_fails(bench: Bench) -> None:
 
 def test_one_converter_takes_short_recordings_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     long, short = bench.add(sounds.long_wav(181)), bench.add(GOOD)
-    assert [one.id for one in bench.converter(short=True)._look()] == [short]
-    assert [one.id for one in bench.converter()._look()] == [long, short]
+    assert [one.id for one in bench.converter(short=True)._waiting()] == [short]
+    assert [one.id for one in bench.converter()._waiting()] == [long, short]
     monkeypatch.setattr(module, "_SHORT_SECONDS", 0.5)
     bench.look(short=True)  # it is longer than it said
     assert (bench.row(short).state, bench.row(short).tries) == ("waiting", 0)
-    assert bench.converter(short=True)._look() == []
+    assert bench.converter(short=True)._waiting() == []
     bench.look()
     assert [bench.row(one).state for one in (long, short)] == ["ready", "ready"]
 
@@ -166,7 +164,7 @@ def test_a_decoder_that_comes_to_no_end_ends_its_process_and_the_file_has_failed
     one.start()
     assert ended.wait(30)
     one.stop()
-    one._watch.join(10)
+    one._watchdog.join(10)
     assert bench.row(bad).state == "failed"
     assert "comes to no end" in bench.row(bad).error and bench.kept(bad)
 

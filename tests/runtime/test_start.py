@@ -229,7 +229,7 @@ def test_a_log_line_says_when_who_and_what(fresh: Appliance) -> None:
     ]
     assert [line.strip().partition("  ")[0] for line in others] == [
         "Log in as admin with the password",
-        "It is shown only now.",
+        "Note it now. It won't be shown again.",
     ]
 
 
