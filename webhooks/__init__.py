@@ -8,7 +8,7 @@ The packages, from the top layer down. An import goes only downwards; the first 
     services/    what pages, API and commands call, a noun a module
     retention/   removal of what is old or erased
     events/      what an event may look like, which webhooks it matches, its durable intake
-    dispatcher/  the engine in each worker process that empties the outbox
+    dispatcher/  what empties the outbox, in each worker process
     outbox/      SQL over the delivery table; the wake-up through RQ
     outbound/    HTTP that leaves the appliance: attempts, address rules, signatures
     media/       recordings: files, conversion, links, names
