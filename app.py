@@ -4,7 +4,7 @@ import os
 import sys
 
 if __name__ == "__main__":
-    # The supervisor looks at settings, lock and port before it loads the rest, by importing this module.
+    # The supervisor checks settings, lock and port before it imports this module, which loads all others.
     from webhooks.runtime.appliance import main
 
     sys.exit(main(sys.argv[1:], web="app"))
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 try:
     app = create_app()
-except (SpokeError, OSError) as error:  # for whichever command imports us: a sentence, no traceback
+except (SpokeError, OSError) as error:  # a sentence instead of a traceback, whatever imports this module
     print(f"Spoke Webhooks: {error}", file=sys.stderr, flush=True)
-    # 3 tells gunicorn, where somebody uses it, not to try for ever.
+    # 3 tells gunicorn, for those who use it, not to try again.
     sys.exit(1 if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else 3)

@@ -1,5 +1,6 @@
 """The appliance as a real process, and a PostgreSQL server for the tests that run on one."""
 
+import base64
 import contextlib
 import functools
 import json
@@ -22,11 +23,18 @@ import requests
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse"
 
+Place = tuple[str, str]  # a location's name and token
+
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def basic(user: str, password: str) -> str:
+    """An Authorization header."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 def eventually(check: Any, seconds: float = 10, every: float = 0.02) -> Any:
@@ -148,7 +156,18 @@ class Appliance:
     def event(self, token: str, **fields: Any) -> requests.Response:
         return self.post("/api/events", json=fields, headers={"Authorization": f"Bearer {token}"})
 
-    def cli(self, *arguments: str, status: int = 0) -> Any:
+    def ring(self, token: str, status: int = 202, **fields: Any) -> str:
+        """Post an event that any call webhook matches; its id, if it is taken as it should be."""
+        answer = self.event(token, **{"type": "incoming_call", "subtype": "ringing", **fields})
+        assert answer.status_code == status, answer.text
+        return str(answer.json().get("id"))
+
+    def answers(self, path: str = "/healthz") -> bool:
+        with contextlib.suppress(requests.RequestException):
+            return self.get(path, timeout=2).status_code == 200
+        return False
+
+    def cli(self, *arguments: object, status: int = 0) -> Any:
         """A command with ``--json``, run in this process: the command line's own start takes two seconds."""
         result = self.app.test_cli_runner().invoke(
             args=[*map(str, arguments), "--json"], catch_exceptions=False
@@ -156,7 +175,7 @@ class Appliance:
         assert result.exit_code == status, result.output
         return json.loads(result.stdout) if status == 0 else result.stderr
 
-    def invoke(self, *arguments: str, **more: Any) -> Any:
+    def invoke(self, *arguments: object, **more: Any) -> Any:
         """A command run in this process, as it is: the result with exit_code, stdout and stderr."""
         return self.app.test_cli_runner().invoke(args=[*map(str, arguments)], catch_exceptions=False, **more)
 
@@ -197,6 +216,15 @@ class Appliance:
 
         with self.app.extensions["spoke"].store.read() as session:
             return list(session.execute(sa.text(query), parameters).all())
+
+    def totals(self) -> tuple[int, dict[str, int]]:
+        """How many deliveries events were matched to, and deliveries by state, each with what was purged."""
+        tally = self.rows("SELECT state, sum(n) AS n FROM tally GROUP BY state")
+        purged = {row.state: int(row.n) for row in tally}
+        matched = int(self.rows("SELECT sum(matched) AS n FROM event")[0].n or 0) + purged.pop("matched", 0)
+        for row in self.rows("SELECT state, count(*) AS n FROM delivery GROUP BY state"):
+            purged[row.state] = purged.get(row.state, 0) + row.n
+        return matched, purged
 
 
 class Visitor:

@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
-from appliance import ROOT, Appliance, PostgreSQL
+from appliance import ROOT, Appliance, PostgreSQL, Visitor
 from receiver import Receiver
 from sample_data import Filled, fill
 
@@ -74,7 +74,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
     """Makes the environment for a new empty database; each test that uses it runs on both kinds."""
     if request.param == "sqlite":
         return dict
@@ -84,7 +84,7 @@ def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def appliance(
-    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, str]]
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, Any]]
 ) -> Iterator[Appliance]:
     """One that many tests share: each adds a location of its own. Retries come after 1 and 1 seconds."""
     running = Appliance(tmp_path_factory.mktemp("shared"), SPOKE_RETRY_SCHEDULE="1,1", **database())
@@ -94,20 +94,25 @@ def appliance(
 
 @pytest.fixture
 def start_appliance(
-    tmp_path: Path, database: Callable[[], dict[str, str]]
+    tmp_path: Path, database: Callable[[], dict[str, Any]]
 ) -> Iterator[Callable[..., Appliance]]:
-    """Starts appliances of the test's own, which are stopped after it."""
+    """Starts appliances of the test's own, which are stopped after it.
+
+    ``folder``: where, instead of in the test's own folder; ``start=False``: the test starts it itself.
+    """
     made: list[Appliance] = []
 
-    def start(*arguments: str, **environment: Any) -> Appliance:
-        one = Appliance(
-            tmp_path / f"appliance-{len(made)}", *arguments, start=False, **{**database(), **environment}
-        )
+    def make(
+        *arguments: str, folder: Path | None = None, start: bool = True, **environment: Any
+    ) -> Appliance:
+        folder = folder or tmp_path / f"appliance-{len(made)}"
+        one = Appliance(folder, *arguments, start=False, **{**database(), **environment})
         made.append(one)
-        one.start()
+        if start:
+            one.start()
         return one
 
-    yield start
+    yield make
     for one in made:
         one.end()
 
@@ -126,6 +131,12 @@ def place(appliance: Appliance) -> tuple[str, str]:
     return name, appliance.location(name)
 
 
+@pytest.fixture
+def visitor(appliance: Appliance) -> Visitor:
+    """The admin at the shared appliance, logged in."""
+    return Visitor(appliance)
+
+
 @pytest.fixture(scope="module")
 def filled(appliance: Appliance) -> Filled:
     """The shared appliance with all that pages can show in it, hostile text too."""
@@ -136,7 +147,7 @@ def filled(appliance: Appliance) -> Filled:
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> dict[str, str]:
+def clock(tmp_path: Path) -> dict[str, Any]:
     """Environment for a process whose wall clock is moved by what is written to the file ``clock``."""
     need(
         shutil.which("cc"),
@@ -158,7 +169,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     xdist's own groups do not hold with this pytest: it asks the node for its id in another way.
     """
 
-    class ByFileAndDatabase(LoadScopeScheduling):
+    class ByFileAndDatabase(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
         def _split_scope(self, nodeid: str) -> str:
             return nodeid.partition("::")[0] + _database(nodeid)
 

@@ -21,7 +21,8 @@ class Received:
 
     @property
     def json(self) -> dict[str, Any]:
-        return json.loads(self.body)
+        read: dict[str, Any] = json.loads(self.body)
+        return read
 
     @property
     def webhook_id(self) -> str:

@@ -1,5 +1,6 @@
 """Call types, call statuses, media types and states: the words of the wire, and those of the pages."""
 
+import json
 from typing import Any, Final
 
 CALL_TYPES: Final[dict[str, str]] = {
@@ -32,6 +33,8 @@ COMMON_FIELDS: Final = ("id", "thread_id", "to", "from", "to_name", "from_name",
 CALL_FIELDS: Final = (*COMMON_FIELDS, "subtype", "timestamp")
 MEDIA_FIELDS: Final = (*COMMON_FIELDS, "filename", "content_type", "attachments")
 
+_value_at: Final = json.JSONDecoder().raw_decode
+
 STATES: Final[dict[str, str]] = {
     "pending": "Pending",
     "held": "Held",
@@ -40,6 +43,14 @@ STATES: Final[dict[str, str]] = {
     "expired": "Expired",
     "dropped": "Dropped",
 }
+
+
+def wire_id(body: str) -> str:
+    """The id in an event's JSON text, which its PBX was answered; "" if there is none."""
+    try:
+        return str(_value_at(body, len('{"id":'))[0])
+    except ValueError:
+        return ""
 
 
 def label(word: str | None) -> str:

@@ -138,7 +138,10 @@ def _set_right(path: Path, mode: int) -> None:
     try:
         path.chmod(status.st_mode & mode)
     except OSError as error:
-        log.warning("%s can be read by others, and that cannot be changed: %s", path, error.strerror)
+        log.warning(
+            "others can read a private file, and its mode cannot be changed: chmod go-rwx it",
+            extra={"path": path, "reason": error.strerror},
+        )
 
 
 def _close(data: Path, ours: set[str]) -> None:
@@ -154,10 +157,9 @@ def _close(data: Path, ours: set[str]) -> None:
         data.chmod(0o700)
     elif status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX:
         log.warning(
-            "SPOKE_DATA_DIR=%s can be written by others (mode %04o), who could put files of theirs in place "
-            "of ours: chmod go-w it",
-            data, stat.S_IMODE(status.st_mode),
-        )  # fmt: skip
+            "others can write to SPOKE_DATA_DIR and replace files in it: chmod go-w it",
+            extra={"path": data, "mode": f"{stat.S_IMODE(status.st_mode):04o}"},
+        )
 
 
 def file_system(path: Path) -> str:

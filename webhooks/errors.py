@@ -1,34 +1,34 @@
-"""Every domain error. Each carries its data; the doors (HTTP, command line) decide how to say it."""
+"""Domain errors. Each carries its data; HTTP and the command line decide how to present it."""
 
 from dataclasses import dataclass
 
 
 class SpokeError(Exception):
-    """Something the caller can understand and act on; ``str()`` is a sentence for an operator."""
+    """An error that the caller can act on. ``str()`` is a sentence for an operator."""
 
 
 class SettingsError(SpokeError):
-    """A setting that cannot be used: the sentence names the variable, its value and what would be right."""
+    """A setting that cannot be used. The sentence names the variable, its value and what would be right."""
 
 
 class StartError(SpokeError):
-    """The appliance cannot start: a port in use, a data dir taken, no Redis server found."""
+    """The appliance cannot start, as with a port in use, a data dir in use, or no Redis server."""
 
 
 class NotFound(SpokeError):
-    """No such location, webhook, key or delivery."""
+    """No row has this id or name."""
 
 
 class Conflict(SpokeError):
-    """The request does not fit the present state, such as a name that is taken."""
+    """The request contradicts the present state, as with a name that is taken."""
 
 
 class Stale(Conflict):
-    """What is to be changed was changed by somebody else since it was read; nothing was overwritten."""
+    """The row was changed since it was read. Nothing was overwritten."""
 
 
 class TooMany(SpokeError):
-    """Too many tries; ``retry_after`` in seconds says when the next one counts."""
+    """Too many tries. ``retry_after`` is in seconds."""
 
     def __init__(self, sentence: str, retry_after: int) -> None:
         super().__init__(sentence)
@@ -36,7 +36,7 @@ class TooMany(SpokeError):
 
 
 class Invalid(SpokeError):
-    """A value of the caller's that cannot be taken; ``field`` names it, where it is one of a form's."""
+    """A value that cannot be accepted. ``field`` names the form's field, if it is of a form."""
 
     def __init__(self, sentence: str, field: str | None = None) -> None:
         super().__init__(sentence)
@@ -73,14 +73,14 @@ class NoCapacity(Unavailable):
 
 @dataclass(frozen=True)
 class FieldError:
-    """One fault of an event: where (RFC 6901 pointer from the body's root) and what."""
+    """An error in an event: its place, as a JSON pointer (RFC 6901) from the body's root, and a sentence."""
 
     pointer: str
     detail: str
 
 
 class InvalidEvent(SpokeError):
-    """An event, or a batch with at least one event, that breaks the rules of the contract's section 2."""
+    """An event that breaks the rules of docs/reference.md, or a batch with such an event."""
 
     def __init__(self, errors: list[FieldError]) -> None:
         super().__init__("; ".join(f"{self._place(e.pointer)} {e.detail}" for e in errors) + ".")
@@ -91,30 +91,30 @@ class InvalidEvent(SpokeError):
 
 
 class InvalidForm(InvalidEvent):
-    """An event of a form that breaks the rules: ``pointer`` is the field's name."""
+    """An invalid event in form encoding: ``pointer`` is the field's name."""
 
     def _place(self, pointer: str) -> str:
         return f"The field '{pointer}'" if pointer else "The body"
 
 
 class Unreadable(SpokeError):
-    """A body that is not what its content type says: no JSON, no UTF-8."""
+    """A body that is not what its content type says, such as broken JSON."""
 
 
 class Unsupported(SpokeError):
-    """A body in a charset that is not known here."""
+    """A body in an unknown charset."""
 
 
 class Coded(Unsupported):
-    """A compressed body, or one coded otherwise."""
+    """A body with a Content-Encoding."""
 
 
 class Unauthorised(SpokeError):
-    """No token, or one that no location has."""
+    """A missing or unknown token."""
 
 
 class LocationPaused(SpokeError):
-    """The token is right, but its location is paused: the PBX is losing events."""
+    """The token's location is paused: its PBX loses events."""
 
 
 class TooLarge(SpokeError):
@@ -122,58 +122,58 @@ class TooLarge(SpokeError):
 
 
 class DiskFull(SpokeError):
-    """Too little disk is left to take media: events go first."""
+    """Too little disk space is left for a recording: the rest is for events."""
 
 
 class TooSlow(SpokeError):
-    """A caller that stopped sending in the middle of its upload."""
+    """The caller stopped sending in the middle of a body."""
 
 
 class NoAudio(SpokeError):
-    """A file that cannot be taken as a recording: the sentence says why."""
+    """A file that is no usable recording. The sentence says why."""
 
 
 class FetchFailed(SpokeError):
-    """The address that an event names as its recording's gave none."""
+    """The ``media_url`` of an event gave no recording."""
 
 
 class LinkForbidden(SpokeError):
-    """A download link that nobody here signed."""
+    """A download link whose signature is wrong."""
 
 
 class LinkExpired(SpokeError):
-    """A download link that was right once."""
+    """A download link that has expired."""
 
 
 class SecretLost(SpokeError):
-    """A secret that no key here can open."""
+    """A secret that none of the present keys can decrypt."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The webhook's secret, or a header of its own, cannot be read: it was sealed with another secret "
+            "The webhook's secret, or one of its headers, cannot be read: it was sealed with another secret "
             "key. Restore that key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secret and "
-            "write the headers anew."
+            "enter the headers again."
         )
 
 
 class Replaced(SpokeError):
-    """This worker's proof of life is gone, so others have what was its own: it has to start anew."""
+    """Other workers have taken this one for dead and replaced it: the process has to start anew."""
 
 
 class AttemptError(SpokeError):
-    """An attempt that got no usable answer. The sentence is kept with the attempt.
+    """An attempt without a usable response. The sentence is kept with the attempt.
 
-    ``connection`` says whether it counts towards the circuit breaker (timeout or connection error).
+    ``connection``: a timeout or connection error, which counts for the circuit breaker.
     """
 
     connection = False
 
 
 class TargetRefused(AttemptError):
-    """The outbound rules forbid the address (contract, section 5)."""
+    """The address rules forbid the receiver's address."""
 
 
 class ConnectionFailed(AttemptError):
-    """No connection, a broken one, a failed look-up, a TLS fault, or no whole answer in time."""
+    """No connection, a broken one, a failed look-up or TLS handshake, or no complete response in time."""
 
     connection = True

@@ -1,4 +1,4 @@
-"""Environment variables (and a ``.env`` beside app.py) → one frozen, typed, validated object."""
+"""Settings: environment variables, and a ``.env`` beside app.py, as a frozen and validated object."""
 
 import difflib
 import hashlib
@@ -35,7 +35,7 @@ def _networks(values: list[str]) -> tuple[Network, ...]:
 
 
 def _plain(network: Network) -> Network:
-    """``::ffff:10.0.0.0/104`` is another way to write 10.0.0.0/8 (RFC 4291, section 2.5.5.2)."""
+    """Unmap a network such as ``::ffff:10.0.0.0/104``, which is 10.0.0.0/8 (RFC 4291, section 2.5.5.2)."""
     first = network.network_address
     if isinstance(first, ipaddress.IPv6Address) and first.ipv4_mapped and network.prefixlen >= 96:
         return ipaddress.IPv4Network((first.ipv4_mapped, network.prefixlen - 96))
@@ -47,7 +47,7 @@ def _http_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
         raise ValueError("has to be an http:// or https:// address, without a user name")
     try:
-        parts.port  # noqa: B018  # it is read when it is asked for
+        parts.port  # noqa: B018  # urlsplit checks the port when it is read
     except ValueError:
         raise ValueError("has a port that is no number from 0 to 65535") from None
     if parts.query or parts.fragment:
@@ -72,7 +72,7 @@ def _expanded(value: Path) -> Path:
 
 def _folder(value: Path) -> Path:
     if not value.is_absolute() or not value.is_dir():
-        raise ValueError(f"{value} is no folder, written from / on, that is there")
+        raise ValueError(f"{value} is no existing folder with an absolute path")
     return value
 
 
@@ -105,7 +105,7 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 class Settings(BaseSettings):
-    """All settings of contract section 1. Durations are seconds, sizes bytes unless the name says else."""
+    """All settings, as docs/reference.md lists them. Durations are in seconds, sizes in bytes."""
 
     model_config = SettingsConfigDict(
         env_prefix="SPOKE_",
@@ -165,19 +165,19 @@ class Settings(BaseSettings):
             raise ValueError("REDIS_URL has to start with redis://, rediss:// or unix://")
         for name, address in (("DATABASE_URL", url), ("REDIS_URL", self.redis_url)):
             try:
-                urlsplit(address or "").port  # noqa: B018  # it is read when it is asked for
+                urlsplit(address or "").port  # noqa: B018  # checked when it is read
             except ValueError:
                 raise ValueError(f"{name} has a port that is no number from 0 to 65535") from None
         return self
 
     @cached_property
     def data(self) -> Path:
-        """The data dir, absolute; a relative one counts from the folder of app.py."""
+        """The data dir, absolute; a relative path counts from the folder of app.py."""
         return (ROOT / self.data_dir).resolve()
 
     @cached_property
     def base_url(self) -> str:
-        """What links start with, without a slash at the end."""
+        """The start of links, without a slash at its end."""
         if self.public_url:
             return self.public_url
         host = socket.gethostname() if self.wildcard_host else self.host
@@ -185,7 +185,7 @@ class Settings(BaseSettings):
 
     @property
     def own_url(self) -> str:
-        """Where this machine reaches its own web server, past any proxy."""
+        """The address of this machine's own web server, past any proxy."""
         host = {"0.0.0.0": "127.0.0.1", "*": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(
             self.host, self.host
         )
@@ -197,14 +197,14 @@ class Settings(BaseSettings):
 
     @cached_property
     def sqlite_file(self) -> Path:
-        """Where the database lies, if it is SQLite."""
+        """The path of the SQLite database."""
         if self.database_url is None:
             return self.data / "spoke.sqlite3"
         return (ROOT / self.database_url.removeprefix("sqlite:///")).resolve()
 
     @cached_property
     def redis_socket(self) -> Path:
-        """Where the embedded Redis listens; a Unix socket's path has at most 107 bytes."""
+        """The socket of the embedded Redis: under /tmp if its path would be longer than 107 bytes."""
         path = self.data / "redis" / "redis.sock"
         if len(bytes(path)) <= 107:
             return path
@@ -239,7 +239,7 @@ _SECRET_VARIABLES = {
 
 
 def unknown_variables() -> list[str]:
-    """A sentence for each ``SPOKE_…`` name in the environment or ``.env`` that is no setting."""
+    """Name each ``SPOKE_…`` variable of the environment or ``.env`` that is no setting, in a sentence."""
     known = [variable(name) for name in Settings.model_fields]
     given = {name.upper() for name in (*os.environ, *dotenv_values(ROOT / ".env"))}
     return [

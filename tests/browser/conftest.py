@@ -20,7 +20,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def appliance(
-    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, str]]
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, Any]]
 ) -> Iterator[Appliance]:
     """One for the browser's tests alone: with the locations of all others the main page has further pages."""
     running = Appliance(tmp_path_factory.mktemp("browser"), SPOKE_RETRY_SCHEDULE="1,1", **database())

@@ -47,7 +47,7 @@ def person(browser: Browser, appliance: Appliance, place: tuple[str, str]) -> It
 @pytest.fixture
 def webhook(appliance: Appliance, receiver: Receiver, place: tuple[str, str]) -> int:
     """One whose first delivery fails for good."""
-    receiver.answers["/task"] = [Answer(500, body=b"out of paper")] * 3 + [Answer(200)]
+    receiver.answers["/task"] = [*[Answer(500, body=b"out of paper")] * 3, 200]
     number = int(appliance.webhook(place[0], receiver.url("/task"))["id"])
     call(appliance, place[1], "ringing")
     eventually(lambda: states(appliance, number) == ["failed"], seconds=20)

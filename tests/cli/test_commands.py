@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,9 @@ from typing import Any
 import click
 import pytest
 import requests
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, eventually
 from receiver import Receiver
 from standardwebhooks import Webhook
-
-Place = tuple[str, str]
 
 
 def fails(appliance: Appliance, *arguments: str) -> str:
@@ -35,13 +34,6 @@ def listed(appliance: Appliance, group: str, **wanted: object) -> list[dict[str,
     rows = appliance.cli(group, "list")
     assert isinstance(rows, list)
     return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
-
-
-def ring(appliance: Appliance, token: str, status: int = 202) -> str:
-    """Post an event; its id, if it was taken."""
-    answer = appliance.event(token, type="incoming_call", subtype="ringing")
-    assert answer.status_code == status
-    return str(answer.json().get("id"))
 
 
 def deliveries(appliance: Appliance, webhook: dict[str, Any]) -> list[tuple[str, str | None]]:
@@ -67,7 +59,7 @@ def test_a_location_shows_its_token_when_it_is_added_and_never_again(
     assert datetime.fromisoformat(row["created_at"]).tzinfo is not None
     assert not {"token", "token_hash"} & row.keys()
     assert added["token"] not in appliance.invoke("location", "list").output
-    ring(appliance, added["token"])
+    appliance.ring(added["token"])
 
 
 def test_a_renamed_location_keeps_its_token(appliance: Appliance, place: Place) -> None:
@@ -76,24 +68,24 @@ def test_a_renamed_location_keeps_its_token(appliance: Appliance, place: Place) 
     assert renamed["name"] == f"{name} II"
     assert not listed(appliance, "location", name=name)
     assert listed(appliance, "location", name=f"{name} II")
-    ring(appliance, token)
+    appliance.ring(token)
 
 
 def test_a_rotated_location_takes_the_new_token_alone(appliance: Appliance, place: Place) -> None:
     name, old = place
     rotated = appliance.cli("location", "rotate", name)
     assert list(rotated) == ["id", "name", "token"] and rotated["token"] != old
-    ring(appliance, old, 401)
-    ring(appliance, rotated["token"])
+    appliance.ring(old, 401)
+    appliance.ring(rotated["token"])
 
 
 def test_a_paused_location_refuses_events_until_it_is_resumed(appliance: Appliance, place: Place) -> None:
     name, token = place
     assert appliance.cli("location", "pause", name)["state"] == "paused"
-    ring(appliance, token, 403)
+    appliance.ring(token, 403)
     assert listed(appliance, "location", name=name)[0]["state"] == "paused"
     assert appliance.cli("location", "resume", name)["state"] == "active"
-    ring(appliance, token)
+    appliance.ring(token)
 
 
 def test_a_deleted_location_is_gone_with_its_webhooks_and_what_they_had_not_sent(
@@ -102,9 +94,9 @@ def test_a_deleted_location_is_gone_with_its_webhooks_and_what_they_had_not_sent
     name, token = place
     webhook = appliance.webhook(name, receiver.url("/hook"))
     appliance.cli("webhook", "pause", str(webhook["id"]))
-    ring(appliance, token)
+    appliance.ring(token)
     appliance.cli("location", "delete", name)
-    ring(appliance, token, 401)
+    appliance.ring(token, 401)
     assert not listed(appliance, "location", name=name) and not listed(appliance, "webhook", location=name)
     assert deliveries(appliance, webhook) == [("dropped", "webhook deleted")]
     assert receiver.requests == []
@@ -208,7 +200,7 @@ def test_an_edited_webhook_is_what_was_given_and_else_as_before(
     assert [edited[key] for key in ("id", "kind", "type", "status", "url")] == [
         webhook["id"], "call", "incoming_call", "ringing", receiver.url("/new"),
     ]  # fmt: skip
-    ring(appliance, token)
+    appliance.ring(token)
     receiver.wait("/new")
     assert appliance.cli("webhook", "edit", id_, "--type", "any", "--status", "any")["type"] is None
     appliance.event(token, type="outgoing_call", subtype="busy")
@@ -260,9 +252,9 @@ def test_drop_held_drops_and_goes_on(appliance: Appliance, receiver: Receiver, p
     webhook = appliance.webhook(name, receiver.url("/hook"))
     id_ = str(webhook["id"])
     appliance.cli("webhook", "pause", id_)
-    dropped = [ring(appliance, token) for _ in range(2)]
+    dropped = [appliance.ring(token) for _ in range(2)]
     appliance.cli("webhook", "resume", id_, "--drop-held")
-    later = ring(appliance, token)
+    later = appliance.ring(token)
     receiver.wait("/hook")
     eventually(
         lambda: [state for state, _ in deliveries(appliance, webhook)] == ["dropped"] * 2 + ["delivered"]
@@ -278,9 +270,9 @@ def test_a_deleted_webhook_drops_what_it_had_not_sent_and_keeps_its_history(
     receiver.answers["/hook"] = [200, 500]
     webhook = appliance.webhook(name, receiver.url("/hook"))
     id_ = str(webhook["id"])
-    ring(appliance, token)
+    appliance.ring(token)
     eventually(lambda: deliveries(appliance, webhook) == [("delivered", None)])
-    ring(appliance, token)
+    appliance.ring(token)
     receiver.wait("/hook", 2)  # it will be tried again in a second
     appliance.cli("webhook", "delete", id_)
     wanted = [("delivered", None), ("dropped", "webhook deleted")]
@@ -325,9 +317,9 @@ def test_replay_sends_again_what_failed_since_and_nothing_else(
     webhook = appliance.webhook(name, receiver.url("/hook"))
     other = appliance.webhook(name, receiver.url("/other"))
     receiver.answers["/hook"] = receiver.answers["/other"] = [500]
-    early = ring(appliance, token)
+    early = appliance.ring(token)
     since = datetime.now(UTC).isoformat()
-    late = ring(appliance, token)
+    late = appliance.ring(token)
     for one in (webhook, other):
         eventually(lambda one=one: [state for state, _ in deliveries(appliance, one)] == ["failed"] * 2)
     receiver.answers["/hook"] = [200]
@@ -487,37 +479,33 @@ def test_without_json_a_person_can_read_it(appliance: Appliance, place: Place) -
     assert any(place[0] in line and "https://a.example/" in line for line in lines[1:])
 
 
+@pytest.mark.databases("one")
 def test_the_password_is_printed_by_the_first_start_alone_and_a_new_one_ends_all_sessions(
-    tmp_path: Path,
+    start_appliance: Callable[..., Appliance],
 ) -> None:
     """The commands come before the first start here, as real processes: they print no password."""
-    one = Appliance(tmp_path / "a", start=False, SPOKE_ADMIN_PASSWORD="")
-    try:
-        added = one.flask("location", "add", "Office", "--json")
-        assert (added.returncode, added.stderr) == (0, "")
-        assert list(json.loads(added.stdout)) == ["id", "name", "token"]
-        one.start()
-        first = printed(one)
-        session, other = logged_in(one, first), logged_in(one, first)
-        assert session is not None and other is not None
-        short = one.flask("password", input="short\n")
-        assert short.returncode == 1 and short.stderr.count("\n") == 1 and "8" in short.stderr
-        assert opens(one, session)
-        changed = one.flask("password", "--json", input="a better password\n")
-        assert (changed.returncode, changed.stderr) == (0, "") and isinstance(
-            json.loads(changed.stdout), dict
-        )
-        assert not opens(one, session) and not opens(one, other)
-        assert logged_in(one, first) is None
-        session = logged_in(one, "a better password")
-        assert session is not None and opens(one, session)
-        one.kill()
-        one.start()
-        assert opens(one, session)
-        assert printed(one) == first  # it is still the only one
-        one.kill()
-    finally:
-        one.end()
+    one = start_appliance(start=False, SPOKE_ADMIN_PASSWORD="")
+    added = one.flask("location", "add", "Office", "--json")
+    assert (added.returncode, added.stderr) == (0, "")
+    assert list(json.loads(added.stdout)) == ["id", "name", "token"]
+    one.start()
+    first = printed(one)
+    session, other = logged_in(one, first), logged_in(one, first)
+    assert session is not None and other is not None
+    short = one.flask("password", input="short\n")
+    assert short.returncode == 1 and short.stderr.count("\n") == 1 and "8" in short.stderr
+    assert opens(one, session)
+    changed = one.flask("password", "--json", input="a better password\n")
+    assert (changed.returncode, changed.stderr) == (0, "") and isinstance(json.loads(changed.stdout), dict)
+    assert not opens(one, session) and not opens(one, other)
+    assert logged_in(one, first) is None
+    session = logged_in(one, "a better password")
+    assert session is not None and opens(one, session)
+    one.kill()
+    one.start()
+    assert opens(one, session)
+    assert printed(one) == first  # it is still the only one
+    one.kill()
 
 
 def printed(appliance: Appliance) -> str:

@@ -8,15 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, eventually
 from receiver import Answer, Receiver
-
-Place = tuple[str, str]
-
-
-def ring(appliance: Appliance, token: str, **more: str) -> None:
-    answer = appliance.event(token, **{"type": "incoming_call", "subtype": "ringing", **more})
-    assert answer.status_code == 202, answer.text
 
 
 def first_attempt(appliance: Appliance, webhook: dict[str, Any]) -> dict[str, Any]:
@@ -62,7 +55,7 @@ def test_no_receiver_stretches_an_attempt(
     """Neither a byte now and then nor silence; but a status that has come decides (2xx is success)."""
     webhook = appliance.webhook(place[0], receiver.url("/hook"), timeout=1)
     receiver.answers["/hook"] = [Answer(raw=answer) if answer else Answer(seconds=20)]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     attempt = first_attempt(appliance, webhook)
     assert 950 <= attempt["milliseconds"] < 1500
     if answer in (drip_body, drip_chunks):
@@ -80,7 +73,7 @@ def test_of_a_long_answer_16_kib_are_read_and_a_gzip_bomb_is_not_unpacked(
     bomb = appliance.webhook(place[0], receiver.url("/bomb"))
     packed = gzip.compress(b"\0" * (20 << 20))
     receiver.answers["/bomb"] = [Answer(500, {"Content-Encoding": "gzip"}, packed)]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     for webhook in (flood, bomb):
         assert first_attempt(appliance, webhook)["status"] == 500
         kept = appliance.rows(
@@ -94,7 +87,7 @@ def test_of_a_long_answer_16_kib_are_read_and_a_gzip_bomb_is_not_unpacked(
 def test_of_many_headers_8_kib_are_kept(appliance: Appliance, receiver: Receiver, place: Place) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/headers"))
     receiver.answers["/headers"] = [Answer(500, {f"X-Much-{n}": "z" * 900 for n in range(50)})]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     assert first_attempt(appliance, webhook)["status"] == 500
     kept = appliance.rows(
         "SELECT response_headers FROM attempt a JOIN delivery d ON d.id = a.delivery_id "
@@ -110,7 +103,7 @@ def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: P
     refused = appliance.webhook(place[0], f"http://127.0.0.1:{free_port()}/")
     unknown = appliance.webhook(place[0], "http://no-such-host.invalid/")
     plain = appliance.webhook(place[0], f"https://127.0.0.1:{appliance.port}/")
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     assert first_attempt(appliance, refused)["error"] == (
         "The receiver refused the connection: nothing listens at that address and port."
     )
@@ -137,16 +130,16 @@ def test_receivers_that_hang_delay_nobody(
     for number in range(5):
         appliance.webhook("Healthy", receiver.url(f"/healthy/{number}"))
     if known:
-        ring(appliance, dead)
+        appliance.ring(dead)
         for number in range(hanging):
             receiver.wait(f"/hang/{number}")
     receiver.answers |= {f"/hang/{number}": [Answer(seconds=30)] for number in range(hanging)}
     slowest = 0.0
     for count in range(1, 21):
         if count <= 5:
-            ring(appliance, dead, thread_id=str(uuid.uuid4()))
+            appliance.ring(dead, thread_id=str(uuid.uuid4()))
         sent = time.monotonic()
-        ring(appliance, alive)
+        appliance.ring(alive)
         for number in range(5):
             slowest = max(slowest, receiver.wait(f"/healthy/{number}", count, 9)[-1].at - sent)
     appliance.kill()  # nobody waits for what hangs
@@ -164,7 +157,7 @@ def test_a_circuit_opens_after_five_breaks_and_probes_with_one(
     port = free_port()
     webhook = appliance.webhook("Office", f"http://127.0.0.1:{port}/hook")
     for _ in range(20):
-        ring(appliance, token, thread_id=str(uuid.uuid4()))
+        appliance.ring(token, thread_id=str(uuid.uuid4()))
 
     def attempts() -> int:
         return sum(one["attempts"] for one in appliance.cli("delivery", "list", "--webhook", webhook["id"]))
@@ -182,7 +175,7 @@ def test_its_own_concurrency_and_rate_hold(appliance: Appliance, receiver: Recei
     appliance.webhook(place[0], receiver.url("/ten"), rate=10)
     receiver.answers["/two"] = [Answer(seconds=0.1)]
     for _ in range(20):
-        ring(appliance, place[1])
+        appliance.ring(place[1])
     two = receiver.wait("/two", 20, 10)
     assert two[-1].at - two[0].at > 0.8, "20 of 100 ms, two at a time"
     ten = receiver.wait("/ten", 20, 10)

@@ -4,9 +4,11 @@ import signal
 import time
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from appliance import Appliance, PostgreSQL, eventually
 from conftest import need
 from receiver import Answer, Receiver
@@ -15,7 +17,7 @@ pytestmark = pytest.mark.postgresql
 
 
 @pytest.fixture
-def pair(tmp_path: Path, postgresql: PostgreSQL):  # type: ignore[no-untyped-def]
+def pair(tmp_path: Path, postgresql: PostgreSQL) -> Iterator[tuple[Appliance, Appliance]]:
     """An appliance, and the worker half of another machine: a data dir of its own, the same database."""
     url = postgresql.new()
     first = Appliance(tmp_path / "first", DATABASE_URL=url, SPOKE_WORKERS="1", SPOKE_SECRET_KEY="k" * 32)
@@ -106,6 +108,6 @@ def test_a_database_that_goes_away_and_comes_back_loses_nothing(tmp_path: Path, 
         server.close()
 
 
-def _taken(appliance: Appliance, token: str):  # type: ignore[no-untyped-def]
+def _taken(appliance: Appliance, token: str) -> requests.Response | None:
     answer = appliance.event(token, type="incoming_call", subtype="ended")
     return answer if answer.status_code == 202 else None

@@ -3,12 +3,12 @@
 import itertools
 import time
 import uuid
-from pathlib import Path
+from collections.abc import Callable
 
-from appliance import Appliance
+import pytest
+from appliance import Appliance, Place
 from receiver import Answer, Receiver
 
-Place = tuple[str, str]
 STATUSES = ["ringing", "answered", "ended", "missed", "busy", "invalid", "blocked", "no_answer", "rejected"]
 
 
@@ -53,20 +53,18 @@ def test_a_failing_message_holds_back_its_own_call_only(
     ]
 
 
+@pytest.mark.databases("one")
 def test_a_message_that_keeps_failing_holds_its_call_for_30_seconds_at_most(
-    tmp_path: Path, receiver: Receiver
+    start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
     """From the start of its first attempt. Its next attempt would be in an hour."""
-    appliance = Appliance(tmp_path, SPOKE_RETRY_SCHEDULE="3600")
-    try:
-        token = appliance.location("Office")
-        appliance.webhook("Office", receiver.url("/hook"))
-        receiver.answers["/hook"] = [500, 200]
-        call = str(uuid.uuid4())
-        for status in ("ringing", "answered", "ended"):
-            appliance.event(token, type="incoming_call", subtype=status, thread_id=call)
-        got = receiver.wait("/hook", 3, 40)
-    finally:
-        appliance.end()
+    appliance = start_appliance(SPOKE_RETRY_SCHEDULE="3600")
+    token = appliance.location("Office")
+    appliance.webhook("Office", receiver.url("/hook"))
+    receiver.answers["/hook"] = [500, 200]
+    call = str(uuid.uuid4())
+    for status in ("ringing", "answered", "ended"):
+        appliance.event(token, type="incoming_call", subtype=status, thread_id=call)
+    got = receiver.wait("/hook", 3, 40)
     assert [one.json["subtype"] for one in got] == ["ringing", "answered", "ended"]
     assert 29.5 < got[1].at - got[0].at < 32

@@ -9,17 +9,8 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, eventually
 from receiver import Answer, Receiver
-
-Place = tuple[str, str]
-
-
-def ring(appliance: Appliance, token: str, **more: str) -> str:
-    """An event for any call webhook; its id."""
-    answer = appliance.event(token, **{"type": "incoming_call", "subtype": "ringing", **more})
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["id"])
 
 
 def deliveries(appliance: Appliance, webhook: dict[str, Any]) -> list[dict[str, Any]]:
@@ -34,7 +25,7 @@ def settled(
     appliance: Appliance, webhook: dict[str, Any], state: str, count: int = 1, seconds: float = 10
 ) -> None:
     def all_there() -> bool:
-        return sum(one["state"] == state for one in deliveries(appliance, webhook)) >= count
+        return [one["state"] for one in deliveries(appliance, webhook)].count(state) >= count
 
     eventually(all_there, seconds, 0.05)
 
@@ -57,7 +48,7 @@ def test_500_twice_then_200_is_three_attempts_at_the_schedules_distances(
     """The schedule is 1 and 1 seconds, ±20 %."""
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [Answer(500, body=b"out of order"), 500, 200]
-    event_id = ring(appliance, place[1])
+    event_id = appliance.ring(place[1])
     got = receiver.wait("/hook", 3)
     assert {one.webhook_id for one in got} == {event_id}
     assert len({one.headers["webhook-timestamp"] for one in got}) > 1, "each attempt is signed anew"
@@ -73,8 +64,8 @@ def test_when_the_schedule_is_over_it_has_failed_and_can_be_sent_again(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
-    receiver.answers["/hook"] = [503] * 3 + [200]
-    ring(appliance, place[1])
+    receiver.answers["/hook"] = [503, 503, 503, 200]
+    appliance.ring(place[1])
     settled(appliance, webhook, "failed")
     failed = show(appliance, webhook)
     assert (failed["attempts"], failed["reason"]) == (3, "The receiver answered 503.")
@@ -90,9 +81,9 @@ def test_410_disables_the_webhook_and_its_later_events_are_held(
 ) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [410, 200]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     eventually(lambda: state(appliance, webhook) == ("disabled", "The receiver answered 410 Gone."))
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     settled(appliance, webhook, "held", 2)
     assert len(receiver.at("/hook")) == 1
     assert appliance.cli("webhook", "resume", webhook["id"])["sent"] == 2
@@ -107,10 +98,10 @@ def test_retry_after_holds_the_whole_webhook(
     appliance.webhook(place[0], receiver.url("/hook"))
     until = format_datetime(datetime.now(UTC) + timedelta(seconds=3), usegmt=True)
     receiver.answers["/hook"] = [Answer(429, {"Retry-After": "2" if form == "seconds" else until}), 200]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     first = receiver.wait("/hook")[0]
     for _ in range(3):
-        ring(appliance, place[1])
+        appliance.ring(place[1])
     got = receiver.wait("/hook", 4)
     assert got[1].at - first.at > 1.9, "other calls are held too"
 
@@ -121,13 +112,13 @@ def test_a_hold_is_not_lifted_by_another_requests_success(
     """Two at a time: the slower one is answered 200 while the other one's hold lasts."""
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [200, Answer(seconds=1), Answer(429, {"Retry-After": "4"}), 200]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     settled(appliance, webhook, "delivered")
     for count in (2, 3):
-        ring(appliance, place[1])
+        appliance.ring(place[1])
         receiver.wait("/hook", count)
     settled(appliance, webhook, "delivered", 2)
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     got = receiver.wait("/hook", 5)
     assert all(later.at - got[2].at > 3.9 for later in got[3:]), "the hold ended before its time"
 
@@ -140,7 +131,7 @@ def test_a_webhooks_own_timeout_holds_above_the_appliances(
     patient = appliance.webhook("Office", receiver.url("/patient"), timeout=10)
     hasty = appliance.webhook("Office", receiver.url("/hasty"))
     receiver.answers |= {"/patient": [Answer(seconds=2.5)], "/hasty": [Answer(seconds=2.5)]}
-    ring(appliance, token)
+    appliance.ring(token)
     settled(appliance, patient, "delivered")
     assert [one["status"] for one in show(appliance, patient)["log"]] == [200]
     assert show(appliance, hasty)["log"][0]["error"] == "The receiver gave no whole answer within 1 seconds."
@@ -159,7 +150,7 @@ def test_a_retry_after_that_is_nonsense_or_comes_with_another_status_is_ignored(
     ):  # fmt: skip
         appliance.webhook(place[0], receiver.url(f"/{number}"))
         receiver.answers[f"/{number}"] = [Answer(status, {"Retry-After": value}), 200]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     for number in range(14):
         receiver.wait(f"/{number}", 2, 4)
 
@@ -169,7 +160,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(
 ) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [Answer(307, {"Location": receiver.url("/elsewhere")}), 200]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     receiver.wait("/hook", 2)
     assert not receiver.at("/elsewhere")
     settled(appliance, webhook, "delivered")
@@ -180,7 +171,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(
 def test_every_2xx_is_a_success(appliance: Appliance, receiver: Receiver, place: Place, status: int) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [status]
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     settled(appliance, webhook, "delivered")
     assert show(appliance, webhook)["attempts"] == 1
 
@@ -190,17 +181,17 @@ def test_a_paused_webhook_holds_and_the_admin_says_what_becomes_of_it(
 ) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     appliance.cli("webhook", "pause", webhook["id"])
-    sent = [ring(appliance, place[1]) for _ in range(3)]
+    sent = [appliance.ring(place[1]) for _ in range(3)]
     settled(appliance, webhook, "held", 3)
     assert not receiver.at("/hook")
     assert appliance.cli("webhook", "resume", webhook["id"])["sent"] == 3
     assert {one.webhook_id for one in receiver.wait("/hook", 3)} == set(sent)
     appliance.cli("webhook", "pause", webhook["id"])
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     assert appliance.cli("webhook", "resume", webhook["id"], "--drop-held")["dropped"] == 1
     newest = deliveries(appliance, webhook)[-1]
     assert (newest["state"], newest["reason"]) == ("dropped", "dropped on resume")
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     receiver.wait("/hook", 4)
 
 
@@ -208,10 +199,10 @@ def test_deleting_a_webhook_drops_what_is_open_and_keeps_its_history(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     settled(appliance, webhook, "delivered")
     appliance.cli("webhook", "pause", webhook["id"])
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     assert appliance.cli("webhook", "delete", webhook["id"])["dropped"] == 1
     kept = [(one["state"], one["reason"]) for one in deliveries(appliance, webhook)]
     assert kept == [("delivered", None), ("dropped", "webhook deleted")]
@@ -224,13 +215,13 @@ def test_a_delivery_older_than_the_maximum_age_expires(
     """It waits behind a pause; when its turn comes it is too old. Somebody who resends it means it."""
     webhook = appliance.webhook(place[0], receiver.url("/hook"), max_age=1)
     appliance.cli("webhook", "pause", webhook["id"])
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     began = time.monotonic()
     eventually(lambda: time.monotonic() - began > 1.1)
     appliance.cli("webhook", "resume", webhook["id"])
     settled(appliance, webhook, "expired")
     assert not receiver.at("/hook")
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     receiver.wait("/hook", 1)
     appliance.cli("delivery", "resend", deliveries(appliance, webhook)[0]["id"])
     receiver.wait("/hook", 2)
@@ -242,7 +233,7 @@ def test_replay_counts_first_then_sends_what_failed_in_the_span(
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [500]
     before = datetime.now(UTC).isoformat()
-    sent = {ring(appliance, place[1]) for _ in range(5)}
+    sent = {appliance.ring(place[1]) for _ in range(5)}
     settled(appliance, webhook, "failed", 5, 15)
     after = datetime.now(UTC).isoformat()
     receiver.answers["/hook"] = [200]
@@ -269,7 +260,7 @@ def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
     receiver.answers["/hook"] = [500]
     since = datetime.now(UTC)
     for _ in range(3):
-        ring(appliance, place[1])
+        appliance.ring(place[1])
     settled(appliance, webhook, "failed", 3, 15)
     receiver.answers["/hook"] = [200]
     replays: Replays = appliance.app.extensions["spoke"].replays
@@ -287,7 +278,7 @@ def test_a_test_event_goes_to_its_webhook_alone(
     appliance.cli("webhook", "test", webhook["id"])
     got = receiver.wait("/hook")[0].json
     assert (got["type"], got["subtype"], got["test"]) == ("outgoing_call", "busy", True)
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     assert "test" not in receiver.wait("/other")[0].json
     assert len(receiver.at("/other")) == 1
 
@@ -297,7 +288,7 @@ def test_own_headers_are_sent_and_their_values_shown_nowhere(
 ) -> None:
     secret = f"sesame-{uuid.uuid4()}"
     webhook = appliance.webhook(place[0], receiver.url("/hook"), header=f"X-Api-Key: {secret}")
-    ring(appliance, place[1])
+    appliance.ring(place[1])
     assert receiver.wait("/hook")[0].headers["x-api-key"] == secret
     settled(appliance, webhook, "delivered")
     listed = next(one for one in appliance.cli("webhook", "list") if one["id"] == webhook["id"])

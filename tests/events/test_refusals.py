@@ -1,6 +1,5 @@
 """Input that the hook refuses: what it answers, that nothing is stored, that no token comes into the log."""
 
-import base64
 import gzip
 import http.client
 import json
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from appliance import Appliance
+from appliance import Appliance, basic
 
 pytestmark = pytest.mark.databases("one")
 
@@ -458,10 +457,6 @@ def test_another_method_than_post_is_405(client: Desk, method: str) -> None:
         answer = requests.request(method, client.appliance.url + path, json=GOOD, headers=headers, timeout=10)
         assert "use POST" in client.refused(answer, 405)["detail"]
         assert "POST" in answer.headers["Allow"]
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 WRONG = "wrong-" + uuid.uuid4().hex

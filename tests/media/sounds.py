@@ -144,7 +144,7 @@ def _gsm_block(number: int) -> bytes:
 
 def decoded(data: bytes, kind: str, rate: int | None = None) -> tuple[int, list[list[float]]]:
     """What FFmpeg plays of a file: the rate, and a list of samples for each side."""
-    with av.open(io.BytesIO(data), format=kind) as container:
+    with av.open(io.BytesIO(data), mode="r", format=kind) as container:
         stream = container.streams.audio[0]
         rate = rate or stream.codec_context.sample_rate
         resampler = av.AudioResampler(format="fltp", layout=stream.codec_context.layout.name, rate=rate)

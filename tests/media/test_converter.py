@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from appliance import Appliance
 from media import client, sounds
 
+from webhooks.errors import DiskFull
 from webhooks.events.schema import parse_media
 from webhooks.media.transcode import Sound, convert
 from webhooks.outbox.wakeup import Waker
@@ -46,9 +48,7 @@ class Bench:
 
     def look(self, *, short: bool = False) -> None:
         """One pass over all that waits."""
-        one = self.converter(short=short)
-        for waiting in one._look():
-            one._take(waiting)
+        self.converter(short=short).convert_waiting()
 
     def row(self, media_id: str) -> Any:
         query = "SELECT state, tries, error, milliseconds FROM media WHERE id = :id"
@@ -59,7 +59,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, database: Callable[[], dict[str, str]]) -> Iterator[Bench]:
+def bench(tmp_path: Path, database: Callable[[], dict[str, Any]]) -> Iterator[Bench]:
     one = Bench(tmp_path, database())
     yield one
     one.machine.end()
@@ -105,7 +105,7 @@ def test_a_full_disk_is_no_fault_of_the_file(bench: Bench, monkeypatch: pytest.M
     breaking(monkeypatch, OSError(errno.ENOSPC, "No space left on device"))
     bad = bench.add(BAD)
     for _ in range(4):
-        with pytest.raises(module.DiskFull):
+        with pytest.raises(DiskFull):
             bench.look()
     assert (bench.row(bad).state, bench.row(bad).tries) == ("waiting", 0)
     monkeypatch.undo()
@@ -117,7 +117,7 @@ def test_what_has_ended_a_converter_comes_after_all_that_has_not(bench: Bench) -
     bad, good = bench.add(BAD), bench.add(GOOD)
     with bench.services.store.direct() as direct:
         direct.run("UPDATE media SET tries = 1 WHERE id = :id", {"id": bad})
-    assert [one.id for one in bench.converter()._look()] == [good, bad]
+    assert [one.id for one in bench.converter()._waiting()] == [good, bad]
 
 
 def test_a_file_that_cannot_be_opened_fails(bench: Bench) -> None:
@@ -132,12 +132,12 @@ def test_a_file_that_cannot_be_opened_fails(bench: Bench) -> None:
 
 def test_one_converter_takes_short_recordings_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     long, short = bench.add(sounds.long_wav(181)), bench.add(GOOD)
-    assert [one.id for one in bench.converter(short=True)._look()] == [short]
-    assert [one.id for one in bench.converter()._look()] == [long, short]
+    assert [one.id for one in bench.converter(short=True)._waiting()] == [short]
+    assert [one.id for one in bench.converter()._waiting()] == [long, short]
     monkeypatch.setattr(module, "_SHORT_SECONDS", 0.5)
     bench.look(short=True)  # it is longer than it said
     assert (bench.row(short).state, bench.row(short).tries) == ("waiting", 0)
-    assert bench.converter(short=True)._look() == []
+    assert bench.converter(short=True)._waiting() == []
     bench.look()
     assert [bench.row(one).state for one in (long, short)] == ["ready", "ready"]
 
@@ -158,13 +158,13 @@ def test_a_decoder_that_comes_to_no_end_ends_its_process_and_the_file_has_failed
 
     monkeypatch.setattr(module, "_STUCK_SECONDS", 0.2)
     monkeypatch.setattr(module, "convert", endless)
-    monkeypatch.setattr(module.os, "_exit", leave)
+    monkeypatch.setattr(os, "_exit", leave)
     bad = bench.add(BAD)
     one = bench.converter()
     one.start()
     assert ended.wait(30)
     one.stop()
-    one._watch.join(10)
+    one._watchdog.join(10)
     assert bench.row(bad).state == "failed"
     assert "comes to no end" in bench.row(bad).error and bench.kept(bad)
 

@@ -45,9 +45,8 @@ def test_a_kill_behind_a_step_costs_nothing(
         answer = client.send(one, token, voice, id=event_id)
     assert (answer is None) == (step in UPLOAD)
     if step not in UPLOAD:
-        eventually(
-            lambda: re.search(r"media(-short)? was killed by SIGKILL", one.log), 60
-        )  # either may take it
+        told = r'child=media(-short)? ending="killed by SIGKILL"'  # either may take it
+        eventually(lambda: re.search(told, one.log), 60)
     known = bool(one.rows("SELECT id FROM event"))
     assert known == (step not in UPLOAD or step == "committed")
     for row in one.rows("SELECT id, state FROM media"):  # not even now is it without its file

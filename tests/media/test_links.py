@@ -11,24 +11,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from appliance import Appliance, eventually
-from media import client, sounds
+from media import client
 from receiver import Receiver
 
 DAY = 86_400
 LETTERS = string.ascii_letters + string.digits + "-_"
-
-
-@pytest.fixture(scope="module")
-def voice() -> bytes:
-    return sounds.wav(8000, [sounds.speech(8000, 1)])
-
-
-@pytest.fixture
-def link(appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes) -> str:
-    """One that a receiver got."""
-    appliance.webhook(place[0], receiver.url("/media"), "media")
-    assert client.send(appliance, place[1], voice).status_code == 202
-    return str(client.arrived(receiver, "/media").json["attachments"])
 
 
 def parts(link: str) -> tuple[str, str, str]:

@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 from appliance import Appliance
-from media import client, sounds
+from media import client
 from receiver import Answer, Receiver
 
 pytestmark = pytest.mark.databases("one")
-
-
-@pytest.fixture(scope="module")
-def voice() -> bytes:
-    return sounds.wav(8000, [sounds.speech(8000, 1)])
 
 
 @pytest.fixture
@@ -50,14 +45,14 @@ def test_a_file_in_a_spool_folder_is_taken_and_one_outside_is_not(
     (tmp_path / "spool2").mkdir()
     (tmp_path / "spool2" / "a.wav").write_bytes(voice)
     before = client.files(one)
-    bad = [
+    bad: list[Path | str] = [
         outside, spool / "out.wav", spool / "up" / "outside.wav", spool / ".." / "outside.wav",
         spool / "pipe", spool / "deep", spool / "none.wav", tmp_path / "spool2" / "a.wav",
         "deep/msg0001.wav", "/dev/zero", "/etc/passwd", f"{spool}/a\0b", "", "/" * 5000,
     ]  # fmt: skip
-    for path in bad:
-        answer = client.refer(one, token, media_path=str(path))
-        assert answer.status_code == 422, (path, answer.text)
+    for wrong in map(str, bad):
+        answer = client.refer(one, token, media_path=wrong)
+        assert answer.status_code == 422, (wrong, answer.text)
     assert client.files(one) == before
     assert len(receiver.at("/media")) == 3
 

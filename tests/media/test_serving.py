@@ -26,13 +26,6 @@ def voice() -> bytes:
     return sounds.long_wav(60, 16000)
 
 
-@pytest.fixture
-def link(appliance: Appliance, place: tuple[str, str], receiver: Receiver, voice: bytes) -> str:
-    appliance.webhook(place[0], receiver.url("/media"), "media")
-    assert client.send(appliance, place[1], voice).status_code == 202
-    return str(client.arrived(receiver, "/media").json["attachments"])
-
-
 def test_ranges_and_conditions(appliance: Appliance, link: str) -> None:
     whole = client.fetch(appliance, link)
     size, etag = len(whole.content), whole.headers["ETag"]
@@ -164,7 +157,7 @@ def test_a_real_nginx_sends_what_the_links_allow(
     try:
         token = one.location("Office")
         one.webhook("Office", receiver.url("/media"), "media")
-        file = {"event": (None, '{"type": "voicemail"}', "application/json"), "file": ("a.wav", voice)}
+        file: Any = {"event": (None, '{"type": "voicemail"}', "application/json"), "file": ("a.wav", voice)}
         posted = visitor.post(
             f"{site}/api/media", files=file, headers={"Authorization": f"Bearer {token}"}, timeout=10
         )

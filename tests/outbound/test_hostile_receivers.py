@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from appliance import Appliance, Visitor, eventually
+from appliance import Appliance, Place, Visitor, eventually
 from receiver import Receiver
 
-Place = tuple[str, str]
 ALERT = b"\x15\x03\x01\x00\x02\x02F"  # TLS: fatal, protocol version
 HEAD = b"HTTP/1.1 503 \x00\x1b[2J\r\n"
 SAYS: dict[str, tuple[bytes, int | None, str]] = {

@@ -14,7 +14,7 @@ from webhooks.cleaning import clean, clean_lines, fit
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain, status_line_sentence, tls_sentence
 from webhooks.outbound.retry_after import retry_after_s
-from webhooks.runtime import logs
+from webhooks.runtime.logs import Formatter, as_json, as_text
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_text_from_outside_is_fit_to_keep_and_to_show(text: str, line: str, line
 
 def test_a_log_record_is_one_line_without_controls() -> None:
     record = logging.makeLogRecord({"msg": "said %s", "args": ("a\x1b[31m\r\nfake\u202e",), "levelno": 20})
-    assert logs._Text("web").format(record).endswith(" web said a\ufffd[31m  fake\ufffd")
+    assert Formatter("web", as_text).format(record).endswith(" web said a\ufffd[31m  fake\ufffd")
     try:
         raise ValueError("\x1b]0;owned\x07")
     except ValueError as error:
@@ -48,7 +48,9 @@ def test_a_log_record_is_one_line_without_controls() -> None:
                 "exc_info": (ValueError, error, error.__traceback__),
             }
         )
-    assert not set("\x1b\x07") & set(logs._Text("web").format(record) + logs._Json("web").format(record))
+    assert not set("\x1b\x07") & set(
+        Formatter("web", as_text).format(record) + Formatter("web", as_json).format(record)
+    )
 
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, eventually
 from conftest import need
 from receiver import Receiver
 
 from webhooks.db.store import db
-
-Place = tuple[str, str]
 
 
 class Authority:

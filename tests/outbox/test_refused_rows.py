@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, eventually
 from receiver import Receiver
 
 from webhooks.db import row_errors
@@ -16,8 +16,6 @@ from webhooks.events import indexer
 from webhooks.outbound.attempt import Outcome
 from webhooks.retention.purge import purge
 from webhooks.retention.removal import remove_events
-
-Place = tuple[str, str]
 
 
 @contextlib.contextmanager
@@ -65,7 +63,7 @@ def rows(appliance: Appliance, webhook: int) -> list[Any]:
     )
 
 
-def ring(appliance: Appliance, token: str, count: int = 1) -> None:
+def post_batch(appliance: Appliance, token: str, count: int = 1) -> None:
     batch = [{"type": "incoming_call", "subtype": "ringing", "thread_id": str(uuid.uuid4())}] * count
     batch = [{**one, "thread_id": str(uuid.uuid4())} for one in batch]
     answer = appliance.post("/api/events", json=batch, headers={"Authorization": f"Bearer {token}"})
@@ -83,7 +81,7 @@ def test_what_is_refused_on_its_way_back_and_out_fails_alone(
     webhook = appliance.webhook(place[0], receiver.url("/ill"))["id"]
     well = appliance.webhook(place[0], receiver.url("/well"))["id"]
     appliance.cli("webhook", "pause", webhook)
-    ring(appliance, place[1], 5)
+    post_batch(appliance, place[1], 5)
     held = rows(appliance, webhook)
     assert [one.state for one in held] == ["held"] * 5
     before = workers(appliance)
@@ -96,7 +94,7 @@ def test_what_is_refused_on_its_way_back_and_out_fails_alone(
         eventually(lambda: [one.state for one in rows(appliance, webhook)].count("delivered") == 4)
         said = eventually(lambda: appliance.rows("SELECT * FROM attempt WHERE delivery_id = :d", d=stuck))
         assert "refused by a trigger" in said[0].error and said[0].n == 0
-        ring(appliance, place[1], 3)
+        post_batch(appliance, place[1], 3)
         eventually(lambda: [one.state for one in rows(appliance, webhook)].count("delivered") == 7)
         found = {one.id: one for one in rows(appliance, webhook)}
         assert found[unlogged].state == "delivered" and "refused by a trigger" in found[unlogged].reason
@@ -120,7 +118,7 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
     token = appliance.location(name)
     webhook = appliance.webhook(name, "http://127.0.0.1:9/")["id"]
     appliance.cli("webhook", "pause", webhook)
-    ring(appliance, token, 3)
+    post_batch(appliance, token, 3)
     held = [one.id for one in rows(appliance, webhook)]
     lane = Lane(webhook)
     done = []
@@ -154,7 +152,7 @@ def test_pause_replay_purge_and_index_pass_over_what_is_refused(
 ) -> None:
     store, settings = appliance.app.extensions["spoke"].store, appliance.app.extensions["spoke"].settings
     webhook = appliance.webhook(place[0], receiver.url("/batch"))["id"]
-    ring(appliance, place[1], 4)
+    post_batch(appliance, place[1], 4)
     eventually(lambda: [one.state for one in rows(appliance, webhook)] == ["delivered"] * 4)
     found = rows(appliance, webhook)
     bad, event = found[1].id, found[1].event_id
@@ -191,7 +189,7 @@ def test_a_webhook_that_cannot_be_used_fails_with_the_reason(
     with appliance.app.extensions["spoke"].store.write() as session:
         session.execute(sa.text("UPDATE webhook SET options = '[1]' WHERE id = :w"), {"w": ill[0]})
         session.execute(sa.text("UPDATE webhook SET secret = 'whsec_?' WHERE id = :w"), {"w": ill[1]})
-    ring(appliance, place[1])
+    post_batch(appliance, place[1])
     receiver.wait("/well")
     for webhook in ill:
         eventually(lambda webhook=webhook: [one.state for one in rows(appliance, webhook)] == ["failed"], 20)

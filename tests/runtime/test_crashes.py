@@ -74,12 +74,6 @@ def ready(appliance: Appliance) -> bool:
     return False
 
 
-def answers(appliance: Appliance) -> bool:
-    with contextlib.suppress(requests.RequestException):
-        return appliance.get("/healthz", timeout=2).status_code == 200
-    return False
-
-
 def processes(appliance: Appliance, name: str) -> list[psutil.Process]:
     """Oldest first. "worker" are the delivery workers, whatever RQ makes of their title."""
     found = appliance.named(name)
@@ -187,7 +181,7 @@ def start_valkey(folder: Path) -> psutil.Process:
     assert spec is not None and spec.origin is not None
     program = next(Path(spec.origin).parent.glob("_binaries/*/valkey-server"))
     command = [program, "--port", "0", "--unixsocket", folder / "s", "--save", "", "--dir", folder]
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+    process = psutil.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
     eventually((folder / "s").is_socket)
     return process
 
@@ -222,20 +216,13 @@ def hook(guest: Appliance, receiver: Receiver) -> str:
     return token
 
 
-def ring(appliance: Appliance, token: str) -> float:
-    """Post an event; the seconds that its answer took."""
-    started = time.monotonic()
-    assert appliance.event(token, type="incoming_call", subtype="ringing").status_code == 202
-    return time.monotonic() - started
-
-
 def test_redis_url_is_used_instead_of_a_server_of_our_own(
     guest: Appliance, server: tuple[str, psutil.Process], hook: str, receiver: Receiver
 ) -> None:
     assert guest.named("valkey-server") == [] and ready(guest)
     with redis.Redis.from_url(server[0]) as client:
         eventually(lambda: len(client.smembers("rq:workers")) == 4)  # two deliver, two convert recordings
-    ring(guest, hook)
+    guest.ring(hook)
     receiver.wait("/hook")
 
 
@@ -246,22 +233,23 @@ def test_flushall_costs_no_delivery_and_no_worker(
     before = {process.pid for process in guest.family()}
     with redis.Redis.from_url(server[0]) as client:
         for number in range(1, 4):
-            ring(guest, hook)
+            guest.ring(hook)
             client.flushall()
-            ring(guest, hook)
+            guest.ring(hook)
             receiver.wait("/hook", 2 * number, seconds=2)
     assert {process.pid for process in guest.family()} == before
     eventually(lambda: ready(guest))
 
 
+@pytest.mark.databases("one")
 def test_a_redis_that_hangs_or_is_away_costs_the_hook_nothing_and_deliveries_little(
-    tmp_path: Path, receiver: Receiver
+    tmp_path: Path, start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
     """Away for 30 seconds, with events at random moments; after it all is as before."""
     seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
     chance = random.Random(seed)
     redis_server = start_valkey(tmp_path)
-    one = Appliance(tmp_path / "a", REDIS_URL=f"unix://{tmp_path / 's'}")
+    one = start_appliance(REDIS_URL=f"unix://{tmp_path / 's'}")
     try:
         token = one.location("Office")
         one.webhook("Office", receiver.url("/hook"))
@@ -277,7 +265,7 @@ def test_a_redis_that_hangs_or_is_away_costs_the_hook_nothing_and_deliveries_lit
         receiver.wait("/hook", len(before + hanging + away), seconds=5)
         redis_server = start_valkey(tmp_path)
         eventually(lambda: ready(one), 5)
-        ring(one, token)
+        one.ring(token)
         receiver.wait("/hook", len(before + hanging + away) + 1)
         told = (
             f"seed {seed}: the hook's p99 was {p99(before):.3f} s, {p99(hanging):.3f} s while Redis was "
@@ -288,7 +276,6 @@ def test_a_redis_that_hangs_or_is_away_costs_the_hook_nothing_and_deliveries_lit
         assert "Traceback" not in one.log
         one.kill()
     finally:
-        one.end()
         redis_server.kill()
         redis_server.wait()
 
@@ -298,7 +285,9 @@ def rings(appliance: Appliance, token: str, chance: random.Random, seconds: floa
     until = time.monotonic() + seconds
     took = []
     while time.monotonic() < until:
-        took.append(ring(appliance, token))
+        began = time.monotonic()
+        appliance.ring(token)
+        took.append(time.monotonic() - began)
         time.sleep(chance.uniform(0, 0.1))
     return took
 
@@ -307,22 +296,22 @@ def p99(took: list[float]) -> float:
     return sorted(took)[len(took) * 99 // 100]
 
 
-def test_a_worker_started_while_redis_is_away_delivers(tmp_path: Path, receiver: Receiver) -> None:
+@pytest.mark.databases("one")
+def test_a_worker_started_while_redis_is_away_delivers(
+    tmp_path: Path, start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
     """Both are gone after a crash of the machine that both ran on, and Redis may come back later."""
-    one = Appliance(tmp_path / "a", start=False, REDIS_URL=f"unix://{tmp_path}/nobody-listens")
-    try:
-        one.spawn()
-        eventually(lambda: "Database: ready" in one.log, 30)
-        token = one.location("Office")
-        one.webhook("Office", receiver.url("/hook"))
-        eventually(lambda: answers(one), 30)
-        eventually(lambda: len(processes(one, "worker")) == 2, 30)
-        workers = processes(one, "worker")
-        for number in range(1, 4):
-            ring(one, token)
-            receiver.wait("/hook", number, seconds=2)
-        assert processes(one, "worker") == workers
-        assert "Traceback" not in one.log
-        one.kill()
-    finally:
-        one.end()
+    one = start_appliance(start=False, REDIS_URL=f"unix://{tmp_path}/nobody-listens")
+    one.spawn()
+    eventually(lambda: "Database: ready" in one.log, 30)
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/hook"))
+    eventually(lambda: one.answers(), 30)
+    eventually(lambda: len(processes(one, "worker")) == 2, 30)
+    workers = processes(one, "worker")
+    for number in range(1, 4):
+        one.ring(token)
+        receiver.wait("/hook", number, seconds=2)
+    assert processes(one, "worker") == workers
+    assert "Traceback" not in one.log
+    one.kill()

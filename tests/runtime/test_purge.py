@@ -9,19 +9,6 @@ from receiver import Receiver
 DAY = 86_400
 
 
-def books(appliance: Appliance) -> tuple[int, dict[str, int]]:
-    """Σ matched, and deliveries by state, each with what was purged (I6)."""
-    tally = appliance.rows("SELECT state, sum(n) AS n FROM tally GROUP BY state")
-    purged = {row.state: int(row.n) for row in tally}
-    kept = appliance.rows("SELECT sum(matched) AS n FROM event")[0].n or 0
-    states = appliance.rows("SELECT state, count(*) AS n FROM delivery GROUP BY state")
-    by_state = {row.state: row.n for row in states}
-    for state, count in purged.items():
-        if state != "matched":
-            by_state[state] = by_state.get(state, 0) + count
-    return int(kept) + purged.get("matched", 0), by_state
-
-
 def test_purge_by_age_keeps_what_is_pending_and_the_books(
     start_appliance: Callable[..., Appliance], clock: dict[str, str], tmp_path: Path, receiver: Receiver
 ) -> None:
@@ -38,22 +25,22 @@ def test_purge_by_age_keeps_what_is_pending_and_the_books(
     one.event(token, type="voicemail")
     receiver.wait("/good", 250)
     receiver.wait("/never", 2)
-    eventually(lambda: books(one)[1].get("delivered") == 250)
-    assert books(one) == (501, {"delivered": 250, "held": 250, "pending": 1})
+    eventually(lambda: one.totals()[1].get("delivered") == 250)
+    assert one.totals() == (501, {"delivered": 250, "held": 250, "pending": 1})
     one.stop()
     (tmp_path / "clock").write_text(str(31 * DAY))
     one.start()
-    eventually(lambda: books(one)[1].get("dropped") == 250, 15)
+    eventually(lambda: one.totals()[1].get("dropped") == 250, 15)
     assert {row.reason for row in one.rows("SELECT reason FROM delivery WHERE state = 'dropped'")} == {
         "retention"
     }
-    total, by_state = books(one)
+    total, by_state = one.totals()
     assert (total, by_state["delivered"], by_state["dropped"]) == (501, 250, 250)
     one.stop()
     (tmp_path / "clock").write_text(str(33 * DAY))
     one.start()
     eventually(lambda: one.rows("SELECT count(*) AS n FROM event")[0].n <= 1, 15)
-    total, by_state = books(one)
+    total, by_state = one.totals()
     assert (total, sum(by_state.values())) == (501, 501)
     assert (
         one.rows("SELECT count(*) AS n FROM attempt WHERE delivery_id NOT IN (SELECT id FROM delivery)")[0].n

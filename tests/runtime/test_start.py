@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -56,7 +57,7 @@ def far_away(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
 def redis_socket(appliance: Appliance) -> Path:
     """Where its own Redis listens."""
     (server,) = appliance.named("valkey-server")
-    (path,) = {Path(found.laddr) for found in server.net_connections("unix") if found.laddr}
+    (path,) = {Path(str(found.laddr)) for found in server.net_connections("unix") if found.laddr}
     return path
 
 
@@ -228,7 +229,7 @@ def test_a_log_line_says_when_who_and_what(fresh: Appliance) -> None:
     ]
     assert [line.strip().partition("  ")[0] for line in others] == [
         "Log in as admin with the password",
-        "It is shown only now.",
+        "Note it now. It won't be shown again.",
     ]
 
 
@@ -257,19 +258,19 @@ def test_a_wildcard_host_without_a_public_url_is_warned_about(far_away: Applianc
     assert "SPOKE_PUBLIC_URL" in warnings[0] and socket.gethostname() in warnings[0]
 
 
-def test_a_data_dir_may_have_any_name(tmp_path: Path, receiver: Receiver) -> None:
+@pytest.mark.databases("one")
+def test_a_data_dir_may_have_any_name(
+    tmp_path: Path, start_appliance: Callable[..., Appliance], receiver: Receiver
+) -> None:
     """Its name becomes part of a database's URL, of a Redis URL and of a configuration file."""
-    one = Appliance(tmp_path / '50% off?x=%41#1 "it\'s" \\ ünï')
-    try:
-        token = one.location("Office")
-        one.webhook("Office", receiver.url("/hook"))
-        assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
-        receiver.wait("/hook")
-        assert {path.name for path in (one.folder / "data").iterdir()} >= {"spoke.sqlite3", "secret.key"}
-        assert [path.name for path in tmp_path.iterdir()] == [one.folder.name]
-        one.kill()
-    finally:
-        one.end()
+    one = start_appliance(folder=tmp_path / '50% off?x=%41#1 "it\'s" \\ ünï')
+    token = one.location("Office")
+    one.webhook("Office", receiver.url("/hook"))
+    assert one.event(token, type="incoming_call", subtype="ringing").status_code == 202
+    receiver.wait("/hook")
+    assert {path.name for path in (one.folder / "data").iterdir()} >= {"spoke.sqlite3", "secret.key"}
+    assert [path.name for path in tmp_path.iterdir()] == [one.folder.name]
+    one.kill()
 
 
 def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None:
@@ -288,7 +289,7 @@ def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None
 
 
 def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
-    tmp_path: Path, database: Callable[[], dict[str, str]], receiver: Receiver
+    tmp_path: Path, database: Callable[[], dict[str, Any]], receiver: Receiver
 ) -> None:
     """Web, workers and another WSGI server come at once; whichever is first makes key and schema."""
     environment = {**plain(tmp_path / "a", **database()), "SPOKE_ADMIN_PASSWORD": ""}

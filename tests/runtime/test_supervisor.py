@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = textwrap.dedent("""
     import logging, sys, time
+    from webhooks.runtime.logs import Formatter, as_text
     from webhooks.runtime.supervisor import Child, Heartbeat, Supervisor
 
     def run():
@@ -20,7 +21,9 @@ PROGRAM = textwrap.dedent("""
         time.sleep(600)
 
     HANGS = sys.argv[1] == "hangs"
-    logging.basicConfig(format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(Formatter("appliance", as_text))
+    logging.basicConfig(handlers=[handler])
     heartbeat = Heartbeat()
     beat = heartbeat.beat
     supervisor = Supervisor([Child("web-1", run, heartbeat=heartbeat)], hung_s=1.0)
@@ -45,8 +48,8 @@ def supervise(how: str) -> tuple[int, str]:
 def test_a_child_whose_heart_stops_is_killed_and_started_again() -> None:
     starts, told = supervise("hangs")
     assert starts >= 2
-    assert "web-1 has given no sign of life for 1 s and is killed" in told
-    assert "web-1 was killed by SIGKILL; it is started again" in told
+    assert "process gives no sign of life; it is killed child=web-1 limit_s=1.0" in told
+    assert 'it is started again child=web-1 ending="killed by SIGKILL"' in told
 
 
 def test_a_child_whose_heart_beats_is_left_alone() -> None:

@@ -32,12 +32,12 @@ def main() -> None:
     given = parser.parse_args()
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="spoke-") as folder, contextlib.ExitStack() as stack:
-        environment: dict[str, str] = {}
+        url = ""
         if given.postgresql:
             server = PostgreSQL()
             stack.callback(server.close)
-            environment["DATABASE_URL"] = server.new()
-        appliance, receiver = Appliance(Path(folder), **environment), Receiver()
+            url = server.new()
+        appliance, receiver = Appliance(Path(folder), DATABASE_URL=url), Receiver()
         try:
             began = time.monotonic()
             token = appliance.location("Office")

@@ -1,6 +1,5 @@
 """The PBX event hook as a PBX sees it: tokens, answers, batches, forms, repeats; and the doors beside it."""
 
-import base64
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -8,10 +7,8 @@ from typing import Any
 
 import pytest
 import requests
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, basic, eventually
 from receiver import Receiver
-
-Place = tuple[str, str]
 
 RINGING = {"type": "incoming_call", "subtype": "ringing"}
 SEED_CALL = {
@@ -48,10 +45,6 @@ def settled(appliance: Appliance, location: str) -> bool:
         "ON location.id = location_id WHERE name = :name AND delivery.state = 'pending'"
     )
     return bool(appliance.rows(query, name=location)[0][0] == 0)
-
-
-def basic(user: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 # --- the token ---
@@ -223,7 +216,7 @@ def test_further_fields_are_passed_on_whatever_they_are_called(
     """After the seed's fields, in the order in which they came, null and empty ones too."""
     name, token = place
     appliance.webhook(name, receiver.url("/hook"))
-    further = {
+    further: dict[str, Any] = {
         "zz": None, "attachments": "x", "filename": 1, "content_type": [], "webhook-id": "x", "": {},
         "__proto__": {"a": 1}, "deliveries": 9, "duplicate": True, "From": "x", "a/b": "\u2028", "😀": 0,
     }  # fmt: skip

@@ -8,18 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 import requests
-from appliance import Appliance, Visitor, eventually
+from appliance import Appliance, Place, Visitor, eventually
 from sample_data import call, states
 from standardwebhooks import Webhook as Signer
 
 from webhooks.runtime.logs import redact
-
-Place = tuple[str, str]
-
-
-@pytest.fixture
-def visitor(appliance: Appliance) -> Visitor:
-    return Visitor(appliance)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from appliance import Appliance, Visitor, eventually
+from appliance import Appliance, Place, Visitor, eventually
 from receiver import Receiver
 from sample_data import HOSTILE, call, states
 
@@ -21,17 +21,10 @@ from webhooks.events.phone_numbers import number_key, numbers_in, numbers_of
 from webhooks.retention.purge import purge
 from webhooks.services import delivery_log
 
-Place = tuple[str, str]
-
 
 def shown(page: str) -> list[int]:
     """The deliveries on a page, in its order."""
     return [int(one) for one in re.findall(r'<th scope="row"><a href="/deliveries/(\d+)"', page)]
-
-
-@pytest.fixture
-def visitor(appliance: Appliance) -> Visitor:
-    return Visitor(appliance)
 
 
 @pytest.fixture

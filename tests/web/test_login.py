@@ -14,13 +14,11 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 import pytest
 import requests
 import sqlalchemy as sa
-from appliance import PASSWORD, Appliance, eventually
+from appliance import PASSWORD, Appliance, Place, eventually
 from flask.sessions import SecureCookieSessionInterface
 
 from app import create_app
 from webhooks.settings import Settings
-
-Place = tuple[str, str]
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -271,7 +269,10 @@ def test_a_form_of_another_site_is_refused(
     """With the right password and with a session: a log-in and a log-out by somebody else's page."""
     browser = Browser(appliance, PASSWORD)
     own = urlsplit(appliance.url).netloc
-    headers = {"Origin": origin and origin.format(own=appliance.url, host=own), "Sec-Fetch-Site": site}
+    headers: dict[str, Any] = {
+        "Origin": origin and origin.format(own=appliance.url, host=own),
+        "Sec-Fetch-Site": site,
+    }
     stranger = Browser(appliance)
     for answer in (browser.post("/logout", None, **headers), stranger.log_in(PASSWORD, **headers)):
         assert answer.status_code == 403
@@ -286,7 +287,7 @@ def test_a_form_of_another_site_is_refused(
 )
 @pytest.mark.databases("one")
 def test_a_form_of_ours_is_taken(appliance: Appliance, origin: str | None, site: str | None) -> None:
-    headers = {"Origin": origin and origin.format(own=appliance.url), "Sec-Fetch-Site": site}
+    headers: dict[str, Any] = {"Origin": origin and origin.format(own=appliance.url), "Sec-Fetch-Site": site}
     assert Browser(appliance).log_in(PASSWORD, **headers).status_code == 303
 
 
@@ -413,7 +414,10 @@ def test_a_generated_password_is_printed_once_and_a_new_one_ends_all_sessions(
 def test_behind_https_the_cookie_is_secure(tmp_path: Path) -> None:
     """And a form may come from the public address, whatever the proxy makes of the host."""
     settings = Settings(
-        data_dir=tmp_path, admin_password=PASSWORD, public_url="https://spoke.example/hooks", _env_file=None
+        data_dir=tmp_path,
+        admin_password=PASSWORD,
+        public_url="https://spoke.example/hooks",
+        _env_file=None,  # type: ignore[call-arg]  # pydantic-settings takes it, and tells no type checker
     )
     app = create_app(settings)
     client = app.test_client()

@@ -9,20 +9,13 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 import pytest
-from appliance import Appliance, Visitor, eventually
+from appliance import Appliance, Place, Visitor, eventually
 from media import client, sounds
 from receiver import Answer, Receiver
 from sample_data import HOSTILE, Filled, call, number, states
 
 from webhooks.settings import Settings, variable
 from webhooks.web.ui import settings as settings_page
-
-Place = tuple[str, str]
-
-
-@pytest.fixture
-def visitor(appliance: Appliance) -> Visitor:
-    return Visitor(appliance)
 
 
 def text_of(page: str) -> str:
@@ -463,7 +456,7 @@ def test_a_number_that_no_row_has_is_404(appliance: Appliance, visitor: Visitor,
     assert visitor.post("/connect", location=str(number_)).status_code in (404, 422)
     for query in ("before={}", "page={}"):
         assert visitor.get(f"/deliveries?{query.format(number_)}").status_code == 200
-    assert not re.search(r"\bweb\b.*ERROR", appliance.log[before:])
+    assert not re.search(r" web\S* ERROR: ", appliance.log[before:])
 
 
 def test_who_was_logged_out_comes_back_to_the_page_that_was_open(appliance: Appliance) -> None:

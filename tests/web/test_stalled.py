@@ -8,13 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import requests
-from appliance import Appliance, eventually
+from appliance import Appliance, Place, eventually
 from receiver import Receiver
 
 pytestmark = pytest.mark.databases("one")
 
-Place = tuple[str, str]
 ONE = b"GET /healthz HTTP/1.1\r\nHost: spoke\r\n\r\n"
 HALVES = {
     "nothing": b"",
@@ -201,7 +199,7 @@ def test_where_few_files_may_be_open_the_oldest_idle_caller_makes_way(
     eventually(lambda: len(one.named("spoke: web-")) == 2)
     for process in one.named("spoke: web-"):
         process.kill()
-    eventually(lambda: _answers(one) and len(one.named("spoke: web-")) == 2)
+    eventually(lambda: one.answers("/readyz") and len(one.named("spoke: web-")) == 2)
     lines = one.log.count("\n")
     web = {process.pid for process in one.named("spoke: web-")}
     with callers(one, ONE, 900):
@@ -211,9 +209,3 @@ def test_where_few_files_may_be_open_the_oldest_idle_caller_makes_way(
         assert busy < 50, "a busy loop"
     assert {process.pid for process in one.named("spoke: web-")} == web
     assert one.log.count("\n") - lines < 10
-
-
-def _answers(appliance: Appliance) -> bool:
-    with contextlib.suppress(requests.RequestException):
-        return appliance.get("/readyz", timeout=2).status_code == 200
-    return False

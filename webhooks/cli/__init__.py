@@ -16,7 +16,7 @@ from webhooks.cli import (
 
 
 def init_app(app: Flask) -> None:
-    """Hang the commands into the app's command line."""
+    """Add all commands to the app's command line."""
     for module in (locations, webhooks, events, deliveries, replays, recordings, api_keys):
         app.cli.add_command(module.group)
     for single in (erasures.erase, password.password):

@@ -2,7 +2,7 @@
 
 import click
 
-from webhooks.cli.common import command, iso, new_group, show, table
+from webhooks.cli.common import command, iso, new_group, show, show_secret, table
 from webhooks.services.container import services
 
 group = new_group("key", "Keys for the HTTP API.", "flask --app app key add zapier")
@@ -11,21 +11,21 @@ group = new_group("key", "Keys for the HTTP API.", "flask --app app key add zapi
 @command(group, "add", "flask --app app key add zapier")
 @click.argument("name")
 def add(name: str, as_json: bool) -> None:
-    """Add a key and print it; it is shown only now."""
+    """Add a key and print it. It is not shown again."""
     row, key = services().api_keys.add(name)
-    show(as_json, {"name": row.name, "key": key}, f"The key {row.name!r}, shown only now:", f"  {key}")
+    show_secret(as_json, {"name": row.name, "key": key}, f"The key {row.name!r} is added.", key)
 
 
 @command(group, "list", "flask --app app key list")
 def list_(as_json: bool) -> None:
     """List all keys."""
     rows = [{"name": row.name, "created_at": iso(row.created_at)} for row in services().api_keys.all()]
-    table(as_json, rows, "No key yet; add one: flask --app app key add NAME")
+    table(as_json, rows, "No key yet. Add one: flask --app app key add NAME")
 
 
 @command(group, "revoke", "flask --app app key revoke zapier")
 @click.argument("name")
 def revoke(name: str, as_json: bool) -> None:
-    """Revoke a key; it is refused from now on."""
+    """Revoke a key. Requests with it are refused at once."""
     services().api_keys.revoke(name)
-    show(as_json, {"name": name}, f"The key {name!r} is revoked.")
+    show(as_json, {"name": name}, f"The key {name!r} is revoked; requests with it are refused.")

@@ -1,4 +1,4 @@
-"""What all commands share: errors as one sentence, ``--json``, tables, times."""
+"""Shared by all commands: errors as one sentence, ``--json``, tables, times, secrets, counts."""
 
 import functools
 import getpass
@@ -20,17 +20,21 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 def new_group(name: str, help_: str, example: str) -> AppGroup:
+    """A group of commands, whose help shows an example."""
     return AppGroup(name, help=f"{help_}\n\n\b\nExample:\n  {example}")
 
 
 def command(group: click.Group, name: str, example: str) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command whose domain errors become one sentence on standard error and exit status 1."""
+    """Make a function a command of a group; its docstring and the example are the help.
+
+    A domain error becomes one sentence on standard error, and exit status 1.
+    """
 
     def make(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
             if any("\udc80" <= letter <= "\udcff" for text in kwargs.values() for letter in str(text)):
-                raise click.UsageError("An argument is not UTF-8.")
+                raise click.UsageError("An argument is not UTF-8. Write it in UTF-8.")
             try:
                 with by(f"command line, {_user()}"):
                     function(*args, **kwargs)
@@ -47,15 +51,34 @@ def command(group: click.Group, name: str, example: str) -> Callable[[Callable[.
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # a user of a container may have no name
         return f"uid {os.getuid()}"
 
 
 def show(as_json: bool, value: Any, *lines: str) -> None:
+    """Print a value as JSON, or its lines for people."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
 
 
+def show_secret(as_json: bool, value: Any, sentence: str, secret: str) -> None:
+    """Print a token, secret or key that nobody can read again. The secret has a line of its own."""
+    show(as_json, value, f"{sentence} Copy it now. It won't be shown again:", f"  {secret}")
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """``1 delivery``, ``2 deliveries``."""
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
+
+
+def deliveries(count: int, quality: str = "") -> str:
+    """``1 held delivery is``, ``2 held deliveries are``: the subject and verb of a sentence."""
+    quality = f"{quality} " if quality else ""
+    verb = "is" if count == 1 else "are"
+    return f"{counted(count, f'{quality}delivery', f'{quality}deliveries')} {verb}"
+
+
 def table(as_json: bool, rows: list[dict[str, Any]], empty: str) -> None:
+    """Print rows as JSON or as a table with a heading. ``empty`` is what people read if there are none."""
     if as_json or not rows:
         show(as_json, rows, empty)
         return
@@ -71,9 +94,11 @@ def iso(moment: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """A time that a person gave: ISO 8601, UTC where it names no zone."""
+    """Parse a time as a person writes it: ISO 8601, UTC if it names no zone."""
     try:
-        found = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no ISO 8601 time such as 2026-11-24T08:00:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        raise click.BadParameter(
+            f"{text!r} is no ISO 8601 time; write it like 2026-11-24T08:00:00Z"
+        ) from None
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

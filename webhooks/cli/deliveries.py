@@ -1,4 +1,4 @@
-"""``delivery``: what was sent, and sending it again."""
+"""``delivery``: deliveries with their attempts, and sending one again."""
 
 from typing import Any
 
@@ -10,49 +10,56 @@ from webhooks.db.models import Delivery
 from webhooks.services.container import services
 
 group = new_group(
-    "delivery", "What was sent, and what came of it.", "flask --app app delivery list --state failed"
+    "delivery", "Deliveries and their attempts.", "flask --app app delivery list --state failed"
 )
 
 
 @command(group, "list", "flask --app app delivery list --webhook 3 --state failed")
-@click.option("--webhook", "webhook_id", type=ID, help="Only this webhook's.")
-@click.option("--state", type=click.Choice(list(STATES)), help="Only those in this state.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--webhook", "webhook_id", type=ID, help="Only deliveries of this webhook.")
+@click.option("--state", type=click.Choice(list(STATES)), help="Only deliveries in this state.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most."
+)
 def list_(webhook_id: int | None, state: str | None, limit: int, as_json: bool) -> None:
     """List deliveries, newest first."""
-    found = services().deliveries.latest(limit, webhook_id=webhook_id, state=state)
-    table(as_json, [_delivery(one) for one in found], "No such delivery.")
+    latest = services().deliveries.latest(limit, webhook_id=webhook_id, state=state)
+    table(as_json, [_delivery(delivery) for delivery in latest], "No delivery matches.")
 
 
 @command(group, "show", "flask --app app delivery show 17")
 @click.argument("id_", metavar="ID", type=ID)
 def show_(id_: int, as_json: bool) -> None:
     """Show one delivery with every attempt."""
-    found = services().deliveries.get(id_)
+    delivery = services().deliveries.get(id_)
     attempts = [
-        {"n": one.n, "started_at": one.started_at.isoformat(timespec="milliseconds"),
-         "milliseconds": one.milliseconds, "status": one.status, "error": one.error}
-        for one in found.log
+        {"n": attempt.n, "started_at": attempt.started_at.isoformat(timespec="milliseconds"),
+         "milliseconds": attempt.milliseconds, "status": attempt.status, "error": attempt.error}
+        for attempt in delivery.log
     ]  # fmt: skip
-    lines = [f"{name}: {value}" for name, value in _delivery(found).items()]
+    lines = [f"{name}: {value}" for name, value in _delivery(delivery).items()]
     lines += [
-        f"attempt {n}: {one['started_at']}, {one['milliseconds']} ms, {one['error'] or one['status']}"
-        for n, one in enumerate(attempts, 1)
+        f"attempt {n}: {made['started_at']}, {made['milliseconds']} ms, {made['error'] or made['status']}"
+        for n, made in enumerate(attempts, 1)
     ]
-    show(as_json, {**_delivery(found), "log": attempts}, *lines)
+    show(as_json, {**_delivery(delivery), "log": attempts}, *lines)
 
 
 @command(group, "resend", "flask --app app delivery resend 17")
 @click.argument("id_", metavar="ID", type=ID)
 def resend(id_: int, as_json: bool) -> None:
     """Send a delivery again, with the same webhook-id."""
-    found = services().deliveries.resend(id_)
-    show(as_json, {"id": id_, "state": found.state}, f"Delivery {id_} is {found.state} again.")
+    state = services().deliveries.resend(id_).state
+    held = "is held: its webhook is paused or disabled. Resume the webhook to send it."
+    show(
+        as_json,
+        {"id": id_, "state": state},
+        f"Delivery {id_} {'is sent again.' if state == 'pending' else held}",
+    )
 
 
-def _delivery(one: Delivery) -> dict[str, Any]:
+def _delivery(delivery: Delivery) -> dict[str, Any]:
     return {
-        "id": one.id, "event": one.event.message_id, "webhook": one.webhook_id, "type": one.type,
-        "status": one.subtype or None, "state": one.state, "reason": one.reason, "attempts": one.attempts,
-        "accepted_at": iso(one.created_at),
+        "id": delivery.id, "event": delivery.event.message_id, "webhook": delivery.webhook_id,
+        "type": delivery.type, "status": delivery.subtype or None, "state": delivery.state,
+        "reason": delivery.reason, "attempts": delivery.attempts, "accepted_at": iso(delivery.created_at),
     }  # fmt: skip

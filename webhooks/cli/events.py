@@ -1,13 +1,13 @@
-"""``event``: events of one's own making."""
+"""``event``: send an event by hand."""
 
 import click
 
 from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, EVENT_TYPES, sample_event
-from webhooks.cli.common import command, new_group, show
+from webhooks.cli.common import command, counted, new_group, show
 from webhooks.events.storage import Accepted
 from webhooks.services.container import services
 
-group = new_group("event", "Events of your own making.", "flask --app app event send --location Office "
+group = new_group("event", "Events sent by hand.", "flask --app app event send --location Office "
                "--type incoming_call --status ringing")  # fmt: skip
 
 
@@ -15,9 +15,9 @@ group = new_group("event", "Events of your own making.", "flask --app app event 
 @click.option("--location", required=True, help="The location's name.")
 @click.option("--type", "type_", required=True, type=click.Choice(list(EVENT_TYPES)))
 @click.option("--status", help=f"{', '.join(CALL_STATUSES)}; for calls.")
-@click.option("--thread", help="The thread_id: events of one call share it.")
+@click.option("--thread", help="The thread_id, which all events of one call share.")
 def send(location: str, type_: str, status: str | None, thread: str | None, as_json: bool) -> None:
-    """Send an event through the same way as a PBX's."""
+    """Send an event as a PBX would."""
     fields = sample_event("call" if type_ in CALL_TYPES else "media", type_, None)
     fields.pop("subtype", None)
     if status:
@@ -29,4 +29,5 @@ def send(location: str, type_: str, status: str | None, thread: str | None, as_j
 
 def show_sent(as_json: bool, sent: Accepted) -> None:
     shown = {"id": sent.id, "deliveries": sent.deliveries}
-    show(as_json, shown, f"Event {sent.id}: {sent.deliveries} deliveries.")
+    matched = counted(sent.deliveries, "webhook")
+    show(as_json, shown, f"Event {sent.id} is accepted; it matches {matched}.")

@@ -1,4 +1,4 @@
-"""A webhook's options as options of a command."""
+"""A webhook's options as options of a command line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,26 +7,27 @@ from typing import Any
 import click
 
 _FLAGS = (
-    click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header of its own."),
-    click.option("--concurrency", type=int, help="Requests at a time.  [default: 8]"),
+    click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A further header."),
+    click.option("--concurrency", type=int, help="Requests at the same time.  [default: 8]"),
     click.option("--rate", type=float, help="Requests a second.  [default: no limit]"),
     click.option("--timeout", type=float, help="Seconds for an attempt.  [default: SPOKE_TIMEOUT]"),
-    click.option("--max-age", type=int, help="Seconds after which it is not worth sending.  [default: none]"),
+    click.option("--max-age", type=int, help="Seconds after which a delivery expires.  [default: none]"),
     click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
-                 help="A PEM file; only this authority is trusted."),
-    click.option("--verify/--no-verify", default=None, help="Whether the certificate is checked."),
+                 help="PEM file of the only authority to trust."),
+    click.option("--verify/--no-verify", default=None,
+                 help="Verify the receiver's certificate.  [default: verify]"),
 )  # fmt: skip
 
 
 def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of a webhook, as keyword arguments for ``given_options``."""
+    """Decorate a command with the options of a webhook, keyword arguments for ``given_options``."""
     for flag in reversed(_FLAGS):
         function = flag(function)
     return function
 
 
 def given_options(values: dict[str, Any]) -> dict[str, Any]:
-    """Those that were given, in the form of ``delivery.options.Options``."""
+    """Select the options that were given, as values for ``outbound.options.Options``."""
     given = {name: value for name, value in values.items() if value not in (None, ())}
     if "headers" in given:
         given["headers"] = dict(_header(text) for text in given["headers"])
@@ -38,5 +39,5 @@ def given_options(values: dict[str, Any]) -> dict[str, Any]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        raise click.BadParameter(f"{text!r} has to be 'NAME: VALUE'", param_hint="--header")
+        raise click.BadParameter(f"{text!r} is no header; write it like 'NAME: VALUE'", param_hint="--header")
     return name.strip(), value.strip()

@@ -1,53 +1,55 @@
-"""``replay``: sending again all of a webhook's deliveries in a span of time."""
+"""``replay``: replays of a webhook's deliveries in a span of time."""
 
 from typing import Any
 
 import click
 
-from webhooks.cli.common import ID, command, iso, new_group, show, table
+from webhooks.cli.common import ID, command, deliveries, iso, new_group, show, table
 from webhooks.cli.progress import run_job
 from webhooks.db.models import Replay
 from webhooks.services.container import services
 
-group = new_group(
-    "replay", "Replays that were begun: progress, pause, cancel.", "flask --app app replay list"
-)
+group = new_group("replay", "Replays: progress, pause, resume, cancel.", "flask --app app replay list")
 
 
 @command(group, "list", "flask --app app replay list")
 def list_(as_json: bool) -> None:
     """List replays, newest first."""
-    table(as_json, [_replay(one) for one in services().replays.latest(50)],
-          "No replay yet; begin one: flask --app app webhook replay --help")  # fmt: skip
+    rows = [_replay(replay) for replay in services().replays.latest(50)]
+    table(as_json, rows, "No replay yet. Begin one: flask --app app webhook replay ID --since TIME")
 
 
 @command(group, "pause", "flask --app app replay pause 2")
 @click.argument("id_", metavar="ID", type=ID)
 def pause(id_: int, as_json: bool) -> None:
-    """Stop a replay for now; what it has sent on is sent."""
-    show(as_json, _replay(services().replays.move(id_, "pause")), f"Replay {id_} is paused.")
+    """Pause a replay. Deliveries that it has reached are sent."""
+    show(
+        as_json,
+        _replay(services().replays.move(id_, "pause")),
+        f"Replay {id_} is paused. Go on: flask --app app replay resume {id_}",
+    )
 
 
 @command(group, "resume", "flask --app app replay resume 2")
 @click.argument("id_", metavar="ID", type=ID)
 def resume(id_: int, as_json: bool) -> None:
-    """Go on with a paused replay."""
+    """Resume a paused replay."""
     done = run_replay(services().replays.move(id_, "resume"))
-    show(as_json, _replay(done), f"Replay {id_} is {done.state}: {done.done} sent again.")
+    show(as_json, _replay(done), f"Replay {id_} is {done.state}: {deliveries(done.done)} sent again.")
 
 
 @command(group, "cancel", "flask --app app replay cancel 2")
 @click.argument("id_", metavar="ID", type=ID)
 def cancel(id_: int, as_json: bool) -> None:
-    """End a replay; what it has sent on is sent."""
+    """Cancel a replay. Deliveries that it has reached are sent."""
     show(as_json, _replay(services().replays.move(id_, "cancel")), f"Replay {id_} is cancelled.")
 
 
 def run_replay(begun: Replay) -> Replay:
-    """Do a replay, showing its progress."""
+    """Run a replay and show its progress. If this process ends, housekeeping goes on with it."""
     return run_job(services().replays, begun, f"Replay {begun.id}")
 
 
-def _replay(one: Replay) -> dict[str, Any]:
-    return {"id": one.id, "webhook": one.webhook_id, "state": one.state, "total": one.total,
-            "done": one.done, "begun_at": iso(one.created_at)}  # fmt: skip
+def _replay(replay: Replay) -> dict[str, Any]:
+    return {"id": replay.id, "webhook": replay.webhook_id, "state": replay.state, "total": replay.total,
+            "done": replay.done, "begun_at": iso(replay.created_at)}  # fmt: skip

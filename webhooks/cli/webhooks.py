@@ -1,11 +1,22 @@
-"""``webhook``: what is sent where, and how."""
+"""``webhook``: which events are sent where, and how."""
 
 from typing import Any, Final
 
 import click
 
 from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES
-from webhooks.cli.common import ID, command, iso, moment, new_group, show, table
+from webhooks.cli.common import (
+    ID,
+    command,
+    counted,
+    deliveries,
+    iso,
+    moment,
+    new_group,
+    show,
+    show_secret,
+    table,
+)
 from webhooks.cli.events import show_sent
 from webhooks.cli.options import given_options, with_options
 from webhooks.cli.replays import run_replay
@@ -17,19 +28,19 @@ from webhooks.services.container import services
 _COLUMNS: Final = ("id", "location", "kind", "type", "status", "url", "state", "reason")
 
 
-group = new_group("webhook", "What is sent where.", "flask --app app webhook list")
-type_help = f"{', '.join(EVENT_TYPES)}; left out: any."
-status_help = f"{', '.join(CALL_STATUSES)}; left out: any."
+group = new_group("webhook", "Webhooks: which events are sent where.", "flask --app app webhook list")
+type_help = f"{', '.join(EVENT_TYPES)}. Left out: any."
+status_help = f"{', '.join(CALL_STATUSES)}. Left out: any."
 
 
 @command(group, "add", "flask --app app webhook add --location Office --kind call "
           "--type incoming_call --status missed --url https://crm.example/hook")  # fmt: skip
 @click.option("--location", required=True, help="The location's name.")
-@click.option("--kind", required=True, type=click.Choice(["call", "media"]))
+@click.option("--kind", required=True, type=click.Choice(["call", "media"]), help="Calls, or recordings.")
 @click.option("--type", "type_", help=type_help)
 @click.option("--status", help=status_help)
-@click.option("--url", required=True, help="Where to POST to.")
-@click.option("--description", default="", help="For people.")
+@click.option("--url", required=True, help="The receiver's address.")
+@click.option("--description", default="", help="A note for people.")
 @with_options
 def add(
     location: str,
@@ -41,30 +52,31 @@ def add(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Add a webhook and print its secret, which is shown only now."""
+    """Add a webhook and print its secret, which is not shown again."""
     webhook = services().webhooks.add(location, kind, type_, status, url, description, given_options(options))
     shown = {"id": webhook.id, "kind": kind, "type": type_, "status": status, "url": url,
              "secret": webhook.secret}  # fmt: skip
-    show(as_json, shown, f"Webhook {webhook.id} added. Its secret, shown only now:", f"  {webhook.secret}")
+    sentence = f"Webhook {webhook.id} is added; its receiver verifies signatures with this secret."
+    show_secret(as_json, shown, sentence, webhook.secret)
 
 
 @command(group, "list", "flask --app app webhook list --json")
 def list_(as_json: bool) -> None:
     """List all webhooks."""
-    rows = [_webhook(one) for one in services().webhooks.all()]
+    rows = [_webhook(webhook) for webhook in services().webhooks.all()]
     if not as_json:
         rows = [{name: row[name] for name in _COLUMNS} for row in rows]
-    table(as_json, rows, "No webhook yet; add one: flask --app app webhook add --help")
+    table(as_json, rows, "No webhook yet. See how to add one: flask --app app webhook add --help")
 
 
 @command(group, "edit", "flask --app app webhook edit 3 --url https://crm.example/new")
 @click.argument("id_", metavar="ID", type=ID)
 @click.option("--type", "type_", help=f"{', '.join(EVENT_TYPES)}, or any.")
 @click.option("--status", help=f"{', '.join(CALL_STATUSES)}, or any.")
-@click.option("--url", help="Where to POST to.")
-@click.option("--description", help="For people.")
+@click.option("--url", help="The receiver's address.")
+@click.option("--description", help="A note for people.")
 @click.option("--reset", multiple=True, type=click.Choice(list(Options.model_fields)),
-              help="Back to the default.")  # fmt: skip
+              help="Set an option back to its default; may be repeated.")  # fmt: skip
 @with_options
 def edit(
     id_: int,
@@ -76,7 +88,7 @@ def edit(
     reset: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Change what a webhook is sent, where, or how; what is not given stays."""
+    """Change a webhook. What is not given stays."""
     given = {"type": type_, "status": status, "url": url, "description": description}
     wanted: dict[str, Any] = {
         key: None if value == "any" and key in ("type", "status") else value
@@ -84,7 +96,7 @@ def edit(
         if value is not None
     }
     wanted["options"] = {**dict.fromkeys(reset), **given_options(options)}
-    show(as_json, _webhook(services().webhooks.edit(id_, wanted)), f"Webhook {id_} changed.")
+    show(as_json, _webhook(services().webhooks.edit(id_, wanted)), f"Webhook {id_} is changed.")
 
 
 @command(group, "pause", "flask --app app webhook pause 3")
@@ -92,76 +104,80 @@ def edit(
 def pause(id_: int, as_json: bool) -> None:
     """Hold a webhook's deliveries until it is resumed."""
     held = services().webhooks.pause(id_)
-    show(as_json, {"id": id_, "state": "paused", "held": held}, f"Webhook {id_} is paused; {held} held.")
+    show(
+        as_json,
+        {"id": id_, "state": "paused", "held": held},
+        f"Webhook {id_} is paused; {deliveries(held)} held.",
+    )
 
 
 @command(group, "resume", "flask --app app webhook resume 3 --drop-held")
 @click.argument("id_", metavar="ID", type=ID)
-@click.option("--drop-held", is_flag=True, help="Drop what was held instead of sending it.")
+@click.option("--drop-held", is_flag=True, help="Drop held deliveries instead of sending them.")
 def resume(id_: int, drop_held: bool, as_json: bool) -> None:
-    """Send what was held, and go on."""
+    """Resume a webhook and send its held deliveries."""
     moved = services().webhooks.resume(id_, drop_held=drop_held)
     done = "dropped" if drop_held else "sent"
     show(
         as_json,
         {"id": id_, "state": "active", done: moved},
-        f"Webhook {id_} is active; {moved} held ones {done}.",
+        f"Webhook {id_} is active; {deliveries(moved, 'held')} {done}.",
     )
 
 
 @command(group, "delete", "flask --app app webhook delete 3")
 @click.argument("id_", metavar="ID", type=ID)
 def delete(id_: int, as_json: bool) -> None:
-    """Delete a webhook; what is unsent is dropped, the history stays."""
+    """Delete a webhook. Unsent deliveries are dropped; the history stays."""
     dropped = services().webhooks.delete(id_)
     show(
         as_json,
         {"id": id_, "dropped": dropped},
-        f"Webhook {id_} is deleted; {dropped} unsent ones dropped.",
+        f"Webhook {id_} is deleted; {deliveries(dropped, 'unsent')} dropped.",
     )
 
 
 @command(group, "rotate", "flask --app app webhook rotate 3")
 @click.argument("id_", metavar="ID", type=ID)
 def rotate(id_: int, as_json: bool) -> None:
-    """Make a new secret; the former one signs as well for 24 hours."""
+    """Replace a webhook's secret. Both secrets sign for 24 hours."""
     secret = services().webhooks.rotate_secret(id_).secret
-    show(
-        as_json,
-        {"id": id_, "secret": secret},
-        f"The new secret of webhook {id_}, shown only now:",
-        f"  {secret}",
-    )
+    sentence = f"Webhook {id_} has a new secret; both secrets sign for 24 hours."
+    show_secret(as_json, {"id": id_, "secret": secret}, sentence, secret)
 
 
 @command(group, "test", "flask --app app webhook test 3")
 @click.argument("id_", metavar="ID", type=ID)
 def test(id_: int, as_json: bool) -> None:
-    """Send a test event to one webhook, and to no other."""
+    """Send a test event to this webhook only."""
     show_sent(as_json, services().events.send_test(id_))
 
 
 @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
 @click.argument("id_", metavar="ID", type=ID)
-@click.option("--since", required=True, help="ISO 8601; without a zone it is UTC.")
-@click.option("--until", help="ISO 8601; left out: now.")
+@click.option("--since", required=True, help="Start, as ISO 8601; UTC if it names no zone.")
+@click.option("--until", help="End, as ISO 8601. Left out: now.")
 @click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=["failed"],
-              show_default=True, help="Which deliveries; may be given more than once.")  # fmt: skip
-@click.option("--preview", is_flag=True, help="Only say how many.")
+              show_default=True, help="Deliveries in this state; may be repeated.")  # fmt: skip
+@click.option("--preview", is_flag=True, help="Only count them.")
 def replay(
     id_: int, since: str, until: str | None, states: tuple[str, ...], preview: bool, as_json: bool
 ) -> None:
-    """Send again all that failed and was accepted since then."""
+    """Send again the deliveries that were accepted in a span of time and failed."""
     span = (moment(since), moment(until) if until else None, states)
     if preview:
         count = services().replays.count(id_, *span)
-        show(as_json, {"id": id_, "matching": count}, f"{count} deliveries would be sent again.")
+        show(
+            as_json,
+            {"id": id_, "matching": count},
+            f"{counted(count, 'delivery', 'deliveries')} would be sent again.",
+        )
         return
     done = run_replay(services().replays.begin(id_, *span))
     show(
         as_json,
         {"id": id_, "replay": done.id, "state": done.state, "resent": done.done},
-        f"{done.done} deliveries of webhook {id_} are sent again.",
+        f"Webhook {id_}: {deliveries(done.done)} sent again.",
     )
 
 

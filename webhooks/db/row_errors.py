@@ -94,7 +94,10 @@ def leave(what: str, number: int, error: Exception) -> None:
     for key in [key for key, until in list(_left.items()) if until < now]:
         _left.pop(key, None)
     _left[what, number] = now + _LEFT_SECONDS
-    log.error("%s %d cannot be written and is left alone for now: %s", what, number, reason(error))
+    log.error(
+        "row cannot be written; it is left alone for five minutes",
+        extra={"table": what, "row": number, "reason": reason(error)},
+    )
 
 
 def left_alone(what: str) -> frozenset[int]:

@@ -30,13 +30,12 @@ def keep_sealed(settings: Settings, store: Store) -> None:
             SEALED_WITH.set(session.connection(), key_id)
     if lost:
         where = "SPOKE_SECRET_KEY" if settings.secret_key else str(settings.data / "secret.key")
-        more = f" and {len(lost) - _TOLD} more" if len(lost) > _TOLD else ""
         log.warning(
-            "The secret key (%s) is not the one that sealed the secrets of webhook %s%s: its attempts fail. "
-            "Restore the former key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secret and "
-            "write the webhook's own headers anew",
-            where, ", ".join(map(str, lost[:_TOLD])), more,
-        )  # fmt: skip
+            "another secret key sealed the secrets of webhooks, whose attempts fail: restore that key or set "
+            "SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secrets and write the webhooks' own "
+            "headers anew",
+            extra={"key": where, "webhooks": lost[:_TOLD], "webhooks_in_all": len(lost)},
+        )
 
 
 def seal_anew(session: orm.Session) -> list[int]:

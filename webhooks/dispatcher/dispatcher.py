@@ -91,7 +91,7 @@ class Dispatcher:
         self._inbox.interrupt()
         self._thread.join(GRACE_S)
         if self._thread.is_alive():
-            log.warning("stop: attempts still under way are cut off and tried again at the next start")
+            log.warning("attempts cut off by the stop; they are tried again at the next start")
             self._pool.abort()
             self._thread.join(GRACE_S / 2)
         self._pool.close()
@@ -112,14 +112,15 @@ class Dispatcher:
                     self._round()
                     pause_s = _PAUSE_FIRST_S
                 except Unavailable as error:
-                    log.warning("outbox: %s Trying again in %.1f s.", error, pause_s)
+                    why = {"reason": error, "retry_s": pause_s}
+                    log.warning("outbox unavailable; trying again", extra=why)
                     time.sleep(pause_s)
                     pause_s = min(pause_s * 2, _PAUSE_LAST_S)
         except Replaced as error:
-            log.warning("%s It starts anew.", error)
+            log.warning("dispatcher replaced; the process starts anew", extra={"reason": error})
             self._on_fault()
         except Exception:
-            log.exception("the dispatcher ended in a fault of ours; the process starts anew")
+            log.exception("dispatcher ended by an internal error; the process starts anew")
             self._on_fault()
 
     def _round(self) -> None:
@@ -193,7 +194,8 @@ class Dispatcher:
             if not row_errors.of_one_row(error):
                 raise
             log.warning(
-                "outbox: a row is refused, its transaction is done again: %s", row_errors.reason(error)
+                "database refused a row; its transaction is repeated with care",
+                extra={"reason": row_errors.reason(error)},
             )
         return self._transact_once(candidates, careful=True)
 

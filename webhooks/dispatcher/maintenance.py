@@ -49,5 +49,7 @@ class Maintenance:
     def _release(self, worker_id: str) -> None:
         with self._store.direct(wait=None) as direct:
             rows = release_worker(direct, worker_id)
-        log.warning("worker %s is gone; the %d deliveries it had in flight are sent again", worker_id, rows)
+        log.warning(
+            "worker is gone; its deliveries are sent again", extra={"worker": worker_id, "deliveries": rows}
+        )
         self._liveness.remove_lock_file(worker_id)

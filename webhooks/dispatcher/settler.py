@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from webhooks.audit import record
+from webhooks.catalogue import wire_id
 from webhooks.db import row_errors
 from webhooks.db.meta import config_changed
 from webhooks.db.raw import RawConnection
@@ -90,7 +91,7 @@ class Settler:
         if lane.disable(direct, reason):
             config_changed(direct)
             record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
-            log.warning("webhook %d disabled: %s", lane.webhook_id, reason)
+            log.warning("webhook disabled", extra={"webhook": lane.webhook_id, "reason": reason})
 
     def _settle_failure(
         self, direct: RawConnection, lane: Lane, row: ClaimedRow, outcome: Outcome, now_ms: int
@@ -124,7 +125,7 @@ class Settler:
         if error is None:
             return
         why = row_errors.reason(error)
-        log.error("delivery %d: the database refused an attempt's row: %s", outcome.delivery_id, why)
+        log.error("database refused an attempt's row", extra={"delivery": outcome.delivery_id, "reason": why})
         bare = replace(
             outcome,
             error=outcome.error and f"The attempt failed; its reason could not be stored ({why}).",
@@ -150,8 +151,7 @@ class Settler:
         if now_s - self._logged_s.get(lane.webhook_id, -_LOG_S) < _LOG_S:
             return
         self._logged_s[lane.webhook_id] = now_s
-        log.info(
-            "attempt failed webhook=%d delivery=%d attempt=%d next=%s reason=%s",
-            lane.webhook_id, row.id, outcome.number,
-            "never" if delay_ms is None else f"{delay_ms / 1000:.0f}s", outcome.error,
-        )  # fmt: skip
+        ids = {"webhook": lane.webhook_id, "delivery": row.id, "event": wire_id(row.body)}
+        retry_s = None if delay_ms is None else round(delay_ms / 1000)
+        attempt = {"attempt": outcome.number, "http_status": outcome.http_status, "retry_s": retry_s}
+        log.info("attempt failed", extra={**ids, **attempt, "reason": outcome.error})

@@ -137,7 +137,7 @@ class WorkerPool:
                     break
         except Exception:
             # Nothing may end the thread with rows in its hands. They come back when their lease ends.
-            log.exception("an attempt ended in a fault of ours")
+            log.exception("internal error in an attempt; its delivery is sent again")
         with task.lock:
             self._report(Report(task, task.done, task.unsent, last=True))
             return not task.abandoned

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import Final
 
+from webhooks.catalogue import wire_id
 from webhooks.db.meta import INDEXED_EVENT, RENUMBER_BELOW
 from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.raw import RawConnection
@@ -69,7 +70,7 @@ def index_batch(store: Store, wait: float | None = None) -> int:
         direct.each(
             events,
             lambda some: _index(direct, some),
-            lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
+            _refused,
         )
         INDEXED_EVENT.set(direct, events[-1][0])
         return len(events)
@@ -89,7 +90,7 @@ def renumber_batch(store: Store, wait: float | None = None) -> int:
         direct.each(
             events,
             lambda some: _index_numbers(direct, some),
-            lambda event, error: log.error("event %s cannot be indexed: %s", event[0], reason(error)),
+            _refused,
         )
         RENUMBER_BELOW.set(direct, events[-1][0] if events else 0)
         return len(events)
@@ -112,6 +113,10 @@ def drop_older_than(store: Store, days: int) -> None:
     with store.direct(wait=None) as direct:
         for statement in _DROP:
             direct.run(statement, {"slot": slot})
+
+
+def _refused(event: tuple[object, ...], error: Exception) -> None:
+    log.error("event not indexed", extra={"event": wire_id(str(event[-1])), "reason": reason(error)})
 
 
 def _index(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:

@@ -115,10 +115,10 @@ class Intake:
                     group = self._gathered(group)
                     answers = self._store_group(direct, group)
             except Unavailable as error:
-                log.warning("intake: %s", error)
+                log.warning("events not stored", extra={"reason": error})
                 answers = [error] * len(group)
             except Exception:
-                log.exception("intake: a fault of ours")
+                log.exception("events not stored: internal error")
                 answers = [WriteFailed("The event could not be stored; nothing was written.")] * len(group)
             for submission, answer in zip(group, answers, strict=True):
                 if answer is None:
@@ -169,12 +169,14 @@ class Intake:
                 if not isinstance(error, SpokeError) and not row_errors.of_one_row(error):
                     raise
                 direct.run("ROLLBACK TO SAVEPOINT submission")
+                refused = submission.events[len(submission.stored)].id
                 del submission.stored[before:]
                 if isinstance(error, SpokeError):
                     answers.append(error)
                 else:
-                    log.error("intake: an event cannot be stored: %s", row_errors.reason(error))
-                    answers.append(WriteFailed(f"It could not be stored: {row_errors.reason(error)}."))
+                    reason = row_errors.reason(error)
+                    log.error("event not stored", extra={"event": refused, "reason": reason})
+                    answers.append(WriteFailed(f"It could not be stored: {reason}."))
             direct.run("RELEASE SAVEPOINT submission")
         return answers
 

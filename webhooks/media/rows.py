@@ -1,5 +1,6 @@
 """SQL of the table ``media``: a recording's state from its upload on. In the caller's transaction."""
 
+import uuid
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,18 +14,17 @@ _INSERT = """
     INSERT INTO media (id, event_id, state, filename, size, milliseconds, tries, created_at)
     VALUES (:id, :event_id, 'waiting', :filename, :size, :milliseconds, 0, :now)
 """
+_COLUMNS = "id, event_id, (SELECT uid FROM event WHERE event.id = event_id), size, tries, created_at"
 # What has ended a converter comes after all that has not.
-_WAITING = """
-    SELECT id, event_id, size, tries, created_at FROM media WHERE state = 'waiting'
+_WAITING = f"""
+    SELECT {_COLUMNS} FROM media WHERE state = 'waiting'
     ORDER BY tries, created_at LIMIT 100
 """
 _WAITING_SHORT = f"""
-    SELECT id, event_id, size, tries, created_at FROM media
+    SELECT {_COLUMNS} FROM media
     WHERE state = 'waiting' AND milliseconds <= {SHORT_MS} ORDER BY tries, created_at LIMIT 100
 """
-_STILL_WAITING = (
-    "SELECT id, event_id, size, tries, created_at FROM media WHERE id = :id AND state = 'waiting'"
-)
+_STILL_WAITING = f"SELECT {_COLUMNS} FROM media WHERE id = :id AND state = 'waiting'"
 _BEGIN = "UPDATE media SET tries = tries + 1 WHERE id = :id AND state = 'waiting'"
 _NOT_BEGUN = "UPDATE media SET tries = tries - 1 WHERE id = :id AND tries > 0"
 _LONG = "UPDATE media SET tries = tries - 1, milliseconds = NULL WHERE id = :id AND tries > 0"
@@ -53,9 +53,15 @@ class Waiting:
 
     id: str
     event_id: int
+    event_uid: bytes
     size_bytes: int
     tries: int
     created_ms: int
+
+    @property
+    def event(self) -> str:
+        """The event's id on the wire."""
+        return str(uuid.UUID(bytes=self.event_uid))
 
 
 def insert(

@@ -210,7 +210,7 @@ def internal_error(error: Exception) -> str:
     now_s = time.monotonic()
     if now_s - _traced_s.get(type(error), -_TRACE_S) >= _TRACE_S:
         _traced_s[type(error)] = now_s
-        log.error("an attempt ended in a fault of ours", exc_info=error)
+        log.error("internal error in an attempt", exc_info=error)
     return (
         "An internal error of the appliance ended the attempt "
         f"({type(error).__name__}: {message_of(error)}). Its log has the details."

@@ -56,7 +56,7 @@ def check(store: Store) -> int:
             return 0
         connection.execute(_HOLDS, {"now": now_ms(), "jump": jump_ms})
         config_changed(connection)  # so that whoever owns a lane reads its hold anew
-    log.warning("the clock was set back by %.1f s; what is due moves with it", jump_ms / 1000)
+    log.warning("the clock was set back; what is due moves with it", extra={"jump_s": jump_ms / 1000})
     move_due_times(store, jump_ms)
     return jump_ms
 

@@ -134,7 +134,7 @@ class Waker:
                 away = False
             except redis.RedisError as error:
                 if not away:
-                    log.warning("redis is away, deliveries go on by polling: %s", error)
+                    log.warning("redis is away; deliveries go on by polling", extra={"reason": error})
                 away = True
                 time.sleep(_AWAY_S)
 
@@ -168,4 +168,4 @@ def work(settings: Settings, name: str, on_wakeup: Callable[[], None], queue_nam
         # RQ tells of a Redis that is away once a second; the waker tells it once.
         worker.work(logging_level="CRITICAL")
     except redis.RedisError as error:
-        log.info("no wake-ups from redis, polling: %s", error)
+        log.info("no wake-ups from redis; polling", extra={"reason": error})

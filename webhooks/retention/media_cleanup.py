@@ -61,7 +61,7 @@ def sweep(folder: Folder, store: Store, stop: threading.Event) -> int:
             if number % _BATCH == 0 and stop.wait(_PAUSE_SECONDS):
                 break
     if gone:
-        log.info("took away %d files of recordings that no event has", gone)
+        log.info("removed files of recordings that no event has", extra={"files": gone})
     return gone
 
 
@@ -91,7 +91,9 @@ def _tell(path: Path, error: OSError) -> None:
     if path not in _told:
         _told.add(path)
         what = "is a link" if path.is_symlink() else error.strerror
-        log.warning("%s is left alone, it is no file of ours (%s): take it away", path, what)
+        log.warning(
+            "foreign file in the media folder is left alone: remove it", extra={"path": path, "reason": what}
+        )
 
 
 def _sweep(store: Store, path: Path, final: bool | None) -> bool:
@@ -142,11 +144,13 @@ def make_room(folder: Folder, store: Store, stop: threading.Event, most_bytes: i
         gone += len(chosen)
         if not chosen:
             log.warning(
-                "recordings have %d bytes more than SPOKE_MAX_MEDIA_TOTAL, all of them to be delivered yet",
-                total - most_bytes,
+                "recordings exceed SPOKE_MAX_MEDIA_TOTAL, and all are still to be delivered",
+                extra={"excess_bytes": total - most_bytes},
             )
             break
         stop.wait(_PAUSE_SECONDS)
     if gone:
-        log.info("removed the %d oldest recordings to keep within SPOKE_MAX_MEDIA_TOTAL", gone)
+        log.info(
+            "removed the oldest recordings to keep within SPOKE_MAX_MEDIA_TOTAL", extra={"recordings": gone}
+        )
     return gone

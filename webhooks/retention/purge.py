@@ -56,7 +56,7 @@ def purge(settings: Settings, store: Store, stop: threading.Event) -> int:
             break
         stop.wait(_PAUSE_SECONDS)
     if total:
-        log.info("purged %d events older than %d days", total, settings.retention_days)
+        log.info("purged", extra={"events": total, "retention_days": settings.retention_days})
     return total
 
 

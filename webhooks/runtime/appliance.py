@@ -1,6 +1,6 @@
-"""``python app.py``: starts everything, keeps it running, and stops it.
+"""``python app.py``: start the appliance, keep it running, stop it.
 
-What takes long, the loading of all modules, comes after what can refuse a start (settings, lock, port).
+Settings, lock and port are checked before all modules are loaded, which takes a second.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ usage: python app.py            start the appliance: web server, workers, Redis,
        flask --app app --help   lists the commands
 Settings are environment variables; docs/reference.md lists them."""
 
-# Known before anything is loaded: a word that is none must make no data dir. A test compares.
+# Listed here so that a misspelt command loads nothing and makes no data dir. A test compares the list.
 COMMANDS: Final = frozenset(
     ("location", "webhook", "event", "delivery", "replay", "media", "key", "erase", "password")
 )
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str], web: str) -> int:
-    """Run what the command line asks for; the answer is the exit status.
+    """Run what the command line asks for. Returns the exit status.
 
     ``web`` names the module whose import makes ``app``, the WSGI application.
     """
@@ -64,13 +64,13 @@ def main(arguments: list[str], web: str) -> int:
     except SpokeError as error:
         print(f"Spoke Webhooks: {error}", file=sys.stderr)
         return 1
-    except OSError as error:  # a disk that is full, a folder that may not be written
+    except OSError as error:  # a full disk, a folder without write permission
         print(f"Spoke Webhooks: the start failed: {error}", file=sys.stderr)
         return 1
 
 
 def run_appliance(settings: Settings, web: str) -> int:
-    """The whole appliance in the foreground; the answer is the exit status.
+    """Run the whole appliance in the foreground. Returns the exit status.
 
     Raises:
         StartError: a port in use, a data dir taken or not writable, no Redis server, no database.
@@ -87,7 +87,7 @@ def run_appliance(settings: Settings, web: str) -> int:
                 supervisor.last = _start_redis(settings, (lock, listener.fileno()))
             try:
                 app = importlib.import_module(web).app  # makes the keys, the schema, the first password
-            except SystemExit:  # it has said why
+            except SystemExit:  # app.py has printed the reason
                 return 1
             _say("Database: ready")
             supervisor.children += [
@@ -105,7 +105,7 @@ def run_appliance(settings: Settings, web: str) -> int:
 
 
 def run_web(settings: Settings, web: str) -> int:
-    """The web half alone, beside workers elsewhere; the answer is the exit status.
+    """Run the web half alone, beside workers elsewhere. Returns the exit status.
 
     Raises:
         StartError: a port in use, or the data dir or the database cannot be used.
@@ -114,7 +114,7 @@ def run_web(settings: Settings, web: str) -> int:
     with _listening(settings) as listener:
         try:
             app = importlib.import_module(web).app
-        except SystemExit:  # it has said why
+        except SystemExit:  # app.py has printed the reason
             return 1
         supervisor = Supervisor(web_children(app, listener, close=()))
         with supervisor.signals() as wakeup:
@@ -127,7 +127,7 @@ def run_web(settings: Settings, web: str) -> int:
 
 
 def run_workers(settings: Settings) -> int:
-    """The worker half alone, beside an appliance or web servers elsewhere; the answer is the exit status.
+    """Run the worker half alone, beside an appliance or web servers elsewhere. Returns the exit status.
 
     Raises:
         StartError: the data dir or the database cannot be used.
@@ -148,7 +148,7 @@ def run_workers(settings: Settings) -> int:
 
 
 def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
-    """All but web and Redis. ``close``: descriptors of the supervisor's that are not theirs."""
+    """Children other than web and Redis. ``close``: the supervisor's descriptors that they must not hold."""
     from webhooks.runtime import converter, housekeeping, worker
 
     def child(name: str, run: Callable[[Settings, str], int]) -> Child:
@@ -160,7 +160,7 @@ def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
 
 
 def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> list[Child]:
-    """The web processes. The socket is the supervisor's: while one starts anew, callers wait in its queue."""
+    """Web processes. The supervisor holds the socket: callers wait in its queue while a process restarts."""
     from webhooks.runtime.webserver import PROCESSES, serve
 
     def child(name: str) -> Child:
@@ -177,12 +177,13 @@ def _set_up_log(name: str, settings: Settings) -> None:
 
 
 def _say(line: str) -> None:
+    """Log a line for the person who starts the appliance: a sentence without fields."""
     logging.getLogger("webhooks").info("%s", line)
 
 
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Iterator[int]:
-    """One appliance a data dir."""
+    """Hold the lock that allows one appliance a data dir; yields its descriptor."""
     make_ready(settings)
     data = settings.data
     try:
@@ -211,7 +212,10 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
     except OSError as error:
         listener.close()
         if isinstance(error, socket.gaierror):
-            raise StartError(f"SPOKE_HOST={settings.host} is no address of this machine.") from None
+            raise StartError(
+                f"SPOKE_HOST={settings.host} is no address of this machine: set one of its own, or "
+                "0.0.0.0 for all."
+            ) from None
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise StartError(
             f"SPOKE_PORT={settings.port} on SPOKE_HOST={settings.host} cannot be used: {reason}. "
@@ -235,7 +239,10 @@ def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
             if not ended:
                 child.signal(9)
             named = f"SPOKE_REDIS_SERVER={server}" if settings.redis_server else str(server)
-            raise StartError(f"The embedded Redis server did not start ({named}); set another one.")
+            raise StartError(
+                f"The embedded Redis server did not start ({named}): set SPOKE_REDIS_SERVER to another, or "
+                "REDIS_URL."
+            )
         time.sleep(0.01)
     _say(f"Redis: {server.name} from {server.parent}")
     return child
@@ -251,7 +258,7 @@ def _accepts(path: Path) -> bool:
 
 
 class _Announcement:
-    """Says once that all is ready, with the address last."""
+    """Announces once, with the address, that the appliance is ready."""
 
     def __init__(self, settings: Settings, started: float) -> None:
         self._settings, self._started = settings, started
@@ -266,11 +273,11 @@ class _Announcement:
             return
         self._said = True
         if not ready:
-            log.warning("not ready after %.0f s; /readyz says what is missing", waited)
+            log.warning("not ready; /readyz names what is missing", extra={"waited_s": round(waited)})
         if self._settings.wildcard_host and not self._settings.public_url:
             log.warning(
-                "SPOKE_PUBLIC_URL is not set: links to media start with %s, which receivers may not know",
-                self._settings.base_url,
+                "SPOKE_PUBLIC_URL is not set: receivers may not know the address that links start with",
+                extra={"url": self._settings.base_url},
             )
         _say(f"Ready after {waited:.1f} s: {self._settings.base_url}  (Ctrl-C stops)")
 

@@ -25,20 +25,20 @@ from webhooks.settings import Settings
 _CHECKPOINT_SECONDS: Final = 1.0
 _CHECKPOINT_BYTES: Final = 4 << 20
 _CHECKPOINT_PAGES: Final = _CHECKPOINT_BYTES // 4096
-_REST_PAGES: Final = 100
+_REST_PAGES: Final = 100  # few enough to be moved under the lock
 _PASSES: Final = 5
 _PURGE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 0.02
-_TURN_SECONDS: Final = 1.0
-_TOLD_SECONDS: Final = 60.0  # a fault is told at most so often
-_FAILED_SECONDS: Final = 5.0
+_SHIFT_SECONDS: Final = 1.0  # of long work between two checkpoints
+_TRACE_SECONDS: Final = 60.0  # at most one traceback a kind of error in this time
+_BACK_OFF_SECONDS: Final = 5.0
 
 log = logging.getLogger(__name__)
-_told_at: dict[type[Exception], float] = {}
+_traced_at: dict[type[Exception], float] = {}
 
 
 def run(settings: Settings, name: str) -> int:
-    """Run until SIGTERM or SIGINT. The answer is the exit status."""
+    """Run until SIGTERM or SIGINT. Returns the exit status."""
     logs.set_up(name, settings.log)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -69,16 +69,17 @@ def run(settings: Settings, name: str) -> int:
         failed = do_all(due, stop)
         once = [duty for duty in once if duty in failed]
         if failed:
-            stop.wait(_FAILED_SECONDS)
+            stop.wait(_BACK_OFF_SECONDS)
     return 0
 
 
 def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> list[Callable[[], object]]:
-    """Do each, whatever becomes of the others: one that cannot be done now must not keep the rest from it.
-    The answer are those that failed; of a full disk or a database that is away a line is told, once a round.
+    """Do each duty, whether the others fail or not. Returns the duties that failed.
+
+    A full disk and a database that is away are logged as one line a round.
     """
     failed: list[Callable[[], object]] = []
-    said: set[str] = set()
+    reasons: set[str] = set()
     for duty in duties:
         if stop.is_set():
             break
@@ -86,15 +87,15 @@ def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> lis
             duty()
         except (Unavailable, OSError) as error:
             failed.append(duty)
-            said.add(str(error))
+            reasons.add(str(error))
         except Exception as error:
             failed.append(duty)
             now = time.monotonic()
-            if now - _told_at.get(type(error), -_TOLD_SECONDS) >= _TOLD_SECONDS:
-                _told_at[type(error)] = now
-                log.exception("housekeeping: an internal error in one of its works; the others go on")
-    for sentence in sorted(said):
-        log.warning("housekeeping: %s", sentence)
+            if now - _traced_at.get(type(error), -_TRACE_SECONDS) >= _TRACE_SECONDS:
+                _traced_at[type(error)] = now
+                log.exception("internal error in a duty; the others go on")
+    for reason in sorted(reasons):
+        log.warning("duty put off", extra={"reason": reason})
     return failed
 
 
@@ -103,7 +104,7 @@ def run_jobs(jobs: LongJobs[Any], stop: threading.Event) -> bool:
 
     Returns whether some could go on at once.
     """
-    until = time.monotonic() + _TURN_SECONDS
+    until = time.monotonic() + _SHIFT_SECONDS
     going_on = list(jobs.running())
     while going_on and time.monotonic() < until and not stop.wait(_PAUSE_SECONDS):
         going_on = [job_id for job_id in going_on if jobs.step(job_id).goes_on]
@@ -111,8 +112,8 @@ def run_jobs(jobs: LongJobs[Any], stop: threading.Event) -> bool:
 
 
 def follow(store: Store, stop: threading.Event) -> None:
-    """Look through the events that came, for a second at most."""
-    until = time.monotonic() + _TURN_SECONDS
+    """Index new events for a second at most."""
+    until = time.monotonic() + _SHIFT_SECONDS
     while indexer.is_behind(store) and time.monotonic() < until:
         if indexer.index_batch(store) < indexer.BATCH and not indexer.renumber_batch(store):
             return
@@ -121,11 +122,11 @@ def follow(store: Store, stop: threading.Event) -> None:
 
 
 def checkpoint(settings: Settings, store: Store) -> None:
-    """Move the write-ahead log into the database, most of it without the writers' lock.
+    """Move the write-ahead log into the database, most of it without the write lock.
 
-    Passive alone never lets the log start anew while somebody writes: it grew to 852 MB in 10 s. So the
-    rest, which has to be little by then, is moved and the log restarted under the lock, for milliseconds.
-    The file keeps its length: to sync a commit takes longer where it makes the file longer.
+    Passive checkpoints alone never restart the log while others write: it grew to 852 MB in 10 s. So the
+    last pages are moved and the log is restarted under the lock, for milliseconds. The file keeps its length,
+    because syncing a commit that makes it longer takes longer.
     """
     wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
     if not store.sqlite or not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
@@ -150,6 +151,6 @@ def checkpoint(settings: Settings, store: Store) -> None:
         cursor.close()
     except sqlite3.OperationalError as error:  # the disk is full, or does not answer
         raw.invalidate()
-        raise Unavailable(f"The log cannot be moved into the database now ({error}).") from error
+        raise Unavailable(f"The write-ahead log cannot be moved into the database now ({error}).") from error
     finally:
         raw.close()

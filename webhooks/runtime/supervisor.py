@@ -1,8 +1,8 @@
-"""Processes that are to run all the time: started by fork, started again on any end, stopped in order.
+"""Supervisor: forks child processes, restarts those that end or hang, and stops all in order.
 
-All of a process's modules are loaded once, here, and shared by fork: a start costs milliseconds instead of
-two seconds of imports each, and the memory is shared. So whoever uses this has no threads and no connections
-open. The kernel kills the children should this process itself be killed (PR_SET_PDEATHSIG).
+The supervisor loads all modules once, and its children share them: a fork takes milliseconds where imports
+take two seconds, and the memory is shared. So the supervisor must have no threads and no open connections.
+The kernel kills the children if the supervisor is killed (PR_SET_PDEATHSIG).
 """
 
 import contextlib
@@ -23,9 +23,9 @@ from setproctitle import setproctitle
 
 _TICK_SECONDS: Final = 0.05
 _BACK_OFF: Final = (0.1, 5.0)
-_STEADY_SECONDS: Final = 30.0  # a child that ran so long starts again without delay
+_STEADY_SECONDS: Final = 30.0  # after a run this long the back-off begins anew
 HUNG_SECONDS: Final = 30.0  # without a heartbeat of a child that has one
-_STOP_SECONDS: Final = 17.0  # ten for attempts in flight, and some to settle them
+_STOP_SECONDS: Final = 17.0  # ten for attempts in flight, the rest to settle them
 _PR_SET_PDEATHSIG: Final = 1
 
 log = logging.getLogger(__name__)
@@ -67,10 +67,10 @@ class Heartbeat:
 
 @dataclass
 class Child:
-    """``run`` is the process: it gives an exit status, or does not come back at all (exec).
+    """A child process. ``run`` is its main function: it returns the exit status, or never (exec).
 
-    ``close``: descriptors that are the supervisor's own. A lock or a listening socket of its has to be free
-    as soon as it is gone. A child with a ``heartbeat`` that has none for HUNG_SECONDS is killed.
+    ``close``: descriptors that only the supervisor may hold, so that its lock and its listening socket are
+    free as soon as it ends. A child with a ``heartbeat`` is killed after HUNG_SECONDS without a beat.
     """
 
     name: str
@@ -79,7 +79,7 @@ class Child:
     heartbeat: Heartbeat | None = None
     pid: int | None = None
     started_at: float = 0.0
-    pause: float = _BACK_OFF[0]
+    pause_s: float = _BACK_OFF[0]
     start_at: float = 0.0
 
     def start(self) -> None:
@@ -97,19 +97,21 @@ class Child:
     def end_if_hung(self, limit_s: float) -> None:
         """Kill it if it runs and its heart does not beat; its end is then noted like any other."""
         if self.heartbeat and self.heartbeat.silent_s() > limit_s and self.pid is not None:
-            log.error("%s has given no sign of life for %.0f s and is killed", self.name, limit_s)
+            log.error(
+                "process gives no sign of life; it is killed", extra={"child": self.name, "limit_s": limit_s}
+            )
             self.signal(signal.SIGKILL)
             self.heartbeat.reset()
 
     def _become(self, parent: int) -> NoReturn:
-        """Be the child. Never comes back: what the parent has on its stack is not ours to unwind."""
+        """Run as the child, and exit: the stack is the parent's, and must not be unwound here."""
         status = 70  # EX_SOFTWARE
         try:
-            # A group of its own: Ctrl-C reaches us only through the supervisor. No session of its own: Linux
-            # gives each session the same share of the processors, and threads that stand back for others
-            # (dispatcher/worker_pool) would do so for their own process alone.
+            # A process group of its own, so that Ctrl-C comes through the supervisor only. No session of its
+            # own: Linux gives each session the same share of the processors, so that a thread with a higher
+            # nice value (dispatcher/worker_pool) would yield to its own process only.
             os.setpgid(0, 0)
-            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # we may write to the terminal all the same
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a background group's output would stop it
             die_with_parent()
             if os.getppid() != parent:
                 os._exit(0)
@@ -124,35 +126,38 @@ class Child:
         except SystemExit as end:
             status = end.code if isinstance(end.code, int) else 1
         except Exception:
-            log.exception("%s ended in a fault of ours", self.name)
+            log.exception("process ended by an internal error", extra={"child": self.name})
         finally:
             logging.shutdown()
             sys.stdout.flush()
             os._exit(status)
 
     def ended(self, status: int) -> None:
-        """Note its end; it is started again after a pause."""
+        """Note the child's end, and when to start it again."""
         now = time.monotonic()
         self.pid = None
         if now - self.started_at >= _STEADY_SECONDS:
-            self.pause = _BACK_OFF[0]
-        self.start_at = now + self.pause
-        log.warning("%s %s; it is started again in %.1f s", self.name, _ending(status), self.pause)
-        self.pause = min(self.pause * 2, _BACK_OFF[1])
+            self.pause_s = _BACK_OFF[0]
+        self.start_at = now + self.pause_s
+        log.warning(
+            "process ended; it is started again",
+            extra={"child": self.name, "ending": _ending(status), "restart_s": self.pause_s},
+        )
+        self.pause_s = min(self.pause_s * 2, _BACK_OFF[1])
 
     def signal(self, number: int) -> None:
         if self.pid is not None:
-            os.kill(self.pid, number)  # not reaped yet, so the number is still its own
+            os.kill(self.pid, number)  # not reaped yet, so the pid is still its own
 
 
 def _ending(status: int) -> str:
     code = os.waitstatus_to_exitcode(status)
-    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"status {code}"
 
 
 @dataclass
 class Supervisor:
-    """Runs children until SIGTERM or SIGINT; single-threaded. ``last`` (Redis) stops after the others."""
+    """Runs children until SIGTERM or SIGINT, in one thread. ``last`` (Redis) stops after the others."""
 
     children: list[Child] = field(default_factory=list)
     last: Child | None = None
@@ -165,7 +170,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def signals(self) -> Iterator[int]:
-        """Signals arrive as bytes on the descriptor given, so that a wait ends at once."""
+        """Yield a descriptor on which signals arrive as bytes, so that a wait ends at once."""
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -174,14 +179,14 @@ class Supervisor:
         yield reader
 
     def _note(self, number: int, _frame: object) -> None:
-        if self.stop_wanted and number == signal.SIGINT:  # a second Ctrl-C: no more patience
+        if self.stop_wanted and number == signal.SIGINT:  # a second Ctrl-C kills
             for child in self._all:
                 child.signal(signal.SIGKILL)
         self.stop_wanted = True
 
     def run(self, wakeup: int, each_tick: Callable[[], None]) -> None:
         gc.collect()
-        gc.freeze()  # what is loaded stays shared: the collector does not touch it in the children
+        gc.freeze()  # else the children's collectors would write to the shared pages
         while not self.stop_wanted:
             now = time.monotonic()
             for child in self._all:
@@ -200,7 +205,7 @@ class Supervisor:
         return any(child.pid is None or time.monotonic() - child.started_at < 5 for child in self._all)
 
     def reap(self) -> list[tuple[Child, int]]:
-        """Children that have ended, with their wait status; as PID 1 of a container also orphans."""
+        """Reap ended processes, as PID 1 also orphans. Returns the children with their wait status."""
         ended: list[tuple[Child, int]] = []
         while True:
             try:
@@ -212,12 +217,12 @@ class Supervisor:
             ended += [(child, status) for child in self._all if child.pid == pid]
 
     def stop(self) -> None:
-        """All at once, but ``last`` after the others."""
+        """Stop all children at once, then ``last``."""
         self._end(self.children, _STOP_SECONDS)
         self._end([self.last] if self.last else [], 5.0)
 
-    def _end(self, children: list[Child], seconds: float) -> None:
-        until = time.monotonic() + seconds
+    def _end(self, children: list[Child], limit_s: float) -> None:
+        until = time.monotonic() + limit_s
         for child in children:
             child.signal(signal.SIGTERM)
         while any(child.pid is not None for child in children):
@@ -226,7 +231,7 @@ class Supervisor:
             if time.monotonic() > until:
                 for child in children:
                     if child.pid is not None:
-                        log.warning("%s did not stop in time and is killed", child.name)
+                        log.warning("process did not stop in time; it is killed", extra={"child": child.name})
                         child.signal(signal.SIGKILL)
                 until += 5
             time.sleep(0.01)

@@ -1,8 +1,8 @@
-"""The web half: waitress in forked processes that share the supervisor's socket.
+"""Web processes: waitress, on the supervisor's listening socket.
 
-waitress buffers requests and answers in its loop, so that threads never wait for callers. What it lacks is
-here: a loop whose turn costs the same with 10 connections and with 4,000 (epoll), and a limit of them beyond
-which the oldest idle one makes way.
+waitress buffers requests and responses in its loop, so that threads never wait for callers. This module adds
+a loop whose cycle costs the same with 10 connections as with 4,000 (epoll), and a limit on connections,
+beyond which the connection that is idle longest is closed.
 """
 
 import contextlib
@@ -30,27 +30,27 @@ from webhooks.runtime.http_request import Request
 from webhooks.settings import load_settings
 
 PROCESSES: Final = 2
-# Three uploads, two other long bodies and two large batches may hold seven: the others are the hook's.
+# Three uploads, two other long bodies and two large batches may hold seven: the rest is for events.
 _THREADS: Final = 12
-# Pages, and what anybody may ask for: a crowd there does not stand in the hook's queue. A log-in and three
-# slow test inboxes may hold four of the threads; two at a time work, or a crowd would use a core up.
+# For pages and public addresses: a crowd there neither fills the queue of events nor uses up the interpreter.
+# A log-in and three slow test inboxes may hold four of the threads; two at a time work.
 _PAGE_THREADS: Final = 5
 _PAGES_AT_WORK: Final = 2
-_SWITCH_SECONDS: Final = 0.0005  # of Python's threads: the loop waits for its turn after each look
-_ACCEPTS: Final = 8  # new connections in one turn of the loop
+_SWITCH_SECONDS: Final = 0.0005  # Python's thread switch interval: the loop waits that long after each poll
+_ACCEPTS: Final = 8  # new connections a cycle of the loop
 _CONNECTIONS: Final = 4096
 _OTHER_FILES: Final = 64  # databases, locks, Redis
 _STOP_SECONDS: Final = 10.0
 _HEAD_BYTES: Final = 1 << 16
-_ANSWER_BYTES: Final = 1 << 20  # of an answer that wait for who takes it, before its thread waits too
+_BUFFER_BYTES: Final = 1 << 20  # of a response, in the loop's buffer, before its thread has to wait
 
 
 def serve(app: Any, listener: socket.socket, beat: Callable[[], None]) -> int:
-    """Be a web process until SIGTERM; call ``beat`` in each turn of the loop. Returns the exit status."""
+    """Serve until SIGTERM, calling ``beat`` in each cycle of the loop. Returns the exit status."""
     logs.set_up("web", load_settings().log)
     logging.getLogger("waitress").setLevel(logging.WARNING)
     logging.getLogger("waitress").addFilter(_without_address)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request that waits
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # else a line for each queued request
     sys.setswitchinterval(_SWITCH_SECONDS)
     server = WebServer(app, listener, _most_connections())
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,7 +60,7 @@ def serve(app: Any, listener: socket.socket, beat: Callable[[], None]) -> int:
 
 
 def _most_connections() -> int:
-    """What the limit of open files allows: a connection may have a file open that it is sent."""
+    """Most connections that the limit of open files allows; each may send a file, which is open too."""
     wanted = 2 * _CONNECTIONS + _OTHER_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:
@@ -75,21 +75,21 @@ def _is_api(request: Request) -> bool:
 
 
 def _without_address(record: logging.LogRecord) -> bool:
-    """waitress names the address of a request that failed, where a token may stand."""
+    """Strip the address from waitress' line about a failed request: a token may stand in it."""
     record.msg, record.args = str(record.msg).removesuffix(" %s"), ()
     return True
 
 
 class _Polled(dict[int, Any]):
-    """The loop's objects by descriptor: what enters is polled, what leaves is not."""
+    """waitress' map of handlers by descriptor, which polls each handler while it is in the map."""
 
     def __init__(self) -> None:
         super().__init__()
         self.epoll = select.epoll()
         self._masks: dict[int, int] = {}
 
-    def __setitem__(self, fd: int, one: Any) -> None:
-        super().__setitem__(fd, one)
+    def __setitem__(self, fd: int, handler: Any) -> None:
+        super().__setitem__(fd, handler)
         self.epoll.register(fd, select.EPOLLIN)
         self._masks[fd] = select.EPOLLIN
 
@@ -98,10 +98,14 @@ class _Polled(dict[int, Any]):
         del self._masks[fd]
         self.epoll.unregister(fd)
 
-    def await_(self, fd: int, happened: int = 0) -> None:
-        """Ask for what the object wants now; what it does not want is left in only until it happens."""
-        one = self[fd]
-        wanted = (select.EPOLLIN if one.readable() else 0) | (select.EPOLLOUT if one.writable() else 0)
+    def poll_for_wanted(self, fd: int, happened: int = 0) -> None:
+        """Poll for the events that the handler wants now.
+
+        An event it no longer wants is dropped only once it ``happened``: to drop it costs a system call.
+        """
+        handler = self[fd]
+        readable = select.EPOLLIN if handler.readable() else 0
+        wanted = readable | (select.EPOLLOUT if handler.writable() else 0)
         mask = self._masks[fd]
         if wanted & ~mask or (happened or mask & select.EPOLLOUT) & mask & ~wanted:
             self._masks[fd] = wanted
@@ -109,7 +113,7 @@ class _Polled(dict[int, Any]):
 
 
 class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
-    """Accepts on a socket that others may share; ``most`` connections at a time."""
+    """Serves at most ``most`` connections at a time, on a socket that other processes may share."""
 
     channel_class = Connection
     accepting: bool
@@ -117,18 +121,18 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     def __init__(self, app: Any, listener: socket.socket, most: int) -> None:
         adjustments = Adjustments(
             sockets=[listener], threads=_THREADS, backlog=2048, ident="", log_socket_errors=False,
-            clear_untrusted_proxy_headers=False,  # web/shared/trusted_proxy.py judges them
-            max_request_header_size=_HEAD_BYTES, max_request_body_size=1 << 62,  # each door has its own
-            outbuf_high_watermark=_ANSWER_BYTES, outbuf_overflow=1 << 40,  # no temporary files
+            clear_untrusted_proxy_headers=False,  # web/shared/trusted_proxy.py checks them
+            max_request_header_size=_HEAD_BYTES, max_request_body_size=1 << 62,  # endpoints have limits
+            outbuf_high_watermark=_BUFFER_BYTES, outbuf_overflow=1 << 40,  # no temporary files
         )  # fmt: skip
-        adjustments.send_bytes = _ANSWER_BYTES  # an answer goes out in one piece, from the loop
+        adjustments.send_bytes = _BUFFER_BYTES  # a response goes out in one piece, from the loop
         self._polled = _Polled()
         self._most = most
         self._pages = ThreadedTaskDispatcher()
         self._pages.set_thread_count(_PAGE_THREADS)
         self._pages_at_work = threading.BoundedSemaphore(_PAGES_AT_WORK)
         self._touched: deque[Connection] = deque()
-        self._roused = self.stopping = False
+        self._woken = self.stopping = False
         sockinfo = (listener.family, listener.type, listener.proto, listener.getsockname())
         super().__init__(
             app, map=self._polled, _start=False, _sock=listener, adj=adjustments, sockinfo=sockinfo,
@@ -137,20 +141,20 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def run(self, beat: Callable[[], None]) -> None:
         self.accept_connections()
-        next_look = until = 0.0
-        while not self.stopping or (self.active_channels and time.monotonic() < until):
+        check_at = deadline = 0.0
+        while not self.stopping or (self.active_channels and time.monotonic() < deadline):
             beat()
-            self._turn(0.05 if self.stopping else 1.0)
+            self._cycle(0.05 if self.stopping else 1.0)
             now = time.monotonic()
-            if self.stopping and not until:
-                until = now + _STOP_SECONDS
+            if self.stopping and not deadline:
+                deadline = now + _STOP_SECONDS
                 self._pause()
-            if now >= next_look or self.stopping:
-                next_look = now + 1.0
-                self._look_around(now)
+            if now >= check_at or self.stopping:
+                check_at = now + 1.0
+                self._check_connections(now)
 
     def stop(self, *_: Any) -> None:
-        """From a signal: answer what is there, and end."""
+        """Finish the requests that are there, and end. Safe in a signal handler."""
         self.stopping = True
         super().pull_trigger()
 
@@ -163,10 +167,10 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         return contextlib.nullcontext() if _is_api(request) else self._pages_at_work
 
     def pull_trigger(self) -> None:
-        """From a thread: its connection wants something else of the loop now."""
+        """Tell the loop, from a thread, that the thread's connection wants other events now."""
         self._touched.append(serving.connection)
-        if not self._roused:
-            self._roused = True
+        if not self._woken:
+            self._woken = True
             super().pull_trigger()
 
     def readable(self) -> bool:
@@ -178,37 +182,38 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 self._pause()
                 return
             try:
-                found = self.accept()
+                accepted = self.accept()
             except OSError:  # no more descriptors
                 if not self._make_way():
                     self._pause()
                 return
-            if found is None:
+            if accepted is None:
                 return
-            sock, address = found
+            sock, address = accepted
             self.set_socket_options(sock)
             fd = sock.fileno()
             self._handle(fd, self.channel_class(self, sock, address, self.adj, self._map), select.EPOLLIN)
 
-    def _turn(self, seconds: float) -> None:
-        came = False
-        for fd, event in self._polled.epoll.poll(seconds):
-            one = self._polled.get(fd)
-            if one is self:
-                came = True  # last: a number that is given back in this turn must not be taken in it
-            elif one is not None:
-                self._handle(fd, one, event)
-        self._roused = False
+    def _cycle(self, wait_s: float) -> None:
+        callers = False
+        for fd, event in self._polled.epoll.poll(wait_s):
+            handler = self._polled.get(fd)
+            if handler is self:
+                callers = True  # accepted last: a descriptor closed in this cycle must not be reused in it
+            elif handler is not None:
+                self._handle(fd, handler, event)
+        self._woken = False
         while self._touched:
             self._refresh(self._touched.popleft())
-        if came and self.accepting:
+        if callers and self.accepting:
             self.handle_accept()
 
-    def _handle(self, fd: int, one: Any, event: int) -> None:
-        unwanted = (0 if one.readable() else select.EPOLLIN) | (0 if one.writable() else select.EPOLLOUT)
-        wasyncore.readwrite(one, event & ~unwanted)
-        if self._polled.get(fd) is one:
-            self._polled.await_(fd, event)
+    def _handle(self, fd: int, handler: Any, event: int) -> None:
+        unwanted_read = 0 if handler.readable() else select.EPOLLIN
+        unwanted = unwanted_read | (0 if handler.writable() else select.EPOLLOUT)
+        wasyncore.readwrite(handler, event & ~unwanted)
+        if self._polled.get(fd) is handler:
+            self._polled.poll_for_wanted(fd, event)
 
     def _refresh(self, connection: Connection) -> None:
         fd = connection._fileno
@@ -218,24 +223,27 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             connection.handle_write()
         connection.go_on()
         if self._polled.get(fd) is connection:
-            self._polled.await_(fd)
+            self._polled.poll_for_wanted(fd)
 
-    def _look_around(self, now: float) -> None:
+    def _check_connections(self, now: float) -> None:
         if not self.accepting and not self.stopping:
             self.accepting = True
-            self._polled.await_(self._fileno)
+            self._polled.poll_for_wanted(self._fileno)
         for connection in list(self.active_channels.values()):
-            connection.grow_older(now, self.stopping)
+            connection.check_limits(now, self.stopping)
             self._refresh(connection)
 
     def _pause(self) -> None:
-        """All are busy: the others wait in the kernel's queue, a second at most."""
+        """Leave new callers in the kernel's queue, for a second at most: all connections are busy."""
         self.accepting = False
-        self._polled.await_(self._fileno, select.EPOLLIN)
+        self._polled.poll_for_wanted(self._fileno, select.EPOLLIN)
 
     def _make_way(self) -> bool:
-        """Close those that have been idle longest, some at a time: to find them is work."""
-        idle = [one for one in self.active_channels.values() if one.idle or one.held]
-        for connection in heapq.nsmallest(self._most // 32 + 1, idle, lambda one: one.moved):
+        """Close the connections that are idle longest, a few at once, as finding them takes time.
+
+        Returns False if none is idle.
+        """
+        idle = [connection for connection in self.active_channels.values() if connection.can_go]
+        for connection in heapq.nsmallest(self._most // 32 + 1, idle, lambda connection: connection.moved_at):
             connection.drop()
         return bool(idle)

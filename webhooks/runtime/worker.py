@@ -1,4 +1,4 @@
-"""A worker process: the delivery engine, and RQ's worker that wakes it."""
+"""A worker process: a dispatcher, and RQ's worker that wakes it."""
 
 import logging
 import os
@@ -16,40 +16,40 @@ log = logging.getLogger(__name__)
 
 
 class _Process:
-    """The engine and its end, which RQ, in the main thread, does not wait for: it may hang on Redis."""
+    """The dispatcher and its stop, which must not wait for RQ: the main thread may hang on Redis."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = Dispatcher(settings, Store(settings, durable=False), on_fault=self._fault)
+        self.dispatcher = Dispatcher(settings, Store(settings, durable=False), on_fault=self._fault)
         self.stopping = threading.Event()
-        self._status = 0
+        self._exit_status = 0
 
     def _fault(self) -> None:
-        self._status = 1
+        self._exit_status = 1
         os.kill(os.getpid(), signal.SIGTERM)
 
     def stop(self) -> None:
         self.stopping.set()
         try:
-            self.engine.stop()
-        except Unavailable as error:  # the others will find us dead
-            log.warning("stop: %s", error)
+            self.dispatcher.stop()
+        except Unavailable as error:  # the other workers will find this process dead
+            log.warning("database not told of the stop", extra={"reason": error})
         log.info("stopped")
-        os._exit(self._status)
+        os._exit(self._exit_status)
 
 
 def run(settings: Settings, name: str) -> int:
-    """Deliver until SIGTERM or SIGINT; the schema has to be there. The answer is the exit status."""
+    """Deliver until SIGTERM or SIGINT; the schema has to be there. Returns the exit status."""
     logs.set_up(name, settings.log)
     process = _Process(settings)
     try:
-        process.engine.start()
+        process.dispatcher.start()
     except (Unavailable, OSError) as error:
-        log.warning("%s", error)
+        log.warning("worker cannot start", extra={"reason": error})
         return 1
     signals.on_signal(process.stop)
     log.info("delivering")
     while not process.stopping.is_set():
-        wakeup.work(settings, name, process.engine.wake)
-        process.stopping.wait(1)  # without Redis the engine polls
-    threading.Event().wait()  # for the other thread, which ends the process
+        wakeup.work(settings, name, process.dispatcher.wake)
+        process.stopping.wait(1)  # without Redis the dispatcher polls
+    threading.Event().wait()  # the stopping thread ends the process
     return 0

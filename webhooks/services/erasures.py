@@ -96,7 +96,8 @@ class Erasures(LongJobs[Erasure]):
             if not ids and job.state == "running":
                 job.state, job.finished_at = "done", datetime.now(UTC)
                 self._record_move(session, job, "done")
-                log.info("erased all events of a %s: %d, with %d recordings", job.kind, job.events, job.media)
+                counts = {"events": job.events, "recordings": job.media}
+                log.info("erasure finished", extra={"erasure": job.id, "kind": job.kind, **counts})
             return Step(job, waiting=bool(ids) and not gone.events)
 
     def _record_move(self, session: orm.Session, job: Erasure, move: str) -> None:

@@ -64,7 +64,7 @@ class Replays(LongJobs[Replay]):
             job = session.get_one(Replay, job_id)
         self._waker.wake_once()
         if job.state == "done":
-            log.info("replay %d has come to its end", job_id)
+            log.info("replay finished", extra={"replay": job_id})
         return Step(job)
 
     def _record_move(self, session: orm.Session, job: Replay, move: str) -> None:

@@ -144,7 +144,7 @@ def test_housekeeping_leaves_a_job_that_waits_for_another_round() -> None:
 
 @pytest.mark.usefixtures("_no_pauses")
 def test_housekeeping_comes_back_at_once_where_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("webhooks.runtime.housekeeping._TURN_SECONDS", 0)
+    monkeypatch.setattr("webhooks.runtime.housekeeping._SHIFT_SECONDS", 0)
     assert run_jobs(Jobs(replay()), threading.Event()) is True
 
 

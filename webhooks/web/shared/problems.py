@@ -1,6 +1,5 @@
 """Errors as answers: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -28,8 +27,6 @@ from webhooks.errors import (
     Unreadable,
     Unsupported,
 )
-
-log = logging.getLogger(__name__)
 
 _STATUS: dict[type[SpokeError], int] = {
     Unreadable: 400,

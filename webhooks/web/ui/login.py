@@ -46,7 +46,7 @@ def submit() -> Any:
     session.clear()
     session.update(id=services().sessions.begin(address, request.user_agent.string), epoch=session_epoch())
     session.permanent = True
-    log.info("log-in: admin from %s", address)
+    log.info("admin logged in", extra={"address": address})
     return redirect(_local(request.args.get("next", "")), 303)
 
 
@@ -72,7 +72,7 @@ def right_password(address: str, password: str) -> bool:
         if right:
             services().login_throttle.forgive(address)
             return True
-    log.warning("log-in: a wrong password from %s, %d in a row", address, failures)
+    log.warning("wrong password at log-in", extra={"address": address, "failures": failures})
     return False
 
 
