@@ -41,6 +41,8 @@ STATES: Final[dict[str, str]] = {
     "dropped": "Dropped",
 }
 
+HIDDEN: Final = "•••"  # stands for a value that is not shown
+
 
 def label(word: str | None) -> str:
     """The page's word for a wire word; ``None`` is a filter left open."""

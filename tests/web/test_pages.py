@@ -100,7 +100,7 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
         ("headers", "no colon", "Name: value"),
         ("headers", "Host: elsewhere", "set by the appliance"),
         ("concurrency", "many", "whole number"),
-        ("concurrency", "65", "Requests at a time (concurrency): has to be at most 64"),
+        ("concurrency", "65", "“Requests at a time” has to be at most 64."),
         ("timeout", "0.1", "has to be at least 1"),
         ("max_age", "1.5", "whole number"),
         ("rate", "-1", "has to be more than 0"),

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
+from webhooks.catalogue import HIDDEN
 from webhooks.cleaning import clean, clean_lines
 from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
@@ -28,7 +29,6 @@ KEPT_ON_SUCCESS: Final = 1 << 10
 KEPT_HEADERS: Final = 8 << 10
 MAX_URL: Final = 2000  # characters
 USER_AGENT: Final = "Spoke-Webhooks/"
-_MASK: Final = "•••"
 _TRACE_SECONDS: Final = 60.0  # a fault of ours is told with its traceback at most so often
 
 log = logging.getLogger(__name__)
@@ -130,7 +130,7 @@ class Sender:
             raise TargetRefused(self._fault)
         request = self._request(message)
         shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
-        shown |= {name: _MASK for name, _ in self.endpoint.own_headers}
+        shown |= {name: HIDDEN for name, _ in self.endpoint.own_headers}
         outcome.request_headers = json.dumps(shown, ensure_ascii=False)
         try:
             response = self._post(request, deadline)

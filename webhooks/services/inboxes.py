@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import sqlalchemy as sa
+from pydantic import Field, field_validator
 from sqlalchemy import orm
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
@@ -16,19 +17,34 @@ from webhooks.db.models import Inbox, InboxMessage, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Invalid, NotFound
 from webhooks.outbound.address_rules import own_inbox
+from webhooks.parsing import Input
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
 KEPT: Final = 100  # messages an inbox; the oldest go
 KEPT_BYTES: Final = 64 << 10  # of a body
 MOST: Final = 100  # inboxes
-SLOWEST: Final = 10_000  # milliseconds
+SLOWEST_SECONDS: Final = 10
 STATUSES: Final = {
     200: "200 OK", 204: "204 No Content", 301: "301 Moved Permanently", 400: "400 Bad Request",
     404: "404 Not Found", 410: "410 Gone", 429: "429 Too Many Requests", 500: "500 Internal Server Error",
     503: "503 Service Unavailable",
 }  # fmt: skip
 _SIGNED: Final = ("webhook-id", "webhook-timestamp", "webhook-signature")
+
+
+class InboxAnswer(Input):
+    """What a test inbox answers with: an HTTP status, after ``delay`` seconds."""
+
+    status: int = Field(title="Answer")
+    delay: float = Field(default=0, ge=0, le=SLOWEST_SECONDS, title="Delay in seconds")
+
+    @field_validator("status")
+    @classmethod
+    def _is_offered(cls, status: int) -> int:
+        if status not in STATUSES:
+            raise ValueError(f"has to be one of {', '.join(map(str, STATUSES))}, not {status}")
+        return status
 
 
 class Inboxes:
@@ -77,15 +93,11 @@ class Inboxes:
             record(session.connection(), f"test inbox {inbox.id[:6]}…", "added")
             return inbox
 
-    def set_answer(self, inbox_id: str, status: int, delay_ms: int) -> Inbox:
-        """What the next requests are answered with, and after how long."""
-        if status not in STATUSES:
-            raise Invalid(f"The answer is one of {', '.join(map(str, STATUSES))}.", "status")
-        if not 0 <= delay_ms <= SLOWEST:
-            raise Invalid(f"An answer may wait 0 to {SLOWEST // 1000} seconds.", "delay")
+    def set_answer(self, inbox_id: str, answer: InboxAnswer) -> Inbox:
+        """Set what the next requests are answered with."""
         with self._store.write() as session:
             inbox = _found(session, inbox_id)
-            inbox.status, inbox.delay_ms = status, delay_ms
+            inbox.status, inbox.delay_ms = answer.status, round(answer.delay * 1000)
             return inbox
 
     def clear(self, inbox_id: str) -> None:

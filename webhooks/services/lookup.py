@@ -8,7 +8,8 @@ from sqlalchemy import orm
 
 from webhooks.audit import record
 from webhooks.db.models import Location, Webhook
-from webhooks.errors import Conflict, Invalid, NotFound
+from webhooks.errors import Conflict, NotFound
+from webhooks.parsing import Named, parse
 
 _Row = TypeVar("_Row")
 
@@ -18,10 +19,8 @@ def now() -> datetime:
 
 
 def checked_name(name: str) -> str:
-    name = name.strip()
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise Invalid("A name has 1 to 100 printable characters.", "name")
-    return name
+    """The name as it is kept. Raises Invalid."""
+    return parse(Named, {"name": name}).name
 
 
 def live_location(session: orm.Session, name: str) -> Location:

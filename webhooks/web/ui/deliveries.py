@@ -2,8 +2,6 @@
 
 import json
 import shlex
-from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,10 +11,9 @@ from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
 from webhooks.db.models import Attempt, Delivery
 from webhooks.errors import Invalid, NotFound
 from webhooks.services.container import services
-from webhooks.services.delivery_log import DeliveryFilter
+from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.filters import parse_local
-from webhooks.web.ui.page import notice, plain, row_number, wants_fragment
+from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
 
 blueprint = Blueprint("deliveries", __name__)
 _SHORT: Final = 10
@@ -25,49 +22,68 @@ _LISTED: Final = 200  # webhooks, and locations, in the filter's lists
 _UNMATCHED: Final = 1000  # events that one page looks at
 
 
+class LogQuery(PageQuery):
+    """``short``: a webhook's page shows the newest few, in fewer columns."""
+
+    short: str | None = None
+
+
 @blueprint.get("/deliveries")
 @admin
 def show() -> Any:
     """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
     wanted, error = DeliveryFilter(), None
     try:
-        wanted = wanted_from_address()
+        wanted = parse_query(DeliveryFilter)
     except Invalid as fault:
         error = fault
-    before = _number("before")
-    short = "short" in request.args
-    page = services().delivery_log.page(wanted, before, *([_SHORT] if short else []))
-    address: dict[str, Any] = {
-        name: value for name, value in request.args.items() if value and name not in ("before", "short")
-    }
-    again: dict[str, Any] = {**address, "short": 1} if short else address
-    shown: dict[str, Any] = {
-        "page": page,
-        "table_id": "latest-rows" if short else "rows",
-        "columns": "short" if short else "all",
-        "poll": None if before else url_for("deliveries.show", **again),
-    }
+    query = parse_query(LogQuery)
+    rows = _rows(wanted, query)
     if wants_fragment():
-        return render_template("deliveries/_rows.html", **shown)
-    filtered = not wanted.all
+        return render_template("deliveries/_rows.html", **rows)
     answer = render_template(
         "deliveries/log.html",
-        **shown,
+        **rows,
+        **_choices(),
         wanted=wanted,
         given=request.args,
         error=error,
-        filtered=filtered,
-        before=before,
-        address=address,
-        webhooks=services().webhooks.all()[:_LISTED],
-        locations=services().locations.all()[:_LISTED],
-        types=EVENT_TYPES,
-        statuses=CALL_STATUSES,
-        states=STATES,
-        purged=not page.rows and not filtered and services().deliveries.purged(),
+        filtered=not wanted.is_open,
+        before=query.before,
+        address=_address(),
+        purged=not rows["page"].rows and wanted.is_open and services().deliveries.purged(),
         days=services().settings.retention_days,
     )
     return answer, 422 if error else 200
+
+
+def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
+    """What the table of deliveries needs."""
+    short = query.short is not None
+    page = services().delivery_log.page(wanted, query.before, *([_SHORT] if short else []))
+    again: dict[str, Any] = {**_address(), "short": 1} if short else _address()
+    return {
+        "page": page,
+        "table_id": "latest-rows" if short else "rows",
+        "columns": "short" if short else "all",
+        "poll": None if query.before else url_for("deliveries.show", **again),
+    }
+
+
+def _choices() -> dict[str, Any]:
+    """What the filter's lists offer."""
+    return {
+        "webhooks": services().webhooks.all()[:_LISTED],
+        "locations": services().locations.all()[:_LISTED],
+        "types": EVENT_TYPES,
+        "statuses": CALL_STATUSES,
+        "states": STATES,
+    }
+
+
+def _address() -> dict[str, Any]:
+    """The filter as the page's address has it, for links to further pages."""
+    return {name: request.args[name] for name in DeliveryFilter.model_fields if request.args.get(name)}
 
 
 @blueprint.get("/deliveries/<int:delivery_id>")
@@ -124,7 +140,7 @@ def answer(delivery_id: int, n: int) -> Response:
 @blueprint.get("/events/unmatched")
 @admin
 def unmatched() -> Any:
-    found, older = services().deliveries.unmatched_events(_UNMATCHED, _number("before"))
+    found, older = services().deliveries.unmatched_events(_UNMATCHED, parse_query(PageQuery).before)
     return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
 
 
@@ -148,43 +164,3 @@ def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
     else:
         parts.append("--data-binary @body.json  # the body is too long to paste: save it from its page")
     return " \\\n  ".join([" ".join(parts[:3]), *parts[3:]])
-
-
-def _number(name: str) -> int | None:
-    return row_number(request.args.get(name, ""))
-
-
-def wanted_from_address() -> DeliveryFilter:
-    """The log's filter as the page's address has it.
-
-    Raises:
-        Invalid: names the field.
-    """
-
-    def chosen(name: str, known: dict[str, str]) -> str | None:
-        value = request.args.get(name, "")
-        if value and value not in known:
-            raise Invalid(f"{value!r} is none of {', '.join(known)}.", name)
-        return value or None
-
-    def known_id(name: str) -> int | None:
-        if request.args.get(name) and _number(name) is None:
-            raise Invalid(f"{request.args[name]!r} is no {name}'s number.", name)
-        return _number(name)
-
-    def moment(name: str) -> datetime | None:
-        try:
-            return parse_local(request.args.get(name, ""))
-        except (ValueError, OverflowError):
-            raise Invalid(f"{request.args[name]!r} is no time such as 2026-11-24 08:00.", name) from None
-
-    wanted = DeliveryFilter(
-        webhook=known_id("webhook"), location=known_id("location"), state=chosen("state", STATES),
-        type=chosen("type", EVENT_TYPES), status=chosen("status", CALL_STATUSES),
-        thread=request.args.get("call", "").strip() or None,
-        number=request.args.get("number", "").strip()[:200] or None,
-        since=moment("since"), until=moment("until"),
-    )  # fmt: skip
-    if wanted.since and wanted.until and wanted.since >= wanted.until:
-        raise Invalid("The end of the span has to be after its start.", "until")
-    return replace(wanted, thread=wanted.thread.replace("\0", "") or None) if wanted.thread else wanted

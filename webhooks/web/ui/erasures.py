@@ -2,15 +2,23 @@
 
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, url_for
 
 from webhooks.errors import Invalid, NotFound, SpokeError
+from webhooks.parsing import Input
 from webhooks.services.container import services
 from webhooks.services.erasures import Match
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import wants_fragment
+from webhooks.web.ui.page import parse_form, parse_query, wants_fragment
 
 blueprint = Blueprint("erasures", __name__)
+
+
+class ErasureQuery(Input):
+    """A call by its ``thread_id``, or a phone number."""
+
+    call: str | None = None
+    number: str | None = None
 
 
 @blueprint.get("/erase")
@@ -22,9 +30,9 @@ def show() -> Any:
 @blueprint.post("/erase")
 @admin
 def begin() -> Any:
-    call, number = request.form.get("call"), request.form.get("number")
+    wanted = parse_form(ErasureQuery)
     try:
-        made = services().erasures.begin(thread_id=call, number=number)
+        made = services().erasures.begin(thread_id=wanted.call, number=wanted.number)
     except (Invalid, NotFound) as error:
         return _page(error), 404 if isinstance(error, NotFound) else 422
     return redirect(url_for("erasures.one", erasure_id=made.id), 303)
@@ -45,17 +53,17 @@ def cancel(erasure_id: int) -> Any:
 
 
 def _page(error: SpokeError | None = None) -> str:
-    call, number = request.args.get("call", "").strip(), request.args.get("number", "").strip()
+    wanted = parse_query(ErasureQuery)
     found: list[Match] = []
     try:
-        if call or number:
-            found = services().erasures.look(thread_id=call or None, number=number or None)
+        if wanted.call or wanted.number:
+            found = services().erasures.look(thread_id=wanted.call, number=wanted.number)
     except Invalid as wrong:
         error = error or wrong
     return render_template(
         "erasures/show.html",
-        call=call,
-        number=number,
+        call=wanted.call or "",
+        number=wanted.number or "",
         found=found,
         knows_all=services().erasures.knows_all,
         latest=services().erasures.latest(),

@@ -25,19 +25,10 @@ def midnight() -> datetime:
     return in_zone(datetime.now().astimezone()).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def parse_local(text: str) -> datetime | None:
-    """What a ``datetime-local`` input sends, or any ISO 8601 time; without a zone it is meant in SPOKE_TZ.
-
-    Raises:
-        ValueError: it is no time.
-    """
-    if not text.strip():
-        return None
-    moment = datetime.fromisoformat(text.strip())
-    if moment.tzinfo is None:
-        zone = _zone()
-        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
-    return moment
+def localize(moment: datetime) -> datetime:
+    """A time without a zone, as ``datetime-local`` inputs send it, in SPOKE_TZ or in the machine's zone."""
+    zone = _zone()
+    return moment.replace(tzinfo=zone) if zone else moment.astimezone()
 
 
 def local(moment: datetime) -> str:

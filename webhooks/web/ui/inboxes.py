@@ -5,21 +5,38 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from pydantic import BeforeValidator, Field
 
 from webhooks.errors import Busy, Invalid, SpokeError
+from webhooks.parsing import Input, row_number
 from webhooks.services.container import services
-from webhooks.services.inboxes import STATUSES
+from webhooks.services.inboxes import STATUSES, InboxAnswer
+from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.shared.slots import waiting
-from webhooks.web.ui.page import notice, plain, reveal, row_number, wants_fragment
+from webhooks.web.ui.page import notice, parse_form, plain, reveal, wants_fragment
 
 blueprint = Blueprint("inboxes", __name__)
 _LISTED: Final = 200  # webhooks, and locations, to choose from
 _SLOW: Final = 3  # answers that may wait at a time, over all web processes
+
+
+def _target(text: str) -> tuple[str, int]:
+    kind, _, digits = str(text).partition(":")
+    number = row_number(digits)
+    if kind not in ("new", "webhook") or number is None:
+        raise ValueError("Choose a webhook.")
+    return kind, number
+
+
+class PointForm(Input):
+    """What is to send to the inbox: ("webhook", its number), or ("new", the number of its location)."""
+
+    target: Annotated[tuple[str, int], BeforeValidator(_target)] = Field(title="Webhook to point here")
 
 
 @blueprint.post("/inbox/<inbox_id>")
@@ -74,15 +91,14 @@ def body(inbox_id: str, message_id: int) -> Response:
 
 @blueprint.post("/inboxes/<inbox_id>/answer")
 @admin
-def answer(inbox_id: str) -> Any:
+def set_answer(inbox_id: str) -> Any:
     try:
-        status, delay = int(request.form.get("status", "")), float(request.form.get("delay", "") or 0)
-        services().inboxes.set_answer(inbox_id, status, round(delay * 1000))
-    except (ValueError, OverflowError):
-        return _page(inbox_id, Invalid("The status and the delay are numbers.", "delay")), 422
+        answer = parse_form(InboxAnswer)
     except Invalid as error:
         return _page(inbox_id, error), 422
-    notice(f"What comes next is answered with {STATUSES[status]}{f' after {delay:g} s' if delay else ''}.")
+    services().inboxes.set_answer(inbox_id, answer)
+    after = f" after {answer.delay:g} s" if answer.delay else ""
+    notice(f"What comes next is answered with {STATUSES[answer.status]}{after}.")
     return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
 
 
@@ -91,13 +107,14 @@ def answer(inbox_id: str) -> Any:
 def point(inbox_id: str) -> Any:
     """Point a webhook at it: one that is there, or a new one of a location for all its calls."""
     url = services().inboxes.address(services().inboxes.get(inbox_id))
-    kind, _, text = request.form.get("target", "").partition(":")
-    number = row_number(text)
-    if number is None:
-        return _page(inbox_id, Invalid("Choose a webhook.", "target")), 422
+    try:
+        kind, number = parse_form(PointForm).target
+    except Invalid as error:
+        return _page(inbox_id, error), 422
     if kind == "new":
         location = services().locations.get(number)
-        webhook = services().webhooks.add(location.name, "call", None, None, url, "To a test inbox")
+        wanted = WebhookInput(kind="call", url=url, description="To a test inbox")
+        webhook = services().webhooks.add(location.name, wanted)
         reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
         notice(f"Webhook {webhook.id} sends every call event of {location.name} here.")
     else:

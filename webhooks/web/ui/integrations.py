@@ -3,15 +3,24 @@
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from pydantic import Field
 
 from webhooks.errors import Invalid, SpokeError
+from webhooks.parsing import Input, Name, RowNumber
 from webhooks.services.container import services
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
-from webhooks.web.ui.page import notice, paged, reveal, revealed, row_number
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
 blueprint = Blueprint("cards", __name__)
+
+
+class ConnectForm(Input):
+    """A location that is there, or the name of a new one, which goes first."""
+
+    location: RowNumber | None = Field(default=None, title="Location")
+    new: Name | None = Field(default=None, title="New location")
 
 
 @blueprint.get("/")
@@ -37,18 +46,18 @@ def connect() -> Any:
 @blueprint.post("/connect")
 @admin
 def connect_submit() -> Any:
-    new, chosen = request.form.get("new", "").strip(), request.form.get("location", "")
     try:
-        if new:
-            location, token = services().locations.add(new)
+        form = parse_form(ConnectForm)
+        if form.new is not None:
+            location, token = services().locations.add(form.new)
             reveal(f"The token of {location.name}", token, "main")
-        elif (number := row_number(chosen)) is not None:
-            location = services().locations.get(number)
+        elif form.location is not None:
+            location = services().locations.get(form.location)
         else:
-            raise Invalid("Choose a location, or give the name of a new one.")
+            raise Invalid("Choose a location, or give the name of a new one.", "new")
         services().locations.connect(location.name)
     except SpokeError as error:
-        return _connect_page(str(error), new), 422
+        return _connect_page(error, request.form.get("new", "")), 422
     notice(f"{location.name} is connected to Webhooks. Manage Webhooks says what is sent where.")
     return redirect(url_for("cards.show"), 303)
 
@@ -71,6 +80,6 @@ def disconnect_submit(location_id: int) -> Any:
     return redirect(url_for("cards.show"), 303)
 
 
-def _connect_page(error: str | None = None, new: str = "") -> str:
+def _connect_page(error: SpokeError | None = None, new: str = "") -> str:
     waiting = [one for one in services().locations.all() if one.connected_at is None]
     return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

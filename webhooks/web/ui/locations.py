@@ -5,11 +5,12 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import SpokeError
+from webhooks.parsing import Named
 from webhooks.services.container import services
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
-from webhooks.web.ui.page import notice, paged, reveal, revealed
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
 blueprint = Blueprint("locations", __name__)
 
@@ -23,11 +24,10 @@ def show() -> Any:
 @blueprint.post("/locations")
 @admin
 def add() -> Any:
-    name = request.form.get("name", "")
     try:
-        location, token = services().locations.add(name)
+        location, token = services().locations.add(parse_form(Named).name)
     except SpokeError as error:
-        return _list(error, name), 422
+        return _list(error, request.form.get("name", "")), 422
     reveal(f"The token of {location.name}", token, f"location {location.id}")
     notice(f"{location.name} is added.")
     return redirect(url_for("locations.one", location_id=location.id), 303)
@@ -44,7 +44,7 @@ def one(location_id: int) -> Any:
 def rename(location_id: int) -> Any:
     location = services().locations.get(location_id)
     try:
-        services().locations.rename(location.name, request.form.get("name", ""))
+        services().locations.rename(location.name, parse_form(Named).name)
     except SpokeError as error:
         return _page(location_id, error, request.form.get("name", "")), 422
     return redirect(url_for("locations.one", location_id=location_id), 303)

@@ -4,11 +4,14 @@ import logging
 from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from pydantic import ConfigDict
 
 from webhooks.errors import NoPlace, TooMany
+from webhooks.parsing import Input
 from webhooks.services.container import services
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
+from webhooks.web.ui.page import parse_form
 
 _REFUSED_SECONDS: Final = (
     1.0  # a crowd that tries passwords waits for its refusals: else it uses a processor up
@@ -17,6 +20,14 @@ _REFUSED_SECONDS: Final = (
 blueprint = Blueprint("login", __name__)
 
 log = logging.getLogger(__name__)
+
+
+class LoginForm(Input):
+    """The password, with its blanks; none is a wrong one."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    password: str = ""
 
 
 @blueprint.get("/login")
@@ -32,7 +43,7 @@ def show() -> Any:
 def submit() -> Any:
     address = request.remote_addr or ""
     try:
-        right = right_password(address, request.form.get("password", ""))
+        right = right_password(address, parse_form(LoginForm).password)
     except NoPlace:
         slots.hold_answer(_REFUSED_SECONDS)
         raise

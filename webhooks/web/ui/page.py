@@ -4,11 +4,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, session, url_for
 
 from webhooks import catalogue
+from webhooks.parsing import Cursor, Input, Model, parse
 from webhooks.services.container import services
 from webhooks.settings import VERSION
 from webhooks.web.shared.access import public
@@ -18,6 +19,7 @@ from webhooks.web.ui.filters import (
     fields,
     header_lines,
     local,
+    localize,
     party,
     pretty,
     size,
@@ -27,9 +29,23 @@ from webhooks.web.ui.filters import (
 )
 
 blueprint = Blueprint("pages", __name__)
-_THEMES: Final = ("system", "light", "dark")
+_Theme = Literal["system", "light", "dark"]
+_THEMES: Final = get_args(_Theme)
 _Item = TypeVar("_Item")
 _YEAR: Final = 365 * 86_400
+
+
+class ThemeForm(Input):
+    """A colour scheme; ``system`` follows the browser's."""
+
+    theme: _Theme
+
+
+class PageQuery(Input):
+    """Where a list goes on: below the row ``before``, or at its ``page``, which counts from 1."""
+
+    before: Cursor = None
+    page: Cursor = None
 
 
 def init_app(app: Flask) -> None:
@@ -68,11 +84,10 @@ def theme() -> str:
 @public
 def set_theme() -> Any:
     """Keep the theme in a cookie, so that the server renders it and nothing flickers."""
+    chosen = parse_form(ThemeForm).theme
     answer = redirect(back(), 303)
-    chosen = request.form.get("theme", "")
     secure = services().settings.base_url.startswith("https:")
-    if chosen in _THEMES:
-        answer.set_cookie("spoke_theme", chosen, max_age=_YEAR, samesite="Lax", httponly=True, secure=secure)
+    answer.set_cookie("spoke_theme", chosen, max_age=_YEAR, samesite="Lax", httponly=True, secure=secure)
     return answer
 
 
@@ -94,13 +109,18 @@ class Paged(Generic[_Item]):
 def paged(items: Sequence[_Item], size: int = 50) -> Paged[_Item]:
     """The page that the address asks for, or the nearest that there is."""
     count = max(1, -(-len(items) // size))
-    page = min(max(row_number(request.args.get("page", "")) or 1, 1), count)
+    page = min(max(parse_query(PageQuery).page or 1, 1), count)
     return Paged(items[(page - 1) * size : page * size], page, count)
 
 
-def row_number(text: str) -> int | None:
-    """An id or a cursor from an address or a form; None for what no row can have."""
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+def parse_form(model: type[Model]) -> Model:
+    """The form that was sent; times without a zone are meant in SPOKE_TZ. Raises Invalid."""
+    return parse(model, request.form, localize)
+
+
+def parse_query(model: type[Model]) -> Model:
+    """The address's query; times without a zone are meant in SPOKE_TZ. Raises Invalid."""
+    return parse(model, request.args, localize)
 
 
 def plain(text: str) -> Response:

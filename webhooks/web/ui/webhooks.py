@@ -1,9 +1,10 @@
 """Manage Webhooks: those of a location, each with its page; add, edit, pause, rotate, test, delete."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from pydantic import Field
 
 from webhooks.catalogue import (
     CALL_STATUSES,
@@ -15,14 +16,22 @@ from webhooks.catalogue import (
 from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
+from webhooks.parsing import Input, parse
 from webhooks.services.container import services
-from webhooks.services.delivery_log import DeliveryFilter
+from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import notice, paged, reveal, revealed, wants_fragment
-from webhooks.web.ui.webhook_form import Form, blank, filled, read
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
+from webhooks.web.ui.webhook_form import OPTION_FIELDS, WebhookForm
 
 blueprint = Blueprint("webhooks", __name__)
 _LATEST = 10
+
+
+class ResumeForm(Input):
+    """What becomes of the deliveries that are held."""
+
+    held: Literal["send", "drop"] = Field(title="Held deliveries")
 
 
 @blueprint.get("/locations/<int:location_id>/webhooks")
@@ -44,13 +53,13 @@ def show(location_id: int) -> Any:
 @blueprint.get("/locations/<int:location_id>/webhooks/new/<any(call, media):kind>")
 @admin
 def new(location_id: int, kind: str) -> Any:
-    return _form_page(location_id, kind, blank(request.args.get("url", "")))
+    return _form_page(location_id, kind, WebhookForm.typed(request.args))
 
 
 @blueprint.post("/locations/<int:location_id>/webhooks/new/<any(call, media):kind>")
 @admin
 def new_submit(location_id: int, kind: str) -> Any:
-    form = read(request.form)
+    form = WebhookForm.typed(request.form)
     if "preview" in request.form:
         return _form_page(location_id, kind, form)
     if "inbox" in request.form:
@@ -58,9 +67,7 @@ def new_submit(location_id: int, kind: str) -> Any:
         return _form_page(location_id, kind, form)
     location = services().locations.get(location_id)
     try:
-        webhook = services().webhooks.add(
-            location.name, kind, form.type, form.status, form.url, form.description, form.options({})
-        )
+        webhook = services().webhooks.add(location.name, parse(WebhookInput, form.new(kind)))
     except Invalid as error:
         return _form_page(location_id, kind, form, error=error), 422
     reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
@@ -73,7 +80,7 @@ def new_submit(location_id: int, kind: str) -> Any:
 def sample() -> Any:
     """The sample of a combination, for the form that is being filled in."""
     return render_template(
-        "webhooks/_sample.html", **_sample(request.args.get("kind", ""), read(request.args))
+        "webhooks/_sample.html", **_sample(request.args.get("kind", ""), WebhookForm.typed(request.args))
     )
 
 
@@ -106,22 +113,21 @@ def one(webhook_id: int) -> Any:
 @admin
 def edit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
-    return _form_page(webhook.location_id, webhook.kind, filled(webhook), webhook)
+    return _form_page(webhook.location_id, webhook.kind, WebhookForm.of(webhook), webhook)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit_submit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
-    form = read(request.form)
+    form = WebhookForm.typed(request.form)
     if "preview" in request.form:
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
     if "inbox" in request.form:
         form.url = services().inboxes.address(services().inboxes.add())
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
     try:
-        changes = form.changes(webhook)
-        services().webhooks.edit(webhook_id, changes, version=form.version)
+        services().webhooks.edit(webhook_id, form.changes(), version=form.version)
     except Stale as error:
         present = services().webhooks.get(webhook_id)
         form.version = present.version
@@ -157,9 +163,7 @@ def resume(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/resume")
 @admin
 def resume_submit(webhook_id: int) -> Any:
-    if request.form.get("held") not in ("send", "drop"):
-        raise Invalid("Say whether what is held is to be sent or dropped.", "held")
-    drop = request.form["held"] == "drop"
+    drop = parse_form(ResumeForm).held == "drop"
     moved = services().webhooks.resume(webhook_id, drop_held=drop)
     notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
     return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
@@ -221,7 +225,7 @@ def _say_saved(sentence: str, url: str) -> None:
 def _form_page(
     location_id: int,
     kind: str,
-    form: Form,
+    form: WebhookForm,
     webhook: Webhook | None = None,
     error: SpokeError | None = None,
 ) -> Any:
@@ -232,6 +236,7 @@ def _form_page(
         webhook=webhook,
         error=error,
         faulty=getattr(error, "field", None),
+        option_fields=OPTION_FIELDS,
         stale=isinstance(error, Stale),
         types=CALL_TYPES if kind == "call" else MEDIA_TYPES,
         statuses=CALL_STATUSES,
@@ -239,7 +244,7 @@ def _form_page(
     )
 
 
-def _sample(kind: str, form: Form) -> dict[str, Any]:
+def _sample(kind: str, form: WebhookForm) -> dict[str, Any]:
     """The seed's example for what is chosen, as a receiver would get it."""
     kind = kind if kind in ("call", "media") else "call"
     known = CALL_TYPES if kind == "call" else MEDIA_TYPES
