@@ -1,4 +1,4 @@
-"""Errors as answers: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
+"""Errors as responses: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
 
 import logging
 from http import HTTPStatus
@@ -85,7 +85,7 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, InternalServerError):
-        detail = "A fault of ours; the log has it."
+        detail = "Internal error. The log says more."
     if isinstance(error, MethodNotAllowed):
         methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         detail = f"{request.method} is not taken here: use {' or '.join(methods)}."

@@ -30,7 +30,7 @@ class LogQuery(PageQuery):
 
 @blueprint.get("/deliveries")
 @admin
-def show() -> Any:
+def index() -> Any:
     """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
     wanted, error = DeliveryFilter(), None
     try:
@@ -42,7 +42,7 @@ def show() -> Any:
     if wants_fragment():
         return render_template("deliveries/_rows.html", **rows)
     answer = render_template(
-        "deliveries/log.html",
+        "deliveries/index.html",
         **rows,
         **_choices(),
         wanted=wanted,
@@ -66,7 +66,7 @@ def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
         "page": page,
         "table_id": "latest-rows" if short else "rows",
         "columns": "short" if short else "all",
-        "poll": None if query.before else url_for("deliveries.show", **again),
+        "poll": None if query.before else url_for("deliveries.index", **again),
     }
 
 
@@ -88,11 +88,11 @@ def _address() -> dict[str, Any]:
 
 @blueprint.get("/deliveries/<int:delivery_id>")
 @admin
-def one(delivery_id: int) -> Any:
+def show(delivery_id: int) -> Any:
     delivery = services().deliveries.get(delivery_id)
     payload = services().recordings.payload(delivery.event)
     return render_template(
-        "deliveries/one.html",
+        "deliveries/show.html",
         delivery=delivery,
         event=delivery.event,
         story=services().deliveries.story(delivery.event),
@@ -108,16 +108,15 @@ def resend(delivery_id: int) -> Any:
     delivery = services().deliveries.resend(delivery_id)
     held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
     notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
-    return redirect(url_for("deliveries.one", delivery_id=delivery_id), 303)
+    return redirect(url_for("deliveries.show", delivery_id=delivery_id), 303)
 
 
 @blueprint.get("/events/<int:event_id>")
 @admin
 def event(event_id: int) -> Any:
-    found = services().deliveries.event(event_id)
-    return render_template(
-        "deliveries/event.html", event=found, story=services().deliveries.story(found), **_recording(event_id)
-    )
+    shown = services().deliveries.event(event_id)
+    story = services().deliveries.story(shown)
+    return render_template("deliveries/event.html", event=shown, story=story, **_recording(event_id))
 
 
 @blueprint.get("/events/<int:event_id>/body")
@@ -140,8 +139,11 @@ def answer(delivery_id: int, n: int) -> Response:
 @blueprint.get("/events/unmatched")
 @admin
 def unmatched() -> Any:
-    found, older = services().deliveries.unmatched_events(_UNMATCHED, parse_query(PageQuery).before)
-    return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
+    before = parse_query(PageQuery).before
+    events, older = services().deliveries.unmatched_events(_UNMATCHED, before)
+    return render_template(
+        "deliveries/unmatched.html", events=events, older=older, before=before, looked_at=_UNMATCHED
+    )
 
 
 def _recording(event_id: int) -> dict[str, Any]:

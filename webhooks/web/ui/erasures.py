@@ -23,7 +23,7 @@ class ErasureQuery(Input):
 
 @blueprint.get("/erase")
 @admin
-def show() -> Any:
+def index() -> Any:
     return _page()
 
 
@@ -32,16 +32,16 @@ def show() -> Any:
 def begin() -> Any:
     wanted = parse_form(ErasureQuery)
     try:
-        made = services().erasures.begin(thread_id=wanted.call, number=wanted.number)
+        erasure = services().erasures.begin(thread_id=wanted.call, number=wanted.number)
     except (Invalid, NotFound) as error:
         return _page(error), 404 if isinstance(error, NotFound) else 422
-    return redirect(url_for("erasures.one", erasure_id=made.id), 303)
+    return redirect(url_for("erasures.show", erasure_id=erasure.id), 303)
 
 
 @blueprint.get("/erasures/<int:erasure_id>")
 @admin
-def one(erasure_id: int) -> Any:
-    template = "erasures/_progress.html" if wants_fragment() else "erasures/one.html"
+def show(erasure_id: int) -> Any:
+    template = "erasures/_progress.html" if wants_fragment() else "erasures/show.html"
     return render_template(template, erasure=services().erasures.get(erasure_id))
 
 
@@ -49,22 +49,22 @@ def one(erasure_id: int) -> Any:
 @admin
 def cancel(erasure_id: int) -> Any:
     services().erasures.cancel(erasure_id)
-    return redirect(url_for("erasures.one", erasure_id=erasure_id), 303)
+    return redirect(url_for("erasures.show", erasure_id=erasure_id), 303)
 
 
 def _page(error: SpokeError | None = None) -> str:
     wanted = parse_query(ErasureQuery)
-    found: list[Match] = []
+    matches: list[Match] = []
     try:
         if wanted.call or wanted.number:
-            found = services().erasures.look(thread_id=wanted.call, number=wanted.number)
+            matches = services().erasures.look(thread_id=wanted.call, number=wanted.number)
     except Invalid as wrong:
         error = error or wrong
     return render_template(
-        "erasures/show.html",
+        "erasures/index.html",
         call=wanted.call or "",
         number=wanted.number or "",
-        found=found,
+        matches=matches,
         knows_all=services().erasures.knows_all,
         latest=services().erasures.latest(),
         error=error,

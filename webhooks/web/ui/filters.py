@@ -5,19 +5,28 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask import Flask
+
 from webhooks import catalogue
 from webhooks.services.container import services
 from webhooks.vault import is_sealed
 
 
-def _zone() -> ZoneInfo | None:
-    zone = services().settings.tz
-    return ZoneInfo(zone) if zone else None
+def init_app(app: Flask) -> None:
+    """Register the filters, each by its function's name."""
+    for template_filter in (local, when, word, header_lines, pretty, party, span, size, fields, capped):
+        app.add_template_filter(template_filter)
+
+
+def zone() -> ZoneInfo | None:
+    """SPOKE_TZ; None is the machine's zone."""
+    name = services().settings.tz
+    return ZoneInfo(name) if name else None
 
 
 def in_zone(moment: datetime) -> datetime:
     """The same moment in SPOKE_TZ, or in the machine's zone."""
-    return moment.astimezone(_zone())
+    return moment.astimezone(zone())
 
 
 def midnight() -> datetime:
@@ -27,8 +36,8 @@ def midnight() -> datetime:
 
 def localize(moment: datetime) -> datetime:
     """A time without a zone, as ``datetime-local`` inputs send it, in SPOKE_TZ or in the machine's zone."""
-    zone = _zone()
-    return moment.replace(tzinfo=zone) if zone else moment.astimezone()
+    own_zone = zone()
+    return moment.replace(tzinfo=own_zone) if own_zone else moment.astimezone()
 
 
 def local(moment: datetime) -> str:
@@ -89,8 +98,8 @@ def pretty(text: str) -> str:
 
 def fields(body: str) -> dict[str, Any]:
     """An event's fields."""
-    found: dict[str, Any] = json.loads(body)
-    return found
+    event: dict[str, Any] = json.loads(body)
+    return event
 
 
 def party(event: dict[str, Any], side: str) -> str:

@@ -41,7 +41,7 @@ class PointForm(Input):
 
 @blueprint.post("/inbox/<inbox_id>")
 @by_token
-def take(inbox_id: str) -> Response:
+def receive(inbox_id: str) -> Response:
     """Keep what is posted here and answer as the inbox is set. The id is the token."""
     inbox = services().inboxes.get(inbox_id)
     body = read_body(services().settings.max_body)
@@ -57,26 +57,26 @@ def take(inbox_id: str) -> Response:
 
 @blueprint.get("/inbox/<inbox_id>")
 @admin
-def look(inbox_id: str) -> Any:
-    """Whoever opens the address itself in a browser wants to see what came."""
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+def open_page(inbox_id: str) -> Any:
+    """Lead a browser that opens the inbox's address to its page."""
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.get("/inboxes")
 @admin
-def show() -> Any:
-    return render_template("inboxes/list.html", inboxes=services().inboxes.all())
+def index() -> Any:
+    return render_template("inboxes/index.html", inboxes=services().inboxes.all())
 
 
 @blueprint.post("/inboxes")
 @admin
 def add() -> Any:
-    return redirect(url_for("inboxes.one", inbox_id=services().inboxes.add().id), 303)
+    return redirect(url_for("inboxes.show", inbox_id=services().inboxes.add().id), 303)
 
 
 @blueprint.get("/inboxes/<inbox_id>")
 @admin
-def one(inbox_id: str) -> Any:
+def show(inbox_id: str) -> Any:
     if wants_fragment():
         return render_template("inboxes/_messages.html", **_messages(inbox_id))
     return _page(inbox_id)
@@ -99,7 +99,7 @@ def set_answer(inbox_id: str) -> Any:
     services().inboxes.set_answer(inbox_id, answer)
     after = f" after {answer.delay:g} s" if answer.delay else ""
     notice(f"What comes next is answered with {STATUSES[answer.status]}{after}.")
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.post("/inboxes/<inbox_id>/point")
@@ -121,14 +121,14 @@ def point(inbox_id: str) -> Any:
         before = services().webhooks.get(number).url
         services().webhooks.edit(number, {"url": url})
         notice(f"Webhook {number} points here now; before it was {before}")
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.post("/inboxes/<inbox_id>/clear")
 @admin
 def clear(inbox_id: str) -> Any:
     services().inboxes.clear(inbox_id)
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.post("/inboxes/<inbox_id>/delete")
@@ -138,7 +138,7 @@ def delete(inbox_id: str) -> Any:
     services().inboxes.delete(inbox_id)
     still = f" {pointing} webhooks still point at it and will fail with 404." if pointing else ""
     notice(f"The test inbox is deleted.{still}")
-    return redirect(url_for("inboxes.show"), 303)
+    return redirect(url_for("inboxes.index"), 303)
 
 
 def _messages(inbox_id: str) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def _messages(inbox_id: str) -> dict[str, Any]:
 def _page(inbox_id: str, error: SpokeError | None = None) -> str:
     shown = _messages(inbox_id)
     return render_template(
-        "inboxes/one.html",
+        "inboxes/show.html",
         **shown,
         address=services().inboxes.address(shown["inbox"]),
         pointing=services().inboxes.webhooks(shown["inbox"]),

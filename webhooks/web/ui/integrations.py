@@ -1,4 +1,4 @@
-"""The main page, and the seed's way to it: Connect, choose a location, Authorize."""
+"""The main page, and connecting a location: Connect, choose a location, Authorize."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
-blueprint = Blueprint("cards", __name__)
+blueprint = Blueprint("integrations", __name__)
 
 
 class ConnectForm(Input):
@@ -25,13 +25,13 @@ class ConnectForm(Input):
 
 @blueprint.get("/")
 @admin
-def show() -> Any:
+def index() -> Any:
     locations = services().locations.all()
-    active = [one for one in locations if one.connected_at is not None]
+    active = [location for location in locations if location.connected_at is not None]
     pulses = services().stats.of_locations(midnight())
     return render_template(
-        "integrations/main.html",
-        active=paged([(one, pulses.get(one.id, Pulse())) for one in active], 30),
+        "integrations/index.html",
+        active=paged([(location, pulses.get(location.id, Pulse())) for location in active], 30),
         connectable=len(active) < len(locations) or not locations,
         revealed=revealed("main"),
     )
@@ -59,7 +59,7 @@ def connect_submit() -> Any:
     except SpokeError as error:
         return _connect_page(error, request.form.get("new", "")), 422
     notice(f"{location.name} is connected to Webhooks. Manage Webhooks says what is sent where.")
-    return redirect(url_for("cards.show"), 303)
+    return redirect(url_for("integrations.index"), 303)
 
 
 @blueprint.get("/locations/<int:location_id>/disconnect")
@@ -77,9 +77,9 @@ def disconnect_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
     count = services().locations.disconnect(location.name)
     notice(f"{location.name} is disconnected; {count} webhooks were deleted.")
-    return redirect(url_for("cards.show"), 303)
+    return redirect(url_for("integrations.index"), 303)
 
 
 def _connect_page(error: SpokeError | None = None, new: str = "") -> str:
-    waiting = [one for one in services().locations.all() if one.connected_at is None]
+    waiting = [location for location in services().locations.all() if location.connected_at is None]
     return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

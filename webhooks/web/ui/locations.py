@@ -17,7 +17,7 @@ blueprint = Blueprint("locations", __name__)
 
 @blueprint.get("/locations")
 @admin
-def show() -> Any:
+def index() -> Any:
     return _list()
 
 
@@ -30,12 +30,12 @@ def add() -> Any:
         return _list(error, request.form.get("name", "")), 422
     reveal(f"The token of {location.name}", token, f"location {location.id}")
     notice(f"{location.name} is added.")
-    return redirect(url_for("locations.one", location_id=location.id), 303)
+    return redirect(url_for("locations.show", location_id=location.id), 303)
 
 
 @blueprint.get("/locations/<int:location_id>")
 @admin
-def one(location_id: int) -> Any:
+def show(location_id: int) -> Any:
     return _page(location_id)
 
 
@@ -47,7 +47,7 @@ def rename(location_id: int) -> Any:
         services().locations.rename(location.name, parse_form(Named).name)
     except SpokeError as error:
         return _page(location_id, error, request.form.get("name", "")), 422
-    return redirect(url_for("locations.one", location_id=location_id), 303)
+    return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
 @blueprint.post("/locations/<int:location_id>/<any(pause, resume):move>")
@@ -60,7 +60,7 @@ def move(location_id: int, move: str) -> Any:
         if move == "pause"
         else f"{location.name} takes events again."
     )
-    return redirect(url_for("locations.one", location_id=location_id), 303)
+    return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
 @blueprint.post("/locations/<int:location_id>/rotate")
@@ -70,7 +70,7 @@ def rotate(location_id: int) -> Any:
     _, token = services().locations.rotate_token(location.name)
     reveal(f"The new token of {location.name}", token, f"location {location_id}")
     notice("The old token is refused from now on: enter the new one at the PBX.")
-    return redirect(url_for("locations.one", location_id=location_id), 303)
+    return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
 @blueprint.get("/locations/<int:location_id>/delete")
@@ -89,14 +89,15 @@ def delete_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
     services().locations.delete(location.name)
     notice(f"{location.name} and its webhooks are deleted; the log keeps what was sent.")
-    return redirect(url_for("locations.show"), 303)
+    return redirect(url_for("locations.index"), 303)
 
 
 def _list(error: SpokeError | None = None, name: str = "") -> str:
     pulses = services().stats.of_locations(midnight())
+    locations = services().locations.all()
     return render_template(
-        "locations/list.html",
-        locations=paged([(one, pulses.get(one.id, Pulse())) for one in services().locations.all()]),
+        "locations/index.html",
+        locations=paged([(location, pulses.get(location.id, Pulse())) for location in locations]),
         error=error,
         name=name,
     )
@@ -106,7 +107,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
     location = services().locations.get(location_id)
     shown = revealed(f"location {location_id}")
     return render_template(
-        "locations/one.html",
+        "locations/show.html",
         location=location,
         name=location.name if name is None else name,
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),

@@ -49,13 +49,13 @@ def new(webhook_id: int) -> Any:
 @admin
 def begin(webhook_id: int) -> Any:
     replay = services().replays.begin(webhook_id, parse_form(ReplayInput))
-    return redirect(url_for("replays.one", replay_id=replay.id), 303)
+    return redirect(url_for("replays.show", replay_id=replay.id), 303)
 
 
 @blueprint.get("/replays/<int:replay_id>")
 @admin
-def one(replay_id: int) -> Any:
-    template = "replays/_progress.html" if wants_fragment() else "replays/one.html"
+def show(replay_id: int) -> Any:
+    template = "replays/_progress.html" if wants_fragment() else "replays/show.html"
     replay = services().replays.get(replay_id)
     return render_template(template, replay=replay)
 
@@ -66,4 +66,4 @@ def move(replay_id: int, move: str) -> Any:
     replay = services().replays.move(replay_id, move)
     if wants_fragment():
         return render_template("replays/_progress.html", replay=replay)
-    return redirect(url_for("replays.one", replay_id=replay_id), 303)
+    return redirect(url_for("replays.show", replay_id=replay_id), 303)

@@ -36,15 +36,15 @@ class ResumeForm(Input):
 
 @blueprint.get("/locations/<int:location_id>/webhooks")
 @admin
-def show(location_id: int) -> Any:
+def index(location_id: int) -> Any:
     location = services().locations.get(location_id)
     shown = paged(services().webhooks.all(location_id))
-    hours = services().stats.of_webhooks([one.id for one in shown.items])
+    hours = services().stats.of_webhooks([webhook.id for webhook in shown.items])
     lists = [
-        (kind, title, [one for one in shown.items if one.kind == kind])
+        (kind, title, [webhook for webhook in shown.items if webhook.kind == kind])
         for kind, title in (("call", "Call Webhooks"), ("media", "Media Webhooks"))
     ]
-    return render_template("webhooks/list.html", location=location, lists=lists, hours=hours, shown=shown)
+    return render_template("webhooks/index.html", location=location, lists=lists, hours=hours, shown=shown)
 
 
 # --- add ---
@@ -72,7 +72,7 @@ def new_submit(location_id: int, kind: str) -> Any:
         return _form_page(location_id, kind, form, error=error), 422
     reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
     _say_saved(f"Webhook {webhook.id} is added.", webhook.url)
-    return redirect(url_for("webhooks.one", webhook_id=webhook.id), 303)
+    return redirect(url_for("webhooks.show", webhook_id=webhook.id), 303)
 
 
 @blueprint.get("/sample")
@@ -84,23 +84,23 @@ def sample() -> Any:
     )
 
 
-# --- one ---
+# --- a webhook's page and its form ---
 
 
 @blueprint.get("/webhooks/<int:webhook_id>")
 @admin
-def one(webhook_id: int) -> Any:
+def show(webhook_id: int) -> Any:
     """Its page, also when it is deleted: the log's rows lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
-    pulses = services().stats
+    stats = services().stats
     return render_template(
-        "webhooks/one.html",
+        "webhooks/show.html",
         webhook=webhook,
         options=Options.model_validate(webhook.options),
-        hours=pulses.of_webhooks([webhook_id])[webhook_id],
-        held=pulses.count(webhook_id, "held"),
-        pending=pulses.count(webhook_id, "pending"),
-        failed=pulses.count(webhook_id, "failed"),
+        hours=stats.of_webhooks([webhook_id])[webhook_id],
+        held=stats.count(webhook_id, "held"),
+        pending=stats.count(webhook_id, "pending"),
+        failed=stats.count(webhook_id, "failed"),
         page=services().delivery_log.page(DeliveryFilter(webhook=webhook_id), count=_LATEST),
         replays=services().replays.latest(5, webhook_id),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
@@ -135,7 +135,7 @@ def edit_submit(webhook_id: int) -> Any:
     except Invalid as error:
         return _form_page(webhook.location_id, webhook.kind, form, webhook, error=error), 422
     _say_saved(f"Webhook {webhook_id} is changed; the next delivery goes by it.", form.url)
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 # --- pause, resume, rotate, delete, test ---
@@ -146,7 +146,7 @@ def edit_submit(webhook_id: int) -> Any:
 def pause(webhook_id: int) -> Any:
     held = services().webhooks.pause(webhook_id)
     notice(f"Webhook {webhook_id} is paused; {held:,} deliveries are held, and all that come from now on.")
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.get("/webhooks/<int:webhook_id>/resume")
@@ -155,7 +155,7 @@ def resume(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     if webhook.state == "active":
         notice(f"Webhook {webhook_id} is at work; there is nothing to resume.")
-        return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+        return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
     held = services().stats.count(webhook_id, "held")
     return render_template("webhooks/resume.html", webhook=webhook, held=held)
 
@@ -166,7 +166,7 @@ def resume_submit(webhook_id: int) -> Any:
     drop = parse_form(ResumeForm).held == "drop"
     moved = services().webhooks.resume(webhook_id, drop_held=drop)
     notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/rotate")
@@ -175,7 +175,7 @@ def rotate(webhook_id: int) -> Any:
     webhook = services().webhooks.rotate_secret(webhook_id)
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
     notice("For 24 hours the former secret signs as well: time to change it at the receiver.")
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.get("/webhooks/<int:webhook_id>/delete")
@@ -192,7 +192,7 @@ def delete_submit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     dropped = services().webhooks.delete(webhook_id)
     notice(f"Webhook {webhook_id} is deleted; {dropped:,} unsent deliveries were dropped.")
-    return redirect(url_for("webhooks.show", location_id=webhook.location_id), 303)
+    return redirect(url_for("webhooks.index", location_id=webhook.location_id), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/test")
@@ -204,7 +204,7 @@ def test(webhook_id: int) -> Any:
     if wants_fragment():
         return render_template("webhooks/_tested.html", delivery=delivery)
     notice("The test event is on its way.")
-    return redirect(url_for("deliveries.one", delivery_id=delivery.id), 303)
+    return redirect(url_for("deliveries.show", delivery_id=delivery.id), 303)
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/tested")
