@@ -21,15 +21,15 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!live || event.target !== live) return;
   const selecting = !getSelection().isCollapsed && live.contains(getSelection().anchorNode);
   const above = live.getBoundingClientRect().top < -40;
-  // A link in the rows keeps its focus; an opened message gets it back below.
-  const focused = live.contains(document.activeElement) && live.id !== "messages";
+  // A link in the rows would lose its focus; a part marked data-keep-focus gets it back below.
+  const focused = live.contains(document.activeElement) && !live.hasAttribute("data-keep-focus");
   if (document.hidden || selecting || above || focused) event.preventDefault();
 });
 
 // What was opened stays open when a live part comes anew.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const fresh = event.detail.serverResponse;
-  if (typeof fresh !== "string" || !event.target.matches?.("#messages")) return;
+  if (typeof fresh !== "string" || !event.target.matches?.("[data-keep-focus]")) return;
   const page = new DOMParser().parseFromString(fresh, "text/html");
   for (const detail of page.querySelectorAll("details[id]")) {
     const shown = document.getElementById(detail.id);

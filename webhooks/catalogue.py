@@ -51,6 +51,11 @@ def label(word: str | None) -> str:
     return EVENT_TYPES.get(word) or CALL_STATUSES.get(word) or STATES.get(word) or word
 
 
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: "1 delivery", "1,234 deliveries". The plural left out adds an s."""
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
+
+
 def filter_label(kind: str, type_: str | None, status: str | None) -> str:
     """Which events a webhook is for, in the pages' words."""
     if kind == "media":

@@ -13,12 +13,12 @@ from webhooks.errors import Invalid, NotFound
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.web.shared.access import admin
+from webhooks.web.ui.choices import location_choices, webhook_choices
 from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
 
 blueprint = Blueprint("deliveries", __name__)
 _SHORT: Final = 10
 _PASTED: Final = 8192  # characters of a body that fit into a command
-_LISTED: Final = 200  # webhooks, and locations, in the filter's lists
 _UNMATCHED: Final = 1000  # events that one page looks at
 
 
@@ -44,7 +44,7 @@ def index() -> Any:
     answer = render_template(
         "deliveries/index.html",
         **rows,
-        **_choices(),
+        **_choices(wanted),
         wanted=wanted,
         given=request.args,
         error=error,
@@ -70,11 +70,14 @@ def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
     }
 
 
-def _choices() -> dict[str, Any]:
-    """What the filter's lists offer."""
+def _choices(wanted: DeliveryFilter) -> dict[str, Any]:
+    """What the filter's lists offer; a webhook that was chosen is among them, also when it is deleted."""
+    webhooks = webhook_choices()
+    if wanted.webhook is not None:
+        webhooks.setdefault(wanted.webhook, str(wanted.webhook))
     return {
-        "webhooks": services().webhooks.all()[:_LISTED],
-        "locations": services().locations.all()[:_LISTED],
+        "webhooks": webhooks,
+        "locations": location_choices(),
         "types": EVENT_TYPES,
         "statuses": CALL_STATUSES,
         "states": STATES,

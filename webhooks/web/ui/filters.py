@@ -1,6 +1,7 @@
 """Template filters: how times, durations, sizes, words and parties are written."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,13 +9,20 @@ from zoneinfo import ZoneInfo
 from flask import Flask
 
 from webhooks import catalogue
+from webhooks.catalogue import counted
+from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
+from webhooks.services.stats import MOST
 from webhooks.vault import is_sealed
 
 
 def init_app(app: Flask) -> None:
     """Register the filters, each by its function's name."""
-    for template_filter in (local, when, word, header_lines, pretty, party, span, size, fields, capped):
+    filters: tuple[Callable[..., object], ...] = (
+        local, when, word, header_lines, pretty, party, span, size, fields, number, capped, counted,
+        capped_counted, bar_chart,
+    )  # fmt: skip
+    for template_filter in filters:
         app.add_template_filter(template_filter)
 
 
@@ -63,16 +71,26 @@ def span(milliseconds: float) -> str:
 
 def size(count: float) -> str:
     """Bytes as people say them."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
         count /= 1024
-    raise AssertionError("not reached")
+    return f"{count:,.1f} GiB"
 
 
-def capped(count: int, most: int = 10_000) -> str:
-    """A count that was not taken further than ``most``."""
-    return f"{most:,}+" if count > most else f"{count:,}"
+def number(count: int) -> str:
+    """A count with its thousands apart."""
+    return f"{count:,}"
+
+
+def capped(count: int) -> str:
+    """A count that was taken no further than ``MOST``."""
+    return f"{MOST:,}+" if count > MOST else f"{count:,}"
+
+
+def capped_counted(count: int, singular: str, plural: str) -> str:
+    """The same with its noun: "1 delivery", "10,000+ deliveries"."""
+    return f"{capped(count)} {singular if count == 1 else plural}"
 
 
 def word(value: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from pydantic import BeforeValidator, Field
 
+from webhooks.db.models import Inbox
 from webhooks.errors import Busy, Invalid, SpokeError
 from webhooks.parsing import Input, row_number
 from webhooks.services.container import services
@@ -18,10 +19,10 @@ from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.shared.slots import waiting
+from webhooks.web.ui.choices import location_choices, webhook_choices
 from webhooks.web.ui.page import notice, parse_form, plain, reveal, wants_fragment
 
 blueprint = Blueprint("inboxes", __name__)
-_LISTED: Final = 200  # webhooks, and locations, to choose from
 _SLOW: Final = 3  # answers that may wait at a time, over all web processes
 
 
@@ -155,11 +156,24 @@ def _page(inbox_id: str, error: SpokeError | None = None) -> str:
         **shown,
         address=services().inboxes.address(shown["inbox"]),
         pointing=services().inboxes.webhooks(shown["inbox"]),
-        webhooks=services().webhooks.all()[:_LISTED],
-        locations=services().locations.all()[:_LISTED],
+        targets=_targets(),
+        given=_given_answer(shown["inbox"], error),
         statuses=STATUSES,
         error=error,
     )
+
+
+def _given_answer(inbox: Inbox, error: SpokeError | None) -> dict[str, Any]:
+    """The answer as the form shows it: as it is set, or as it was typed and refused."""
+    if error and "delay" in request.form:
+        return {"status": row_number(request.form.get("status", "")), "delay": request.form["delay"]}
+    return {"status": inbox.status, "delay": f"{inbox.delay_ms / 1000:g}"}
+
+
+def _targets() -> dict[str, str]:
+    """What can be pointed at the inbox, for ``PointForm``."""
+    new = {f"new:{id_}": f"A new one: all calls of {name}" for id_, name in location_choices().items()}
+    return new | {f"webhook:{id_}": text for id_, text in webhook_choices().items()}
 
 
 @contextlib.contextmanager

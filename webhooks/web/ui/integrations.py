@@ -81,5 +81,7 @@ def disconnect_submit(location_id: int) -> Any:
 
 
 def _connect_page(error: SpokeError | None = None, new: str = "") -> str:
-    waiting = [location for location in services().locations.all() if location.connected_at is None]
+    waiting = {
+        location.id: location.name for location in services().locations.all() if location.connected_at is None
+    }
     return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

@@ -9,6 +9,7 @@ from typing import Any, Final, Generic, TypeVar
 from flask import Flask, Response, current_app, flash, request, session, url_for
 
 from webhooks import catalogue
+from webhooks.db.models import Location, Webhook
 from webhooks.parsing import Cursor, Input, Model, parse
 from webhooks.services.container import services
 from webhooks.settings import VERSION
@@ -41,8 +42,25 @@ def _in_templates() -> dict[str, Any]:
         "filter_label": catalogue.filter_label,
         "no_public_url": settings.wildcard_host and not settings.public_url,
         "base_url": settings.base_url,
+        "hidden": catalogue.HIDDEN,
         "logged_in": "id" in session,
+        "location_trail": location_trail,
+        "webhook_trail": webhook_trail,
     }
+
+
+def location_trail(location: Location) -> list[tuple[str, str]]:
+    """The way to a location's webhooks: (text, address), from the main page on. A deleted one has no page."""
+    steps = [("Integrations", url_for("integrations.index"))]
+    if location.deleted_at is None:
+        steps.append((f"{location.name} & Webhooks", url_for("webhooks.index", location_id=location.id)))
+    return steps
+
+
+def webhook_trail(webhook: Webhook) -> list[tuple[str, str]]:
+    """The way to a webhook's page."""
+    step = (f"Webhook {webhook.id}", url_for("webhooks.show", webhook_id=webhook.id))
+    return [*location_trail(webhook.location), step]
 
 
 def asset(name: str) -> str:

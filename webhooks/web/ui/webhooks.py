@@ -17,6 +17,7 @@ from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
 from webhooks.parsing import Input, parse
+from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.webhooks import WebhookInput
@@ -97,7 +98,7 @@ def show(webhook_id: int) -> Any:
         "webhooks/show.html",
         webhook=webhook,
         options=Options.model_validate(webhook.options),
-        hours=stats.of_webhooks([webhook_id])[webhook_id],
+        chart=bar_chart(stats.of_webhooks([webhook_id])[webhook_id]),
         held=stats.count(webhook_id, "held"),
         pending=stats.count(webhook_id, "pending"),
         failed=stats.count(webhook_id, "failed"),
@@ -235,7 +236,6 @@ def _form_page(
         form=form,
         webhook=webhook,
         error=error,
-        faulty=getattr(error, "field", None),
         option_fields=OPTION_FIELDS,
         stale=isinstance(error, Stale),
         types=CALL_TYPES if kind == "call" else MEDIA_TYPES,
