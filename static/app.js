@@ -60,7 +60,7 @@ document.querySelector(".themes")?.addEventListener("submit", (event) => {
 document.addEventListener("htmx:responseError", (event) => {
   const { target, xhr } = event.detail;
   if (target.closest("[data-live]") || xhr.status === 401) return;
-  target.textContent = `That was refused (${xhr.status} ${xhr.statusText}). Reload the page to see how things are now.`;
+  target.textContent = `The request was refused (${xhr.status} ${xhr.statusText}). Reload the page to see the current state.`;
 });
 
 // A live part that could not load says so, and is tried again.
@@ -70,6 +70,6 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) return lost.remove();
   lost.className = "notice warn";
   lost.setAttribute("role", "status");
-  lost.textContent = "Could not load what is new; trying again.";
+  lost.textContent = "Could not load new entries. Trying again.";
   document.getElementById("main").prepend(lost);
 });

@@ -48,7 +48,7 @@ def log(appliance: Appliance, visitor: Visitor, place: Place) -> Callable[..., l
             answer = visitor.get(path, params=query)
             assert answer.status_code == 200
             found += shown(answer.text)
-            older = re.search(r'href="([^"]+)">(?:Older|go on looking)<', answer.text)
+            older = re.search(r'href="([^"]+)">(?:Older|Search older ones)<', answer.text)
             path, query = (older[1].replace("&amp;", "&") if older else None), None
         assert found == sorted(set(found), reverse=True), "newest first, none twice"
         return found

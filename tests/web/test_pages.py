@@ -396,7 +396,9 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
     eventually(lambda: states(appliance, webhook) == ["delivered"] * 8)
     look = text_of(visitor.get(f"/erase?number={digits[-9:]}").text)
     assert f"{digits} : 6 events" in look
-    assert "No event has a number that ends so" in text_of(visitor.get("/erase?number=000111000").text)
+    assert "No event has a number with these last digits" in text_of(
+        visitor.get("/erase?number=000111000").text
+    )
     page = visitor.post("/erase", number=f"+{digits}").headers["Location"]
     eventually(lambda: "6 of 6 events are gone" in text_of(visitor.get(page).text))
     eventually(lambda: "Done" in text_of(visitor.get(page).text))

@@ -175,7 +175,7 @@ def _verdict(
     if missing:
         return None, f"Not signed: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
     if not webhooks:
-        return None, "Signed, but no webhook points here whose secret could verify it."
+        return None, "Signed, but no webhook sends to this inbox: there is no secret to verify it with."
     reason = ""
     for webhook in webhooks:
         for secret in filter(readable, (webhook.secret, webhook.previous_secret)):
@@ -187,5 +187,5 @@ def _verdict(
             except ValueError:  # the library's words for a signature or a body that it cannot even read
                 reason = "it has to be v1,BASE64, and the body UTF-8"
                 continue
-            return webhook.id, f"The signature holds: verified with the secret of webhook {webhook.id}."
-    return None, f"The signature does not hold ({reason})."
+            return webhook.id, f"The signature is valid: verified with the secret of webhook {webhook.id}."
+    return None, f"The signature is not valid ({reason})."

@@ -196,7 +196,7 @@ class Webhooks:
             for address in self._resolver.addresses(check_url(url), _LOOKUP_SECONDS):
                 self._rules.judge(address)
         except AttemptError as error:
-            return f"As things are now, deliveries would fail: {error}"
+            return f"Deliveries would fail now: {error}"
         return None
 
 

@@ -62,7 +62,7 @@ MEDIA = {"kind": "media", "url": "https://crm.example/"}
         (ReplayInput, {"since": "2026-01-01", "states": ["held"]}, "states", "are among failed"),
         (ReplayInput, {"since": "2026-02-01", "until": "2026-01-01"}, "until", "after its start."),
         (NewPassword, {"new": "short"}, "new", "A password has at least 8 characters."),
-        (PasswordForm, {"present": "x", "new": "12345678", "again": "1234567 "}, "again", "differ."),
+        (PasswordForm, {"present": "x", "new": "12345678", "again": "1234567 "}, "again", "do not match."),
     ],
 )  # fmt: skip
 def test_a_fault_names_its_field(

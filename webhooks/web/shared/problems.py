@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, json, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import NotFound as PageNotFound
 
 from webhooks.errors import (
     Busy,
@@ -86,6 +87,8 @@ def _http_error(error: HTTPException) -> Response:
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, InternalServerError):
         detail = "Internal error. The log says more."
+    if isinstance(error, PageNotFound) and detail == PageNotFound.description:
+        detail = "There is nothing at this address."
     if isinstance(error, MethodNotAllowed):
         methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         detail = f"{request.method} is not taken here: use {' or '.join(methods)}."

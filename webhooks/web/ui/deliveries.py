@@ -109,8 +109,8 @@ def show(delivery_id: int) -> Any:
 @admin
 def resend(delivery_id: int) -> Any:
     delivery = services().deliveries.resend(delivery_id)
-    held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
-    notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
+    held = " It is held until its webhook is resumed." if delivery.state == "held" else ""
+    notice(f"Delivery {delivery_id} is queued again, with the same webhook-id.{held}")
     return redirect(url_for("deliveries.show", delivery_id=delivery_id), 303)
 
 
@@ -160,7 +160,7 @@ def _recording(event_id: int) -> dict[str, Any]:
 
 
 def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
-    """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
+    """The request as a shell command, without custom headers: their values are not kept."""
     kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
     parts = ["curl", "-i", shlex.quote(delivery.webhook.url)]
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in kept.items()]

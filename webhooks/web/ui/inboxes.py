@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from pydantic import BeforeValidator, Field
 
+from webhooks.catalogue import counted
 from webhooks.db.models import Inbox
 from webhooks.errors import Busy, Invalid, SpokeError
 from webhooks.parsing import Input, row_number
@@ -37,7 +38,7 @@ def _target(text: str) -> tuple[str, int]:
 class PointForm(Input):
     """What is to send to the inbox: ("webhook", its number), or ("new", the number of its location)."""
 
-    target: Annotated[tuple[str, int], BeforeValidator(_target)] = Field(title="Webhook to point here")
+    target: Annotated[tuple[str, int], BeforeValidator(_target)] = Field(title="Webhook to send here")
 
 
 @blueprint.post("/inbox/<inbox_id>")
@@ -99,7 +100,7 @@ def set_answer(inbox_id: str) -> Any:
         return _page(inbox_id, error), 422
     services().inboxes.set_answer(inbox_id, answer)
     after = f" after {answer.delay:g} s" if answer.delay else ""
-    notice(f"What comes next is answered with {STATUSES[answer.status]}{after}.")
+    notice(f"The next requests are answered with {STATUSES[answer.status]}{after}.")
     return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
@@ -121,7 +122,7 @@ def point(inbox_id: str) -> Any:
     else:
         before = services().webhooks.get(number).url
         services().webhooks.edit(number, {"url": url})
-        notice(f"Webhook {number} points here now; before it was {before}")
+        notice(f"Webhook {number} sends to this inbox now. Its URL was {before}")
     return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
@@ -137,8 +138,9 @@ def clear(inbox_id: str) -> Any:
 def delete(inbox_id: str) -> Any:
     pointing = len(services().inboxes.webhooks(services().inboxes.get(inbox_id)))
     services().inboxes.delete(inbox_id)
-    still = f" {pointing} webhooks still point at it and will fail with 404." if pointing else ""
-    notice(f"The test inbox is deleted.{still}")
+    still = counted(pointing, "webhook still sends", "webhooks still send")
+    warning = f" {still} to it and will fail with 404: change the URL." if pointing else ""
+    notice(f"The test inbox is deleted.{warning}")
     return redirect(url_for("inboxes.index"), 303)
 
 
@@ -172,7 +174,7 @@ def _given_answer(inbox: Inbox, error: SpokeError | None) -> dict[str, Any]:
 
 def _targets() -> dict[str, str]:
     """What can be pointed at the inbox, for ``PointForm``."""
-    new = {f"new:{id_}": f"A new one: all calls of {name}" for id_, name in location_choices().items()}
+    new = {f"new:{id_}": f"New webhook: all calls of {name}" for id_, name in location_choices().items()}
     return new | {f"webhook:{id_}": text for id_, text in webhook_choices().items()}
 
 
@@ -192,4 +194,4 @@ def _slot() -> Iterator[None]:
             return
         finally:
             os.close(fd)
-    raise Busy("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)
+    raise Busy("Three delayed answers of test inboxes are running. Try again in a second.", 1)

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from pydantic import Field
 
+from webhooks.catalogue import counted
 from webhooks.errors import Invalid, SpokeError
 from webhooks.parsing import Input, Name, RowNumber
 from webhooks.services.container import services
@@ -54,11 +55,11 @@ def connect_submit() -> Any:
         elif form.location is not None:
             location = services().locations.get(form.location)
         else:
-            raise Invalid("Choose a location, or give the name of a new one.", "new")
+            raise Invalid("Choose a location, or name a new one.", "new")
         services().locations.connect(location.name)
     except SpokeError as error:
         return _connect_page(error, request.form.get("new", "")), 422
-    notice(f"{location.name} is connected to Webhooks. Manage Webhooks says what is sent where.")
+    notice(f"{location.name} is connected to Webhooks. Now choose what to send where: Manage Webhooks.")
     return redirect(url_for("integrations.index"), 303)
 
 
@@ -76,7 +77,7 @@ def disconnect(location_id: int) -> Any:
 def disconnect_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
     count = services().locations.disconnect(location.name)
-    notice(f"{location.name} is disconnected; {count} webhooks were deleted.")
+    notice(f"{location.name} is disconnected. {counted(count, 'webhook was', 'webhooks were')} deleted.")
     return redirect(url_for("integrations.index"), 303)
 
 

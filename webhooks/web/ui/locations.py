@@ -56,9 +56,9 @@ def move(location_id: int, move: str) -> Any:
     location = services().locations.get(location_id)
     services().locations.set_state(location.name, "paused" if move == "pause" else "active")
     notice(
-        f"{location.name} is paused: from now on its PBX loses events, they are refused with 403."
+        f"{location.name} is paused. Its PBX is losing events: they are refused with 403."
         if move == "pause"
-        else f"{location.name} takes events again."
+        else f"{location.name} accepts events again."
     )
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
@@ -69,7 +69,7 @@ def rotate(location_id: int) -> Any:
     location = services().locations.get(location_id)
     _, token = services().locations.rotate_token(location.name)
     reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token is refused from now on: enter the new one at the PBX.")
+    notice("The old token no longer works. Enter the new one at the PBX.")
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
@@ -88,7 +88,7 @@ def delete(location_id: int) -> Any:
 def delete_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
     services().locations.delete(location.name)
-    notice(f"{location.name} and its webhooks are deleted; the log keeps what was sent.")
+    notice(f"{location.name} and its webhooks are deleted. The log stays.")
     return redirect(url_for("locations.index"), 303)
 
 

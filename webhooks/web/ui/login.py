@@ -60,7 +60,7 @@ def submit() -> Any:
         page.headers["Retry-After"] = str(error.retry_after)
         return page
     if not right:
-        return render_template("login.html", error="That is not the password."), 422
+        return render_template("login.html", error="Wrong password."), 422
     session.clear()
     session.update(id=services().sessions.begin(address, request.user_agent.string), epoch=session_epoch())
     session.permanent = True

@@ -21,15 +21,15 @@ _SESSIONS: Final = 20  # shown
 
 
 class PasswordForm(NewPassword):
-    """A new password, twice, and the present one."""
+    """A new password, twice, and the current one."""
 
-    present: str = Field(title="Present password")
-    again: str = Field(title="New password once more")
+    present: str = Field(title="Current password")
+    again: str = Field(title="Repeat new password")
 
     @model_validator(mode="after")
     def _is_the_same_twice(self) -> "PasswordForm":
         if self.new != self.again:
-            raise Invalid("The two new passwords differ.", "again")
+            raise Invalid("The new passwords do not match.", "again")
         return self
 
 
@@ -47,7 +47,7 @@ def password() -> Any:
     try:
         form = parse_form(PasswordForm)
         if not right_password(request.remote_addr or "", form.present):
-            raise Invalid("That is not the present password.", "present")
+            raise Invalid("The current password is wrong.", "present")
     except Invalid as error:
         return _page(error), 422
     services().password.change(form.new, "all other sessions have ended")
@@ -56,7 +56,7 @@ def password() -> Any:
         id=services().sessions.begin(request.remote_addr or "", request.user_agent.string),
         epoch=session_epoch(),
     )
-    notice("The password is changed; all other sessions have ended.")
+    notice("The password is changed. All other sessions have ended.")
     return redirect(url_for("settings.show"), 303)
 
 

@@ -11,6 +11,7 @@ from webhooks.catalogue import (
     CALL_TYPES,
     EVENT_TYPES,
     MEDIA_TYPES,
+    counted,
     sample_payload,
 )
 from webhooks.db.models import Webhook
@@ -135,7 +136,7 @@ def edit_submit(webhook_id: int) -> Any:
         return _form_page(webhook.location_id, webhook.kind, form, present, error=error), 409
     except Invalid as error:
         return _form_page(webhook.location_id, webhook.kind, form, webhook, error=error), 422
-    _say_saved(f"Webhook {webhook_id} is changed; the next delivery goes by it.", form.url)
+    _say_saved("Saved. The next delivery uses the new settings.", form.url)
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
@@ -146,7 +147,8 @@ def edit_submit(webhook_id: int) -> Any:
 @admin
 def pause(webhook_id: int) -> Any:
     held = services().webhooks.pause(webhook_id)
-    notice(f"Webhook {webhook_id} is paused; {held:,} deliveries are held, and all that come from now on.")
+    holds = counted(held, "delivery is", "deliveries are")
+    notice(f"Webhook {webhook_id} is paused. {holds} held, and further ones will be.")
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
@@ -155,7 +157,7 @@ def pause(webhook_id: int) -> Any:
 def resume(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     if webhook.state == "active":
-        notice(f"Webhook {webhook_id} is at work; there is nothing to resume.")
+        notice(f"Webhook {webhook_id} is active. There is nothing to resume.")
         return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
     held = services().stats.count(webhook_id, "held")
     return render_template("webhooks/resume.html", webhook=webhook, held=held)
@@ -166,7 +168,8 @@ def resume(webhook_id: int) -> Any:
 def resume_submit(webhook_id: int) -> Any:
     drop = parse_form(ResumeForm).held == "drop"
     moved = services().webhooks.resume(webhook_id, drop_held=drop)
-    notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
+    held = counted(moved, "held delivery", "held deliveries")
+    notice(f"Webhook {webhook_id} resumed. {f'Dropped {held}' if drop else f'Sending {held}'}.")
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
@@ -175,7 +178,7 @@ def resume_submit(webhook_id: int) -> Any:
 def rotate(webhook_id: int) -> Any:
     webhook = services().webhooks.rotate_secret(webhook_id)
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
-    notice("For 24 hours the former secret signs as well: time to change it at the receiver.")
+    notice("Both secrets are valid for 24 hours. Update your receiver in that time.")
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
@@ -192,7 +195,8 @@ def delete(webhook_id: int) -> Any:
 def delete_submit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     dropped = services().webhooks.delete(webhook_id)
-    notice(f"Webhook {webhook_id} is deleted; {dropped:,} unsent deliveries were dropped.")
+    unsent = counted(dropped, "unsent delivery was", "unsent deliveries were")
+    notice(f"Webhook {webhook_id} is deleted. {unsent} dropped.")
     return redirect(url_for("webhooks.index", location_id=webhook.location_id), 303)
 
 
@@ -204,7 +208,7 @@ def test(webhook_id: int) -> Any:
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
         return render_template("webhooks/_tested.html", delivery=delivery)
-    notice("The test event is on its way.")
+    notice("The test event is queued.")
     return redirect(url_for("deliveries.show", delivery_id=delivery.id), 303)
 
 
