@@ -17,9 +17,9 @@ from webhooks.web.ui.choices import location_choices, webhook_choices
 from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
 
 blueprint = Blueprint("deliveries", __name__)
-_SHORT: Final = 10
+_SHORT: Final = 10  # deliveries on a webhook's page
 _PASTED: Final = 8192  # characters of a body that fit into a command
-_UNMATCHED: Final = 1000  # events that one page looks at
+_SEARCHED: Final = 1000  # events that a page of unmatched ones searches
 
 
 class LogQuery(PageQuery):
@@ -58,7 +58,7 @@ def index() -> Any:
 
 
 def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
-    """What the table of deliveries needs."""
+    """The values of the table of deliveries."""
     short = query.short is not None
     page = services().delivery_log.page(wanted, query.before, *([_SHORT] if short else []))
     again: dict[str, Any] = {**_address(), "short": 1} if short else _address()
@@ -71,7 +71,7 @@ def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
 
 
 def _choices(wanted: DeliveryFilter) -> dict[str, Any]:
-    """What the filter's lists offer; a webhook that was chosen is among them, also when it is deleted."""
+    """The values of the filter's lists; a chosen webhook is among them, also when it is deleted."""
     webhooks = webhook_choices()
     if wanted.webhook is not None:
         webhooks.setdefault(wanted.webhook, str(wanted.webhook))
@@ -125,14 +125,14 @@ def event(event_id: int) -> Any:
 @blueprint.get("/events/<int:event_id>/body")
 @admin
 def body(event_id: int) -> Response:
-    """What a receiver gets, as it is: pages show its beginning."""
+    """The payload as a receiver gets it, whole: pages show its beginning."""
     return plain(services().recordings.payload(services().deliveries.event(event_id)))
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/attempts/<int:n>")
 @admin
 def answer(delivery_id: int, n: int) -> Response:
-    """What was kept of an attempt's answer."""
+    """The body of an attempt's response, as far as it was kept."""
     for attempt in services().deliveries.get(delivery_id).log:
         if attempt.n == n:
             return plain(attempt.response_body or "")
@@ -143,9 +143,9 @@ def answer(delivery_id: int, n: int) -> Response:
 @admin
 def unmatched() -> Any:
     before = parse_query(PageQuery).before
-    events, older = services().deliveries.unmatched_events(_UNMATCHED, before)
+    events, older = services().deliveries.unmatched_events(_SEARCHED, before)
     return render_template(
-        "deliveries/unmatched.html", events=events, older=older, before=before, looked_at=_UNMATCHED
+        "deliveries/unmatched.html", events=events, older=older, before=before, looked_at=_SEARCHED
     )
 
 

@@ -1,4 +1,4 @@
-"""The test inbox: its pages, and the address that takes what is posted to it."""
+"""Test inboxes: their pages, and the addresses that messages are posted to."""
 
 import contextlib
 import fcntl
@@ -24,7 +24,7 @@ from webhooks.web.ui.choices import location_choices, webhook_choices
 from webhooks.web.ui.page import notice, parse_form, plain, reveal, wants_fragment
 
 blueprint = Blueprint("inboxes", __name__)
-_SLOW: Final = 3  # answers that may wait at a time, over all web processes
+_DELAYED: Final = 3  # answers at a time, over all web processes
 
 
 def _target(text: str) -> tuple[str, int]:
@@ -44,7 +44,7 @@ class PointForm(Input):
 @blueprint.post("/inbox/<inbox_id>")
 @by_token
 def receive(inbox_id: str) -> Response:
-    """Keep what is posted here and answer as the inbox is set. The id is the token."""
+    """Keep the message and respond as the inbox is set. The id is the token."""
     inbox = services().inboxes.get(inbox_id)
     body = read_body(services().settings.max_body)
     with _slot() if inbox.delay_ms else contextlib.nullcontext():
@@ -87,7 +87,7 @@ def show(inbox_id: str) -> Any:
 @blueprint.get("/inboxes/<inbox_id>/messages/<int:message_id>")
 @admin
 def body(inbox_id: str, message_id: int) -> Response:
-    """A message's body as it was kept: the page shows its beginning."""
+    """A message's body as it was kept, whole: the page shows its beginning."""
     return plain(services().inboxes.message(inbox_id, message_id).body)
 
 
@@ -107,7 +107,7 @@ def set_answer(inbox_id: str) -> Any:
 @blueprint.post("/inboxes/<inbox_id>/point")
 @admin
 def point(inbox_id: str) -> Any:
-    """Point a webhook at it: one that is there, or a new one of a location for all its calls."""
+    """Send an existing webhook's messages to the inbox, or by a new one all calls of a location."""
     url = services().inboxes.address(services().inboxes.get(inbox_id))
     try:
         kind, number = parse_form(PointForm).target
@@ -166,22 +166,22 @@ def _page(inbox_id: str, error: SpokeError | None = None) -> str:
 
 
 def _given_answer(inbox: Inbox, error: SpokeError | None) -> dict[str, Any]:
-    """The answer as the form shows it: as it is set, or as it was typed and refused."""
+    """The answer in the form: as it is set, or as it was typed if it was refused."""
     if error and "delay" in request.form:
         return {"status": row_number(request.form.get("status", "")), "delay": request.form["delay"]}
     return {"status": inbox.status, "delay": f"{inbox.delay_ms / 1000:g}"}
 
 
 def _targets() -> dict[str, str]:
-    """What can be pointed at the inbox, for ``PointForm``."""
+    """The webhooks that ``PointForm`` offers, new ones first."""
     new = {f"new:{id_}": f"New webhook: all calls of {name}" for id_, name in location_choices().items()}
     return new | {f"webhook:{id_}": text for id_, text in webhook_choices().items()}
 
 
 @contextlib.contextmanager
 def _slot() -> Iterator[None]:
-    """One of the few places for slow answers: they must not fill the threads that the hook needs."""
-    for number in range(_SLOW):
+    """Hold one of the few slots for delayed answers: they must not fill the threads that ingest needs."""
+    for number in range(_DELAYED):
         fd = os.open(
             services().settings.data / f"inbox-{number}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )

@@ -1,4 +1,4 @@
-"""Manage Webhooks: those of a location, each with its page; add, edit, pause, rotate, test, delete."""
+"""Manage Webhooks: a location's webhooks and their pages; add, edit, pause, rotate, test, delete."""
 
 import json
 from typing import Any, Literal
@@ -62,10 +62,7 @@ def new(location_id: int, kind: str) -> Any:
 @admin
 def new_submit(location_id: int, kind: str) -> Any:
     form = WebhookForm.typed(request.form)
-    if "preview" in request.form:
-        return _form_page(location_id, kind, form)
-    if "inbox" in request.form:
-        form.url = services().inboxes.address(services().inboxes.add())
+    if _is_asked_for_again(form):
         return _form_page(location_id, kind, form)
     location = services().locations.get(location_id)
     try:
@@ -73,14 +70,14 @@ def new_submit(location_id: int, kind: str) -> Any:
     except Invalid as error:
         return _form_page(location_id, kind, form, error=error), 422
     reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
-    _say_saved(f"Webhook {webhook.id} is added.", webhook.url)
+    _notice_saved(f"Webhook {webhook.id} is added.", webhook.url)
     return redirect(url_for("webhooks.show", webhook_id=webhook.id), 303)
 
 
 @blueprint.get("/sample")
 @admin
 def sample() -> Any:
-    """The sample of a combination, for the form that is being filled in."""
+    """The sample payload for the form as it is filled in so far."""
     return render_template(
         "webhooks/_sample.html", **_sample(request.args.get("kind", ""), WebhookForm.typed(request.args))
     )
@@ -92,7 +89,7 @@ def sample() -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>")
 @admin
 def show(webhook_id: int) -> Any:
-    """Its page, also when it is deleted: the log's rows lead here."""
+    """A webhook's page, also when it is deleted: rows of the log lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
     stats = services().stats
     return render_template(
@@ -123,20 +120,17 @@ def edit(webhook_id: int) -> Any:
 def edit_submit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     form = WebhookForm.typed(request.form)
-    if "preview" in request.form:
-        return _form_page(webhook.location_id, webhook.kind, form, webhook)
-    if "inbox" in request.form:
-        form.url = services().inboxes.address(services().inboxes.add())
+    if _is_asked_for_again(form):
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
     try:
         services().webhooks.edit(webhook_id, form.changes(), version=form.version)
     except Stale as error:
-        present = services().webhooks.get(webhook_id)
-        form.version = present.version
-        return _form_page(webhook.location_id, webhook.kind, form, present, error=error), 409
+        current = services().webhooks.get(webhook_id)
+        form.version = current.version
+        return _form_page(webhook.location_id, webhook.kind, form, current, error=error), 409
     except Invalid as error:
         return _form_page(webhook.location_id, webhook.kind, form, webhook, error=error), 422
-    _say_saved("Saved. The next delivery uses the new settings.", form.url)
+    _notice_saved("Saved. The next delivery uses the new settings.", form.url)
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
@@ -203,7 +197,7 @@ def delete_submit(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/test")
 @admin
 def test(webhook_id: int) -> Any:
-    """Send a test event to this webhook and no other; the result comes in its place."""
+    """Send a test event to this webhook alone; to htmx its result, in place."""
     sent = services().events.send_test(webhook_id)
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
@@ -215,16 +209,24 @@ def test(webhook_id: int) -> Any:
 @blueprint.get("/deliveries/<int:delivery_id>/tested")
 @admin
 def tested(delivery_id: int) -> Any:
-    """How a test is going: asked until it has come to something."""
+    """The result of a test event; the fragment asks for itself again until there is one."""
     return render_template("webhooks/_tested.html", delivery=services().deliveries.get(delivery_id))
 
 
 # --- shared ---
 
 
-def _say_saved(sentence: str, url: str) -> None:
-    doubt = services().webhooks.dns_warning(url)
-    notice(f"{sentence} {doubt}" if doubt else sentence)
+def _is_asked_for_again(form: WebhookForm) -> bool:
+    """Whether a button asks for the form itself: with its sample, or with the URL of a new test inbox."""
+    if "inbox" in request.form:
+        form.url = services().inboxes.address(services().inboxes.add())
+        return True
+    return "preview" in request.form
+
+
+def _notice_saved(sentence: str, url: str) -> None:
+    warning = services().webhooks.dns_warning(url)
+    notice(f"{sentence} {warning}" if warning else sentence)
 
 
 def _form_page(
@@ -249,7 +251,7 @@ def _form_page(
 
 
 def _sample(kind: str, form: WebhookForm) -> dict[str, Any]:
-    """The seed's example for what is chosen, as a receiver would get it."""
+    """The example payload for the chosen type and status, as a receiver would get it."""
     kind = kind if kind in ("call", "media") else "call"
     known = CALL_TYPES if kind == "call" else MEDIA_TYPES
     type_ = form.type if form.type in known else None
