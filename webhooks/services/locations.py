@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.catalogue import counted
 from webhooks.db.models import Location, Webhook
 from webhooks.db.store import Store, config_changed
 from webhooks.errors import Conflict, NotFound
@@ -57,7 +58,8 @@ class Locations:
             webhooks = _delete_webhooks(location)
             location.connected_at = None
             config_changed(session.connection())
-            note(session, location, f"disconnected from Webhooks; {len(webhooks)} webhooks deleted")
+            deleted = counted(len(webhooks), "webhook")
+            note(session, location, f"disconnected from Webhooks; {deleted} deleted")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
         return len(webhooks)
@@ -110,7 +112,7 @@ class Locations:
             location.deleted_at = now()
             webhooks = _delete_webhooks(location)
             config_changed(session.connection())
-            note(session, location, f"deleted, and {len(webhooks)} webhooks with it")
+            note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
         return location
