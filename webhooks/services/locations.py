@@ -40,7 +40,7 @@ class Locations:
             return live_location(session, name)
 
     def connect(self, name: str) -> Location:
-        """Make the location one of the active integrations: the seed's "Authorize"."""
+        """Make the location an active integration: “Authorize” on the pages."""
         with self._store.write() as session:
             location = live_location(session, name)
             if location.connected_at is None:
