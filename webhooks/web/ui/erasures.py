@@ -1,4 +1,4 @@
-"""Erasing a call or a number for good: what it would be first, then progress."""
+"""Erasing a call or a number for good: count first, then progress."""
 
 from typing import Any
 
@@ -58,8 +58,8 @@ def _page(error: SpokeError | None = None) -> str:
     try:
         if wanted.call or wanted.number:
             matches = services().erasures.look(thread_id=wanted.call, number=wanted.number)
-    except Invalid as wrong:
-        error = error or wrong
+    except Invalid as fault:
+        error = error or fault
     return render_template(
         "erasures/index.html",
         call=wanted.call or "",

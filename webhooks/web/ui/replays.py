@@ -1,4 +1,4 @@
-"""Sending again all that failed since a moment: preview, progress, pause, cancel."""
+"""Resending all that failed since a given time: count first, then progress, pause, cancel."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -20,7 +20,7 @@ _DAY: Final = timedelta(days=1)
 @blueprint.get("/webhooks/<int:webhook_id>/replay")
 @admin
 def new(webhook_id: int) -> Any:
-    """The form; with a span in the address, also how many deliveries it would be."""
+    """The form; with a span in the query, also the number of its deliveries."""
     given = {
         "since": request.args.get("since", ""),
         "until": request.args.get("until", ""),
