@@ -204,9 +204,7 @@ def test_wrong_passwords_are_slowed_down_and_a_right_one_forgives(appliance: App
     began = time.monotonic()
     answer = browser.log_in(PASSWORD)
     assert answer.status_code == 429, "not even the right one"
-    assert time.monotonic() - began >= 1, (
-        "at full speed a crowd would use a core up"
-    )
+    assert time.monotonic() - began >= 1, "at full speed a crowd would use a core up"
     assert 1 <= int(answer.headers["Retry-After"]) <= 2 and "Try again in" in answer.text
     eventually(lambda: browser.log_in(PASSWORD).status_code == 303)
     assert Browser(appliance).log_in("guessed").status_code == 422, "the count begins anew"
