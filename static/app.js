@@ -21,15 +21,15 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   if (!live || event.target !== live) return;
   const selecting = !getSelection().isCollapsed && live.contains(getSelection().anchorNode);
   const above = live.getBoundingClientRect().top < -40;
-  // A link in the rows keeps its focus; an opened message gets it back below.
-  const focused = live.contains(document.activeElement) && live.id !== "messages";
+  // A link in the rows would lose its focus; a part marked data-keep-focus gets it back below.
+  const focused = live.contains(document.activeElement) && !live.hasAttribute("data-keep-focus");
   if (document.hidden || selecting || above || focused) event.preventDefault();
 });
 
 // What was opened stays open when a live part comes anew.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const fresh = event.detail.serverResponse;
-  if (typeof fresh !== "string" || !event.target.matches?.("#messages")) return;
+  if (typeof fresh !== "string" || !event.target.matches?.("[data-keep-focus]")) return;
   const page = new DOMParser().parseFromString(fresh, "text/html");
   for (const detail of page.querySelectorAll("details[id]")) {
     const shown = document.getElementById(detail.id);
@@ -60,7 +60,7 @@ document.querySelector(".themes")?.addEventListener("submit", (event) => {
 document.addEventListener("htmx:responseError", (event) => {
   const { target, xhr } = event.detail;
   if (target.closest("[data-live]") || xhr.status === 401) return;
-  target.textContent = `That was refused (${xhr.status} ${xhr.statusText}). Reload the page to see how things are now.`;
+  target.textContent = `The request was refused (${xhr.status} ${xhr.statusText}). Reload the page to see the current state.`;
 });
 
 // A live part that could not load says so, and is tried again.
@@ -70,6 +70,6 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.successful) return lost.remove();
   lost.className = "notice warn";
   lost.setAttribute("role", "status");
-  lost.textContent = "Could not load what is new; trying again.";
+  lost.textContent = "Could not load new entries. Trying again.";
   document.getElementById("main").prepend(lost);
 });

@@ -44,6 +44,8 @@ STATES: Final[dict[str, str]] = {
     "dropped": "Dropped",
 }
 
+HIDDEN: Final = "•••"  # stands for a value that is not shown
+
 
 def wire_id(body: str) -> str:
     """The id in an event's JSON text, which its PBX was answered; "" if there is none."""
@@ -58,6 +60,11 @@ def label(word: str | None) -> str:
     if word is None:
         return "Any"
     return EVENT_TYPES.get(word) or CALL_STATUSES.get(word) or STATES.get(word) or word
+
+
+def counted(count: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: "1 delivery", "1,234 deliveries". The plural left out adds an s."""
+    return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
 
 
 def filter_label(kind: str, type_: str | None, status: str | None) -> str:

@@ -229,13 +229,10 @@ def variable(field: str) -> str:
     return str(alias) if alias else field if field.isupper() else f"SPOKE_{field.upper()}"
 
 
-_SECRET_VARIABLES = {
-    "SPOKE_ADMIN_PASSWORD",
-    "SPOKE_SECRET_KEY",
-    "SPOKE_OLD_SECRET_KEYS",
-    "DATABASE_URL",
-    "REDIS_URL",
-}
+# Shown nowhere. A proxy is one for its password, which few have.
+SECRET_FIELDS: Final = frozenset(
+    {"admin_password", "secret_key", "old_secret_keys", "database_url", "redis_url", "proxy"}
+)
 
 
 def unknown_variables() -> list[str]:
@@ -265,6 +262,7 @@ def load_settings(**given: Any) -> Settings:
         raise SettingsError(message)
     name = variable(str(first["loc"][0]))
     given_value = os.environ.get(name, first.get("input", ""))
-    secret = name in _SECRET_VARIABLES or (name == "SPOKE_PROXY" and "@" in str(given_value))
+    hidden = {variable(field) for field in SECRET_FIELDS}
+    secret = name in hidden and (name != "SPOKE_PROXY" or "@" in str(given_value))
     value = "" if secret else f"={given_value}"
     raise SettingsError(f"{name}{value} cannot be used: {message[0].lower()}{message[1:]}")

@@ -46,18 +46,18 @@ def test_the_seeds_setup_ends_with_a_message_in_the_test_inbox(visit: Page, appl
     page.get_by_role("button", name="Add webhook").click()
     expect(page.get_by_text("whsec_")).to_be_visible()
     page.get_by_role("link", name="Open the test inbox").click()
-    expect(page.get_by_text("Nothing has come yet")).to_be_visible()
+    expect(page.get_by_text("Nothing received yet")).to_be_visible()
     mark = uuid.uuid4().hex
     event = {"type": "incoming_call", "subtype": "missed", "from": "+19203833100", "from_name": mark}
     assert appliance.event(token, **event).status_code == 202
     if not page.evaluate("1 + 1 == 2 && typeof htmx !== 'undefined'"):  # the page cannot renew itself
         for _ in range(50):
-            page.get_by_role("link", name="Look again").click()
+            page.get_by_role("link", name="Refresh").click()
             if page.get_by_text(mark).is_visible():
                 break
             page.wait_for_timeout(100)
     expect(page.get_by_text(mark)).to_be_visible()
-    expect(page.get_by_text("The signature holds")).to_be_visible()
+    expect(page.get_by_text("The signature is valid")).to_be_visible()
 
 
 def test_the_sample_follows_the_choices(visit: Page, appliance: Appliance, place: tuple[str, str]) -> None:
@@ -77,7 +77,7 @@ def test_a_test_message_shows_its_result(visit: Page, appliance: Appliance, plac
     webhook = appliance.webhook(place[0], "http://127.0.0.1:1/")["id"]
     visit.goto(f"/webhooks/{webhook}")
     visit.get_by_role("button", name="Send test").click()
-    look = visit.get_by_role("link", name="Look at it")
+    look = visit.get_by_role("link", name="Show the delivery")
     if visit.evaluate("typeof htmx !== 'undefined'"):
         expect(visit.get_by_text("refused the connection")).to_be_visible()
         look.click()
@@ -166,7 +166,7 @@ def test_what_was_refused_in_place_is_told_in_place(
     page.goto(f"{appliance.url}/webhooks/{webhook}")
     appliance.cli("webhook", "delete", webhook)
     page.get_by_role("button", name="Send test").click()
-    expect(page.get_by_text("That was refused (404")).to_be_visible()
+    expect(page.get_by_text("The request was refused (404")).to_be_visible()
 
 
 def tab_until(page: Page, reached: str) -> None:

@@ -134,12 +134,12 @@ def test_hear_a_voicemail_in_3(
 def test_make_a_test_inbox_and_send_to_it_in_4(person: Person) -> None:
     person.click("link", "Test inbox")
     person.click("button", "New test inbox")
-    person.page.get_by_label("Webhook to point here").select_option(
-        f"A new one: all calls of {person.office}"
+    person.page.get_by_label("Webhook to send here").select_option(
+        f"New webhook: all calls of {person.office}"
     )
-    person.click("button", "Point it here")
+    person.click("button", "Send to this inbox")
     person.click("button", "Send test")
-    expect(person.page.get_by_text("The signature holds")).to_be_visible()
+    expect(person.page.get_by_text("The signature is valid")).to_be_visible()
     assert person.clicks <= 4
 
 

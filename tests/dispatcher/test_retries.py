@@ -254,7 +254,7 @@ def test_replay_counts_first_then_sends_what_failed_in_the_span(
 def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
-    from webhooks.services.replays import Replays
+    from webhooks.services.replays import ReplayInput, Replays
 
     webhook = appliance.webhook(place[0], receiver.url("/hook"))
     receiver.answers["/hook"] = [500]
@@ -264,7 +264,7 @@ def test_a_replay_that_nobody_drives_is_carried_on_by_housekeeping(
     settled(appliance, webhook, "failed", 3, 15)
     receiver.answers["/hook"] = [200]
     replays: Replays = appliance.app.extensions["spoke"].replays
-    begun = replays.begin(webhook["id"], since, None, ["failed"])
+    begun = replays.begin(webhook["id"], ReplayInput(since=since))
     assert (begun.state, begun.total) == ("running", 3)
     settled(appliance, webhook, "delivered", 3)
     eventually(lambda: replays.latest(1)[0].state == "done")

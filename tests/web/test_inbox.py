@@ -47,10 +47,10 @@ def test_a_message_of_somebody_else_is_shown_for_what_it_is(
     )
     signed = {"webhook-id": "x", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,AAAA"}
     appliance.post(address, data=b"{}", headers=signed)
-    assert "no webhook points here" in visitor.get(f"/inboxes/{inbox}").text
+    assert "no webhook sends to this inbox" in visitor.get(f"/inboxes/{inbox}").text
     appliance.webhook(place[0], appliance.url + address)
     appliance.post(address, data=b"{}", headers=signed)
-    assert "The signature does not hold" in visitor.get(f"/inboxes/{inbox}").text
+    assert "The signature is not valid" in visitor.get(f"/inboxes/{inbox}").text
     assert "<script>" not in visitor.get(f"/inboxes/{inbox}").text.replace("<script src", "")
 
 
@@ -77,7 +77,7 @@ def test_what_no_library_can_verify_is_kept_and_shown(
     }
     answer = appliance.post(f"/inbox/{inbox}", data=body, headers=signed)
     assert answer.status_code == 200, answer.text
-    assert "The signature does not hold" in visitor.get(f"/inboxes/{inbox}").text
+    assert "The signature is not valid" in visitor.get(f"/inboxes/{inbox}").text
     assert appliance.get(f"/inbox/{inbox}/../{inbox}").status_code < 500
     assert inbox not in appliance.log
 
@@ -90,7 +90,7 @@ def test_a_signed_body_that_is_no_json_holds(
     sign = Signer(secret).sign("x", now, "no JSON")
     headers = {"webhook-id": "x", "webhook-timestamp": str(int(now.timestamp())), "webhook-signature": sign}
     assert appliance.post(f"/inbox/{inbox}", data=b"no JSON", headers=headers).status_code == 200
-    assert "The signature holds" in visitor.get(f"/inboxes/{inbox}").text
+    assert "The signature is valid" in visitor.get(f"/inboxes/{inbox}").text
 
 
 def test_nul_in_an_address_is_404(appliance: Appliance, visitor: Visitor) -> None:
@@ -168,7 +168,7 @@ def test_only_its_own_address_is_exempt_behind_a_proxy_and_tls_too(
     own = appliance.webhook("Office", address)["id"]
     appliance.cli("webhook", "test", own)
     eventually(lambda: states(appliance, own) == ["delivered"])
-    assert "The signature holds" in inboxes.messages(inbox)[0].verdict
+    assert "The signature is valid" in inboxes.messages(inbox)[0].verdict
     near = (
         f"/inbox/{inbox}/",
         f"/inbox/{inbox}/../../healthz",
@@ -224,7 +224,7 @@ def test_an_existing_webhook_is_pointed_at_it_by_one_press(
 ) -> None:
     webhook = appliance.webhook(place[0], "https://crm.example/")["id"]
     assert visitor.post(f"/inboxes/{inbox}/point", target=f"webhook:{webhook}").status_code == 303
-    assert "before it was https://crm.example/" in visitor.get(f"/inboxes/{inbox}").text
+    assert "Its URL was https://crm.example/" in visitor.get(f"/inboxes/{inbox}").text
     call(appliance, place[1], "ringing")
     eventually(lambda: states(appliance, webhook) == ["delivered"])
     assert visitor.post(f"/inboxes/{inbox}/point", target="").status_code == 422

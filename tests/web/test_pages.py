@@ -14,8 +14,7 @@ from media import client, sounds
 from receiver import Answer, Receiver
 from sample_data import HOSTILE, Filled, call, number, states
 
-from webhooks.settings import Settings, variable
-from webhooks.web.ui import settings as settings_page
+from webhooks.settings import SECRET_FIELDS, Settings, variable
 
 
 def text_of(page: str) -> str:
@@ -93,7 +92,7 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
         ("headers", "no colon", "Name: value"),
         ("headers", "Host: elsewhere", "set by the appliance"),
         ("concurrency", "many", "whole number"),
-        ("concurrency", "65", "Requests at a time (concurrency): has to be at most 64"),
+        ("concurrency", "65", "“Requests at a time” has to be at most 64."),
         ("timeout", "0.1", "has to be at least 1"),
         ("max_age", "1.5", "whole number"),
         ("rate", "-1", "has to be more than 0"),
@@ -390,7 +389,9 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
     eventually(lambda: states(appliance, webhook) == ["delivered"] * 8)
     look = text_of(visitor.get(f"/erase?number={digits[-9:]}").text)
     assert f"{digits} : 6 events" in look
-    assert "No event has a number that ends so" in text_of(visitor.get("/erase?number=000111000").text)
+    assert "No event has a number with these last digits" in text_of(
+        visitor.get("/erase?number=000111000").text
+    )
     page = visitor.post("/erase", number=f"+{digits}").headers["Location"]
     eventually(lambda: "6 of 6 events are gone" in text_of(visitor.get(page).text))
     eventually(lambda: "Done" in text_of(visitor.get(page).text))
@@ -522,7 +523,7 @@ def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, v
         secret = any(part in field for part in ("key", "password", "secret")) or variable(field).endswith(
             "_URL"
         )
-        assert field in settings_page._SECRET or not secret or field == "public_url", field
+        assert field in SECRET_FIELDS or not secret or field == "public_url", field
 
 
 def test_a_theme_is_kept_and_rendered_by_the_server(appliance: Appliance, visitor: Visitor) -> None:

@@ -29,15 +29,6 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def given_options(values: dict[str, Any]) -> dict[str, Any]:
     """Select the options that were given, as values for ``outbound.options.Options``."""
     given = {name: value for name, value in values.items() if value not in (None, ())}
-    if "headers" in given:
-        given["headers"] = dict(_header(text) for text in given["headers"])
     if "ca" in given:
         given["ca"] = given["ca"].read_text(errors="replace")
     return given
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon:
-        raise click.BadParameter(f"{text!r} is no header; write it like 'NAME: VALUE'", param_hint="--header")
-    return name.strip(), value.strip()

@@ -23,7 +23,10 @@ from webhooks.cli.replays import run_replay
 from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
 from webhooks.outbox.replay import RESENDABLE
+from webhooks.parsing import parse
 from webhooks.services.container import services
+from webhooks.services.replays import ReplayInput
+from webhooks.services.webhooks import WebhookInput
 
 _COLUMNS: Final = ("id", "location", "kind", "type", "status", "url", "state", "reason")
 
@@ -53,7 +56,9 @@ def add(
     **options: Any,
 ) -> None:
     """Add a webhook and print its secret, which is not shown again."""
-    webhook = services().webhooks.add(location, kind, type_, status, url, description, given_options(options))
+    given = {"kind": kind, "type": type_, "status": status, "url": url, "description": description}
+    wanted = parse(WebhookInput, {**given, "options": given_options(options)})
+    webhook = services().webhooks.add(location, wanted)
     shown = {"id": webhook.id, "kind": kind, "type": type_, "status": status, "url": url,
              "secret": webhook.secret}  # fmt: skip
     sentence = f"Webhook {webhook.id} is added; its receiver verifies signatures with this secret."
@@ -164,16 +169,17 @@ def replay(
     id_: int, since: str, until: str | None, states: tuple[str, ...], preview: bool, as_json: bool
 ) -> None:
     """Send again the deliveries that were accepted in a span of time and failed."""
-    span = (moment(since), moment(until) if until else None, states)
+    given = {"since": moment(since), "until": moment(until) if until else None, "states": states}
+    wanted = parse(ReplayInput, given)
     if preview:
-        count = services().replays.count(id_, *span)
+        count = services().replays.count(id_, wanted)
         show(
             as_json,
             {"id": id_, "matching": count},
             f"{counted(count, 'delivery', 'deliveries')} would be sent again.",
         )
         return
-    done = run_replay(services().replays.begin(id_, *span))
+    done = run_replay(services().replays.begin(id_, wanted))
     show(
         as_json,
         {"id": id_, "replay": done.id, "state": done.state, "resent": done.done},

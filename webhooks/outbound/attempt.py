@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
+from webhooks.catalogue import HIDDEN
 from webhooks.cleaning import clean, clean_lines
 from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
@@ -27,7 +28,6 @@ KEPT_ON_FAILURE_BYTES: Final = 16 << 10  # of a response; the rest stays unread
 KEPT_ON_SUCCESS_BYTES: Final = 1 << 10
 KEPT_HEADERS_BYTES: Final = 8 << 10
 MAX_URL: Final = 2000  # characters
-_MASK: Final = "•••"
 _TRACE_S: Final = 60.0  # an internal error of one kind is logged with its traceback at most so often
 
 log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Sender:
             raise TargetRefused(self._unusable)
         request = self._request(message)
         shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
-        shown |= {name: _MASK for name, _ in self.endpoint.own_headers}
+        shown |= {name: HIDDEN for name, _ in self.endpoint.own_headers}
         outcome.request_headers = json.dumps(shown, ensure_ascii=False)
         try:
             response = self._post(request, deadline)

@@ -4,8 +4,9 @@ import re
 import ssl
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from webhooks.catalogue import HIDDEN
 from webhooks.errors import Invalid
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, section 5.6.2: a token
@@ -20,18 +21,40 @@ _RESERVED: Final = frozenset(
 _HEADERS_MAX: Final = 20
 
 
+def read_headers(given: Any) -> Any:
+    """Header lines, “Name: value”, as a dict: a form's text, or a command's list. A dict stays as it is.
+
+    Raises:
+        Invalid: names the line or the header at fault.
+    """
+    lines = given.splitlines() if isinstance(given, str) else given
+    if not isinstance(lines, list | tuple):
+        return given
+    headers: dict[str, str] = {}
+    for line in filter(str.strip, map(str, lines)):
+        name, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon:
+            raise Invalid(f"The header line {line.strip()!r} has to be “Name: value”.", "headers")
+        if name in headers:
+            raise Invalid(f"The header {name} is given twice.", "headers")
+        headers[name] = value
+    return headers
+
+
 def _headers(headers: dict[str, str]) -> dict[str, str]:
     if len(headers) > _HEADERS_MAX:
-        raise ValueError(f"at most {_HEADERS_MAX} headers can be set")
+        raise ValueError(f"At most {_HEADERS_MAX} headers can be set.")
     for name, value in headers.items():
         if not _NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no header name")
+            raise ValueError(f"{name!r} is no header name.")
         if name.lower() in _RESERVED:
-            raise ValueError(f"{name} is set by the appliance")
+            raise ValueError(f"The header {name} is set by the appliance.")
+        if value == HIDDEN:
+            raise ValueError(f"The header {name} has no value yet: write it out.")
         if len(value) > 2000 or not _VALUE.fullmatch(value):
-            raise ValueError(f"the value of {name} has to be 1 to 2,000 printable Latin-1 characters")
+            raise ValueError(f"The value of the header {name} has 1 to 2,000 printable Latin-1 characters.")
     if len({name.lower() for name in headers}) < len(headers):
-        raise ValueError("a header is given twice")
+        raise ValueError("A header is given twice.")
     return headers
 
 
@@ -53,13 +76,17 @@ class Options(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    headers: Annotated[dict[str, str], AfterValidator(_headers)] = {}
-    concurrency: int = Field(default=8, ge=1, le=64)
-    rate: float | None = Field(default=None, gt=0, le=10_000)
-    timeout: float | None = Field(default=None, ge=1, le=25)
-    max_age: int | None = Field(default=None, ge=1, le=365 * 86_400)
-    ca: Annotated[str, Field(max_length=100_000), AfterValidator(_certificate)] | None = None
-    verify: bool = True
+    headers: Annotated[dict[str, str], BeforeValidator(read_headers), AfterValidator(_headers)] = Field(
+        default={}, title="Custom headers"
+    )
+    concurrency: int = Field(default=8, ge=1, le=64, title="Requests at a time")
+    rate: float | None = Field(default=None, gt=0, le=10_000, title="Requests a second")
+    timeout: float | None = Field(default=None, ge=1, le=25, title="Timeout in seconds")
+    max_age: int | None = Field(default=None, ge=1, le=365 * 86_400, title="Maximum age in seconds")
+    ca: Annotated[str, Field(max_length=100_000), AfterValidator(_certificate)] | None = Field(
+        default=None, title="Certificate authority"
+    )
+    verify: bool = Field(default=True, title="Check of the certificate")
 
     @property
     def max_age_ms(self) -> int | None:
@@ -67,34 +94,4 @@ class Options(BaseModel):
 
     def shown(self) -> dict[str, Any]:
         """The options for lists and pages, without the headers' values."""
-        return {**self.model_dump(), "headers": dict.fromkeys(self.headers, "•••")}
-
-
-_LABELS: Final = {
-    "concurrency": "Requests at a time", "rate": "Requests a second", "timeout": "Timeout in seconds",
-    "max_age": "Maximum age in seconds", "ca": "Certificate authority", "headers": "Own headers",
-    "verify": "Check of the certificate",
-}  # fmt: skip
-_BOUNDS: Final = {
-    "greater_than_equal": "has to be at least {}", "less_than_equal": "has to be at most {}",
-    "greater_than": "has to be more than {}",
-}  # fmt: skip
-
-
-def parse_options(values: dict[str, Any]) -> Options:
-    """Validate options that a person gave.
-
-    Raises:
-        Invalid: names the first option that is wrong, and what would be right.
-    """
-    try:
-        return Options.model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    bound = next(iter(first.get("ctx", {}).values()), "")
-    requirement = _BOUNDS.get(first["type"], "").format(
-        f"{bound:,}" if isinstance(bound, int | float) else bound
-    )
-    message = requirement or first["msg"].removeprefix("Value error, ")
-    raise Invalid(f"{_LABELS.get(name, 'Option')} ({'.'.join(map(str, first['loc']))}): {message}.", name)
+        return {**self.model_dump(), "headers": dict.fromkeys(self.headers, HIDDEN)}

@@ -96,7 +96,7 @@ class Converter:
         """Convert what waits, once through, the oldest first.
 
         Raises:
-            Stopped. Busy, DiskFull: no recording can be converted now.
+            Stopped. Unavailable, DiskFull: no recording can be converted now.
         """
         for recording in self._waiting():
             if self._stopping:

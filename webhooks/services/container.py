@@ -23,6 +23,7 @@ from webhooks.services.recordings import Recordings
 from webhooks.services.replays import Replays
 from webhooks.services.sessions import Sessions
 from webhooks.services.stats import Stats
+from webhooks.services.system import System
 from webhooks.services.webhooks import Webhooks
 from webhooks.settings import Settings
 
@@ -53,6 +54,7 @@ class Services:
     sessions: Sessions
     stats: Stats
     audit_log: AuditLog
+    system: System
 
 
 def compose(settings: Settings, store: Store) -> Services:
@@ -81,6 +83,7 @@ def compose(settings: Settings, store: Store) -> Services:
         sessions=Sessions(store),
         stats=Stats(store),
         audit_log=AuditLog(store),
+        system=System(settings, store),
     )
 
 

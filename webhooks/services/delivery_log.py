@@ -8,7 +8,7 @@ that has read enough of them says how far it came, and the next page goes on fro
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,6 +22,7 @@ from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.phone_numbers import number_key
 from webhooks.events.schema import thread_key
+from webhooks.services.delivery_filter import DeliveryFilter
 
 PAGE: Final = 50
 _STEP: Final = 150
@@ -31,25 +32,6 @@ _TOGETHER: Final = 100  # streams in one statement
 _ROWS: Final = 300  # read at a time from all streams
 _NUMBERS: Final = 20  # different numbers with the same end
 _NEWEST: Final = 1 << 62
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """What to list; None leaves it open. ``since`` ≤ accepted < ``until``; ``number`` is a number's end."""
-
-    webhook: int | None = None
-    location: int | None = None
-    state: str | None = None
-    type: str | None = None
-    status: str | None = None
-    thread: str | None = None
-    number: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    @property
-    def all(self) -> bool:
-        return all(getattr(self, field.name) is None for field in fields(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +119,7 @@ def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> l
                Delivery.thread_key, Delivery.created_at)  # fmt: skip
     rows = session.execute(sa.select(*columns).where(Delivery.id.in_(ids))).all() if ids else []
     own = None if wanted.location is None else set(_webhooks(session, wanted.location))
-    thread = thread_key(wanted.thread) if wanted.thread else None
+    thread = thread_key(wanted.call) if wanted.call else None
     fixed = (("webhook_id", wanted.webhook), ("state", wanted.state), ("type", wanted.type),
              ("subtype", wanted.status), ("thread_key", thread))  # fmt: skip
     found = [
@@ -175,8 +157,8 @@ def _delivery_at(session: orm.Session, event_id: int) -> int:
 
 def _candidates(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
     """Yield ids below ``before``, newest first, from the index that leaves the fewest."""
-    if wanted.thread:
-        return _of_events(session, _thread_events(session, thread_key(wanted.thread), before), before)
+    if wanted.call:
+        return _of_events(session, _thread_events(session, thread_key(wanted.call), before), before)
     if wanted.number:
         return _of_events(session, _number_events(session, wanted.number, before), before)
     if wanted.webhook or wanted.state or wanted.location:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
+from pydantic import Field, field_validator
 from sqlalchemy import orm
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
@@ -16,6 +17,7 @@ from webhooks.db.models import Inbox, InboxMessage, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Invalid
 from webhooks.outbound.address_rules import own_inbox
+from webhooks.parsing import Input
 from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 from webhooks.vault import readable
@@ -23,7 +25,7 @@ from webhooks.vault import readable
 KEPT: Final = 100  # messages an inbox; the oldest go
 KEPT_BYTES: Final = 64 << 10  # of a body
 MOST: Final = 100  # inboxes
-MAX_DELAY_MS: Final = 10_000
+MAX_DELAY_S: Final = 10
 STATUSES: Final = {
     200: "200 OK", 204: "204 No Content", 301: "301 Moved Permanently", 400: "400 Bad Request",
     404: "404 Not Found", 410: "410 Gone", 429: "429 Too Many Requests", 500: "500 Internal Server Error",
@@ -38,6 +40,20 @@ class InboxSummary(NamedTuple):
     inbox: Inbox
     messages: int
     last_at: datetime | None
+
+
+class InboxAnswer(Input):
+    """What a test inbox answers with: an HTTP status, after ``delay`` seconds."""
+
+    status: int = Field(title="Answer")
+    delay: float = Field(default=0, ge=0, le=MAX_DELAY_S, title="Delay in seconds")
+
+    @field_validator("status")
+    @classmethod
+    def _is_offered(cls, status: int) -> int:
+        if status not in STATUSES:
+            raise ValueError(f"has to be one of {', '.join(map(str, STATUSES))}, not {status}")
+        return status
 
 
 class Inboxes:
@@ -89,15 +105,11 @@ class Inboxes:
             record(session.connection(), f"test inbox {inbox.id[:6]}…", "added")
             return inbox
 
-    def set_answer(self, inbox_id: str, status: int, delay_ms: int) -> Inbox:
+    def set_answer(self, inbox_id: str, answer: InboxAnswer) -> Inbox:
         """Set what the next requests are answered with, and after how long."""
-        if status not in STATUSES:
-            raise Invalid(f"The answer is one of {', '.join(map(str, STATUSES))}.", "status")
-        if not 0 <= delay_ms <= MAX_DELAY_MS:
-            raise Invalid(f"An answer may wait 0 to {MAX_DELAY_MS // 1000} seconds.", "delay")
         with self._store.write() as session:
             inbox = _inbox(session, inbox_id)
-            inbox.status, inbox.delay_ms = status, delay_ms
+            inbox.status, inbox.delay_ms = answer.status, round(answer.delay * 1000)
             return inbox
 
     def clear(self, inbox_id: str) -> None:
@@ -172,7 +184,7 @@ def _verdict(
     if missing:
         return None, f"Not signed: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
     if not webhooks:
-        return None, "Signed, but no webhook points here whose secret could verify it."
+        return None, "Signed, but no webhook sends to this inbox: there is no secret to verify it with."
     reason = ""
     for webhook in webhooks:
         for secret in filter(readable, (webhook.secret, webhook.previous_secret)):
@@ -184,5 +196,5 @@ def _verdict(
             except ValueError:  # the library's words for a signature or a body that it cannot even read
                 reason = "it has to be v1,BASE64, and the body UTF-8"
                 continue
-            return webhook.id, f"The signature holds: verified with the secret of webhook {webhook.id}."
-    return None, f"The signature does not hold ({reason})."
+            return webhook.id, f"The signature is valid: verified with the secret of webhook {webhook.id}."
+    return None, f"The signature is not valid ({reason})."

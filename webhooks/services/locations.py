@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Location, Webhook
 from webhooks.db.store import Store
@@ -39,7 +40,7 @@ class Locations:
             return live_location(session, name)
 
     def connect(self, name: str) -> Location:
-        """Make a location one of the active integrations: what "Authorize" does."""
+        """Make the location an active integration: “Authorize” on the pages."""
         with self._store.write() as session:
             location = live_location(session, name)
             if location.connected_at is None:
@@ -57,7 +58,8 @@ class Locations:
             webhooks = _delete_webhooks(location)
             location.connected_at = None
             config_changed(session.connection())
-            note(session, location, f"disconnected from Webhooks; {len(webhooks)} webhooks deleted")
+            deleted = counted(len(webhooks), "webhook")
+            note(session, location, f"disconnected from Webhooks; {deleted} deleted")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
         return len(webhooks)
@@ -111,7 +113,7 @@ class Locations:
             location.deleted_at = now()
             webhooks = _delete_webhooks(location)
             config_changed(session.connection())
-            note(session, location, f"deleted, and {len(webhooks)} webhooks with it")
+            note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
         return location

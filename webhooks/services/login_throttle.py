@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.catalogue import counted
 from webhooks.db.models import LoginFailure
 from webhooks.db.store import Store
 from webhooks.errors import TooMany
@@ -78,9 +79,9 @@ def _check(row: LoginFailure | None) -> None:
     left = wait - (datetime.now(UTC) - row.at).total_seconds()
     if 0 < left <= wait:
         seconds = int(left) + 1
+        pause = counted(seconds, "second")
         raise TooMany(
-            f"{row.failures} wrong passwords came from your address. Try again in {seconds} seconds.",
-            seconds,
+            f"{row.failures} wrong passwords came from your address. Try again in {pause}.", seconds
         )
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import orm
 
 from webhooks.audit import record
 from webhooks.db.models import Location, Webhook
-from webhooks.errors import Conflict, Invalid, NotFound
+from webhooks.errors import Conflict, NotFound
+from webhooks.parsing import Named, parse
 
 _Row = TypeVar("_Row")
 _Deletable = TypeVar("_Deletable", Location, Webhook)
@@ -21,10 +22,7 @@ def now() -> datetime:
 
 def checked_name(name: str) -> str:
     """Return a name without blanks around it. Raises Invalid where it cannot be one."""
-    name = name.strip()
-    if not 1 <= len(name) <= 100 or not name.isprintable():
-        raise Invalid("A name has 1 to 100 printable characters.", "name")
-    return name
+    return parse(Named, {"name": name}).name
 
 
 def live_location(session: orm.Session, name: str) -> Location:

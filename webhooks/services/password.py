@@ -7,13 +7,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from pydantic import ConfigDict, Field, field_validator
 from sqlalchemy import orm
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from webhooks.audit import record
 from webhooks.db.meta import ADMIN_PASSWORD_HASH, SESSION_EPOCH
 from webhooks.db.store import Store
-from webhooks.errors import Conflict, Invalid
+from webhooks.errors import Conflict
+from webhooks.parsing import Input, parse
 from webhooks.settings import Settings
 
 _MIN_LENGTH: Final = 8
@@ -27,6 +29,21 @@ def _lower_priority() -> None:
 
 # A check takes 32 MiB and a core for a while: one at a time, at a lower priority than ingest.
 _hasher: Final = ThreadPoolExecutor(1, "password", _lower_priority)
+
+
+class NewPassword(Input):
+    """A password to be set, with its blanks."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    new: str = Field(title="New password")
+
+    @field_validator("new")
+    @classmethod
+    def _is_long_enough(cls, password: str) -> str:
+        if len(password) < _MIN_LENGTH:
+            raise ValueError(f"A password has at least {_MIN_LENGTH} characters.")
+        return password
 
 
 class AdminPassword:
@@ -51,19 +68,14 @@ class AdminPassword:
         if self._setting is not None:
             raise Conflict("SPOKE_ADMIN_PASSWORD is set and wins; change it there, or unset it first.")
 
-    def check_new(self, password: str) -> None:
-        """Raise Invalid for a password that is too short."""
-        if len(password) < _MIN_LENGTH:
-            raise Invalid(f"A password has at least {_MIN_LENGTH} characters.", "new")
-
     def change(self, password: str, consequence: str) -> None:
         """Keep a new password and end all sessions. ``consequence`` ends the line in the audit log.
 
         Raises:
-            Conflict, Invalid: as ``check_changeable`` and ``check_new``.
+            Conflict: as ``check_changeable``. Invalid: it is too short.
         """
         self.check_changeable()
-        self.check_new(password)
+        parse(NewPassword, {"new": password})
         with self._store.write() as session:
             _set_password(session, password)
             record(session.connection(), "admin", f"password changed: {consequence}")

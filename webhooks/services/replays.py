@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
 
+from pydantic import AliasChoices, Field, field_validator, model_validator
 from sqlalchemy import orm
 
 from webhooks.audit import record
@@ -13,10 +13,39 @@ from webhooks.errors import Invalid
 from webhooks.outbox import replay
 from webhooks.outbox.replay import Span
 from webhooks.outbox.wakeup import Waker
+from webhooks.parsing import Input, Moment
 from webhooks.services.long_jobs import LongJobs, Step
 from webhooks.services.lookup import existing_webhook
 
 log = logging.getLogger(__name__)
+
+
+class ReplayInput(Input):
+    """Which deliveries to send again: accepted from ``since`` to ``until`` (None: now), in these states."""
+
+    since: Moment = Field(title="Accepted since")
+    until: Moment | None = Field(default=None, title="Until")
+    states: tuple[str, ...] = Field(
+        default=("failed",), title="State", validation_alias=AliasChoices("states", "state")
+    )
+
+    @field_validator("states")
+    @classmethod
+    def _can_be_resent(cls, states: tuple[str, ...]) -> tuple[str, ...]:
+        if not states or not set(states) <= set(replay.RESENDABLE):
+            raise ValueError(f"The states to send again are among {', '.join(replay.RESENDABLE)}.")
+        return tuple(dict.fromkeys(states))
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> "ReplayInput":
+        if self.until is not None and self.since > self.until:
+            raise Invalid("The end of the span has to be after its start.", "until")
+        return self
+
+    def span(self) -> Span:
+        """The span of time in milliseconds since 1970, its end not included."""
+        end_ms = now_ms() + 1 if self.until is None else round(self.until.timestamp() * 1000)
+        return Span(round(self.since.timestamp() * 1000), end_ms, self.states)
 
 
 class Replays(LongJobs[Replay]):
@@ -32,22 +61,19 @@ class Replays(LongJobs[Replay]):
         super().__init__(store)
         self._waker = waker
 
-    def count(self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]) -> int:
-        """Count the deliveries that a replay of the same arguments would send again."""
+    def count(self, webhook_id: int, wanted: ReplayInput) -> int:
+        """Count the deliveries that such a replay would send again."""
         with self._store.read() as session:
             existing_webhook(session.get(Webhook, webhook_id), webhook_id)
-            return replay.count(session.connection(), webhook_id, _span(since, until, states))
+            return replay.count(session.connection(), webhook_id, wanted.span())
 
-    def begin(
-        self, webhook_id: int, since: datetime, until: datetime | None, states: Sequence[str]
-    ) -> Replay:
-        """Begin sending again what was accepted from ``since`` to ``until`` and is in one of the states."""
+    def begin(self, webhook_id: int, wanted: ReplayInput) -> Replay:
+        """Begin to send deliveries again. Housekeeping does it, or whoever calls ``step``."""
         with self._store.write() as session:
             existing_webhook(session.get(Webhook, webhook_id), webhook_id)
-            number = replay.begin(session.connection(), webhook_id, _span(since, until, states))
-            said = (
-                f"replay {number} begun: all that is {' or '.join(states)} since {since:%Y-%m-%d %H:%M:%S %Z}"
-            )
+            number = replay.begin(session.connection(), webhook_id, wanted.span())
+            states, since = " or ".join(wanted.states), f"{wanted.since:%Y-%m-%d %H:%M:%S %Z}"
+            said = f"replay {number} begun: all that is {states} since {since}"
             record(session.connection(), f"webhook {webhook_id}", said)
             return session.get_one(Replay, number)
 
@@ -69,13 +95,3 @@ class Replays(LongJobs[Replay]):
 
     def _record_move(self, session: orm.Session, job: Replay, move: str) -> None:
         record(session.connection(), f"webhook {job.webhook_id}", f"replay {job.id}: {move}")
-
-
-def _span(since: datetime, until: datetime | None, states: Sequence[str]) -> Span:
-    wrong = [state for state in states if state not in replay.RESENDABLE]
-    if wrong or not states:
-        raise Invalid(f"The states to send again are among {', '.join(replay.RESENDABLE)}.")
-    if until is not None and since > until:
-        raise Invalid("The end of the span has to be after its start.", "until")
-    end = now_ms() + 1 if until is None else round(until.timestamp() * 1000)
-    return Span(round(since.timestamp() * 1000), end, tuple(dict.fromkeys(states)))

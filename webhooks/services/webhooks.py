@@ -1,29 +1,60 @@
 """Webhooks: which events are sent where, and how."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
+from pydantic import Field, model_validator
 from sqlalchemy import orm
 
-from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, MEDIA_TYPES, filter_label
+from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, HIDDEN, MEDIA_TYPES, filter_label
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Delivery, Lane, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import AttemptError, Conflict, Invalid, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.attempt import check_sendable
-from webhooks.outbound.options import Options, parse_options
+from webhooks.outbound.options import Options, read_headers
 from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
+from webhooks.parsing import Input, parse
 from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
 from webhooks.settings import Settings
 
 _ROTATION: Final = timedelta(hours=24)
 _LOOKUP_SECONDS: Final = 2.0
+
+
+class WebhookInput(Input):
+    """What a webhook is for, where it leads and how it is sent. ``type`` or ``status`` of None means any."""
+
+    kind: Literal["call", "media"] = Field(title="Kind")
+    type: str | None = Field(default=None, title="Type")
+    status: str | None = Field(default=None, title="Call status")
+    url: str = Field(title="URL")
+    description: str = Field(default="", max_length=500, title="Description")
+    options: Options = Options()
+
+    @model_validator(mode="after")
+    def _filter_fits_kind(self) -> "WebhookInput":
+        types = CALL_TYPES if self.kind == "call" else MEDIA_TYPES
+        if self.type is not None and self.type not in types:
+            raise Invalid(
+                f"The type of a {self.kind} webhook is one of {', '.join(types)}; leave it out for any.",
+                "type",
+            )
+        if self.status is not None and self.kind == "media":
+            raise Invalid("A media webhook has no status.", "status")
+        if self.status is not None and self.status not in CALL_STATUSES:
+            raise Invalid(
+                f"The call status is one of {', '.join(CALL_STATUSES)}; leave it out for any.", "status"
+            )
+        if self.description and not self.description.isprintable():
+            raise Invalid("A description has printable characters only.", "description")
+        return self
 
 
 class Webhooks:
@@ -47,59 +78,42 @@ class Webhooks:
         with self._store.read() as session:
             return session.scalars(query).all()
 
-    def add(
-        self,
-        location: str,
-        kind: str,
-        type_: str | None,
-        status: str | None,
-        url: str,
-        description: str = "",
-        options: dict[str, Any] | None = None,
-    ) -> Webhook:
-        """Make a webhook with a secret of its own. ``type_`` or ``status`` of None means any."""
-        _check_filter(kind, type_, status)
-        self._check_url(url)
-        chosen = _kept(parse_options(options or {}))
-        _check_description(description)
+    def add(self, location: str, wanted: WebhookInput) -> Webhook:
+        """Make a webhook with a secret of its own."""
+        self._check_url(wanted.url)
         with self._store.write() as session:
             place = live_location(session, location)
             place.connected_at = place.connected_at or now()
             webhook = Webhook(
-                location=place, kind=kind, type=type_, status=status, url=url,
-                description=description, state="active", secret=new_secret(), options=chosen, version=1,
-                created_at=now(), lane=Lane(not_before=0, failures=0, broken=0),
+                location=place, state="active", secret=new_secret(), version=1, created_at=now(),
+                lane=Lane(not_before=0, failures=0, broken=0), **_columns(wanted),
             )  # fmt: skip
             session.add(webhook)
             config_changed(session.connection())
             session.flush()
-            note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {_shown(url)}")
+            note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {_shown(webhook.url)}")
             return webhook
 
-    def edit(self, webhook_id: int, changes: dict[str, Any], version: int | None = None) -> Webhook:
-        """Change ``type``, ``status``, ``url``, ``description``, ``options`` (None resets an option).
+    def edit(self, webhook_id: int, changes: Mapping[str, Any], version: int | None = None) -> Webhook:
+        """Change fields of ``WebhookInput``; what is left out stays.
 
-        ``version`` is the one that the changes were made from; None takes whichever is there.
+        Args:
+            changes: ``options`` changes those that it names; None resets an option. A header whose value is
+                ``HIDDEN`` keeps the value that it has.
+            version: the one that the changes were made from; None takes whichever is there.
 
         Raises:
             Stale: somebody else has changed it since.
         """
-        changes = dict(changes)
-        options = changes.pop("options", {})
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
             if version is not None and webhook.version != version:
                 raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
             before, headers, url = _described(webhook), webhook.options.get("headers"), webhook.url
-            merged = {
-                name: value for name, value in {**webhook.options, **options}.items() if value is not None
-            }
-            webhook.options = _kept(parse_options(merged))
-            for field, value in changes.items():
-                setattr(webhook, field, value)
-            _check_filter(webhook.kind, webhook.type, webhook.status)
-            self._check_url(webhook.url)
-            _check_description(webhook.description)
+            wanted = parse(WebhookInput, _merged(webhook, changes))
+            self._check_url(wanted.url)
+            for column, value in _columns(wanted).items():
+                setattr(webhook, column, value)
             webhook.version += 1
             config_changed(session.connection())
             after = _described(webhook)
@@ -183,7 +197,7 @@ class Webhooks:
             for address in self._resolver.addresses(check_url(url), _LOOKUP_SECONDS):
                 self._rules.check(address)
         except AttemptError as error:
-            return f"As things are now, deliveries would fail: {error}"
+            return f"Deliveries would fail now: {error}"
         return None
 
 
@@ -204,7 +218,7 @@ def _filter(webhook: Webhook) -> str:
 def _shown(url: str) -> str:
     """Show a URL in the audit log without its query, which may hold a receiver's key."""
     address, mark, _ = url.partition("?")
-    return f"{address}?•••" if mark else address
+    return f"{address}?{HIDDEN}" if mark else address
 
 
 def _described(webhook: Webhook) -> dict[str, str]:
@@ -222,27 +236,26 @@ def _described(webhook: Webhook) -> dict[str, str]:
     }
 
 
-def _kept(options: Options) -> dict[str, object]:
-    """Return the options that differ from the default; only these are kept, so that a default may change."""
-    return options.model_dump(exclude_defaults=True)
+def _columns(wanted: WebhookInput) -> dict[str, Any]:
+    """Of the options only what differs from the default is kept, so that a default may change."""
+    return {**dict(wanted), "options": wanted.options.model_dump(exclude_defaults=True)}
 
 
-def _check_description(text: str) -> None:
-    if len(text) > 500:
-        raise Invalid("A description has at most 500 characters.", "description")
-    if text and not text.isprintable():
-        raise Invalid("A description has printable characters only.", "description")
+def _merged(webhook: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The webhook as it would be with the changes, still unchecked."""
+    present = {name: getattr(webhook, name) for name in WebhookInput.model_fields}
+    options = {**webhook.options, **changes.get("options", {})}
+    options["headers"] = _revealed(options.get("headers"), webhook.options.get("headers"))
+    return {
+        **present,
+        **changes,
+        "options": {name: value for name, value in options.items() if value is not None},
+    }
 
 
-def _check_filter(kind: str, type_: str | None, status: str | None) -> None:
-    if kind not in ("call", "media"):
-        raise Invalid("The kind is call or media.")
-    words = CALL_TYPES if kind == "call" else MEDIA_TYPES
-    if type_ is not None and type_ not in words:
-        raise Invalid(
-            f"The type of a {kind} webhook is one of {', '.join(words)}; leave it out for any.", "type"
-        )
-    if status is not None and kind == "media":
-        raise Invalid("A media webhook has no status.", "status")
-    if status is not None and status not in CALL_STATUSES:
-        raise Invalid(f"The status is one of {', '.join(CALL_STATUSES)}; leave it out for any.", "status")
+def _revealed(headers: Any, present: Any) -> Any:
+    """Headers with the values that are kept in place of the hidden ones."""
+    given = read_headers(headers)
+    if not isinstance(given, dict) or not isinstance(present, dict):
+        return given
+    return {name: present.get(name, value) if value == HIDDEN else value for name, value in given.items()}

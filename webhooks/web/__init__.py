@@ -1,4 +1,4 @@
-"""Every HTTP door. A module here is a screen or a group of endpoints; each view says who may come in."""
+"""Every HTTP endpoint. A module here is a screen or a group of endpoints; each view says who may use it."""
 
 from typing import Any
 
@@ -23,13 +23,14 @@ from webhooks.web.ui import (
     login,
     page,
     replays,
+    theme,
     webhooks,
 )
 from webhooks.web.ui import settings as settings_page
 
 
 class _Id(IntegerConverter):
-    """A number in an address: what no row can have is no page, 404."""
+    """A row's number in an address; 404 for one that no row can have."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **{"max": (1 << 63) - 1, **more})
@@ -38,12 +39,12 @@ class _Id(IntegerConverter):
 _ENDPOINTS = (
     ingest_events, ingest_recordings, download, health,
     login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, audit,
-    settings_page, page,
+    settings_page, theme,
 )  # fmt: skip
 
 
 def init_app(app: Flask, settings: Settings, store: Store) -> None:
-    """Hang all endpoints into the app."""
+    """Register all endpoints, their checks and their error handlers."""
     container.init_app(app, settings, store)
     trusted_proxy.init_app(app, settings)
     access.init_app(app)

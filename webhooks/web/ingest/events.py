@@ -1,4 +1,4 @@
-"""``POST /api/events``: where PBXs post what happens (contract, section 2)."""
+"""``POST /api/events``: where PBXs post their events."""
 
 import uuid
 
@@ -9,30 +9,30 @@ from webhooks.events.schema import IncomingEvent, parse_form, parse_json
 from webhooks.events.storage import Accepted
 from webhooks.outbound.user_agent import USER_AGENT_PREFIX
 from webhooks.services.container import services
-from webhooks.web.ingest.tokens import sender
+from webhooks.web.ingest.tokens import authenticate_location
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded
 
-blueprint = Blueprint("hook", __name__)
+blueprint = Blueprint("ingest_events", __name__)
 
 
 @blueprint.post("/api/events")
 @blueprint.post("/api/events/t/<token>")
 @by_token
-def take(token: str | None = None) -> tuple[Response, int]:
-    """Take an event or a batch; answered once it is on disk."""
+def receive(token: str | None = None) -> tuple[Response, int]:
+    """Store an event or a batch; the response goes out once it is on disk."""
     if request.user_agent.string.startswith(USER_AGENT_PREFIX):
         raise Forbidden("This is a delivery of an appliance like this one: taken in, it would go round.")
-    location, namespace = sender(token)
-    events, batch = _read(namespace)
-    accepted = services().intake.submit(location, events)
-    status = 200 if all(one.duplicate for one in accepted) else 202
+    credential = authenticate_location(token)
+    events, batch = _read(credential.namespace)
+    accepted = services().intake.submit(credential.token_hash, events)
+    status = 200 if all(event.duplicate for event in accepted) else 202
     return jsonify(_batch_answer(accepted) if batch else _answer(accepted[0])), status
 
 
 def _read(namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
     kind = request.mimetype
-    # Before it is judged by its head: who is answered in the middle of sending sees a broken connection.
+    # Read before the head is judged: a response in the middle of an upload looks like a broken connection.
     body = read_body(services().settings.max_body)
     refuse_coded()
     if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
@@ -44,19 +44,20 @@ def _read(namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
     )
 
 
-def _answer(one: Accepted) -> dict[str, object]:
-    answer: dict[str, object] = {"id": one.id, "deliveries": one.deliveries}
-    if one.duplicate:
+def _answer(event: Accepted) -> dict[str, object]:
+    answer: dict[str, object] = {"id": event.id, "deliveries": event.deliveries}
+    if event.duplicate:
         answer["duplicate"] = True
     return answer
 
 
 def _batch_answer(accepted: list[Accepted]) -> dict[str, object]:
-    duplicates = sum(one.duplicate for one in accepted)
+    duplicates = sum(event.duplicate for event in accepted)
     return {
         "accepted": len(accepted) - duplicates,
         "duplicates": duplicates,
         "events": [
-            {"id": one.id, "deliveries": one.deliveries, "duplicate": one.duplicate} for one in accepted
+            {"id": event.id, "deliveries": event.deliveries, "duplicate": event.duplicate}
+            for event in accepted
         ],
     }

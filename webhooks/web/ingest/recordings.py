@@ -1,4 +1,4 @@
-"""``POST /api/media``: a media event with its recording (contract, section 3)."""
+"""``POST /api/media``: a media event with its recording."""
 
 import uuid
 from collections.abc import Iterator
@@ -12,33 +12,33 @@ from webhooks.events.recording_intake import AcceptedMedia
 from webhooks.events.schema import MediaEvent, parse_media
 from webhooks.media.storage import Upload
 from webhooks.services.container import services
-from webhooks.web.ingest.tokens import sender
+from webhooks.web.ingest.tokens import authenticate_location
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded
-from webhooks.web.shared.multipart import receive
+from webhooks.web.shared.multipart import receive as receive_parts
 
-blueprint = Blueprint("upload", __name__)
-_PIECE: Final = 1 << 16
-_FORM: Final = 1 << 16  # bytes for the form's own lines
+blueprint = Blueprint("ingest_recordings", __name__)
+_PIECE_BYTES: Final = 1 << 16
+_FORM_BYTES: Final = 1 << 16  # for the form's own lines
 
 
 @blueprint.post("/api/media")
 @blueprint.post("/api/media/t/<token>")
 @by_token
-def take(token: str | None = None) -> tuple[Response, int]:
-    """Take an event and its recording; answered once both are on disk."""
-    location, namespace = sender(token)
-    with slots.uploads.one(), services().recording_intake.upload(_announced()) as upload:
-        event, name = _read(upload, namespace)
-        accepted = services().recording_intake.take(location, event, upload, name)
+def receive(token: str | None = None) -> tuple[Response, int]:
+    """Store an event and its recording; the response goes out once both are on disk."""
+    credential = authenticate_location(token)
+    with slots.uploads.take(), services().recording_intake.upload(_announced()) as upload:
+        event, name = _read(upload, credential.namespace)
+        accepted = services().recording_intake.take(credential.token_hash, event, upload, name)
     return jsonify(_answer(accepted)), 202 if accepted.media_id else 200
 
 
 def _announced() -> int:
     settings = services().settings
     announced = request.content_length or 0
-    most = settings.max_media + settings.max_body + _FORM
+    most = settings.max_media + settings.max_body + _FORM_BYTES
     if announced > most:
         raise TooLarge(f"The recording is longer than {settings.max_media:,} bytes (SPOKE_MAX_MEDIA).")
     return announced
@@ -57,7 +57,7 @@ def _read(upload: Upload, namespace: uuid.UUID) -> tuple[MediaEvent, str | None]
             f"Content-Type {request.mimetype or 'missing'}: send multipart/form-data with the parts 'event' "
             "(JSON) and 'file'; or application/json, where the event names media_path or media_url."
         )
-    parts = receive(_pieces(), boundary.encode("latin-1", "replace"), most, upload.write)
+    parts = receive_parts(_pieces(), boundary.encode("latin-1", "replace"), most, upload.write)
     if parts.event is None:
         raise InvalidEvent([FieldError("", "has no part 'event': add it, with the event's JSON")])
     event = parse_media(parts.event, namespace)
@@ -71,14 +71,14 @@ def _read(upload: Upload, namespace: uuid.UUID) -> tuple[MediaEvent, str | None]
 
 
 def _pieces() -> Iterator[bytes]:
-    """The body as it comes."""
+    """The body as it arrives."""
     stream: Any = request.environ["wsgi.input"]
     left = request.content_length
     if left is None and not request.environ.get("wsgi.input_terminated"):
         return
     try:
         while left is None or left > 0:
-            piece = stream.read(_PIECE if left is None else min(_PIECE, left))
+            piece = stream.read(_PIECE_BYTES if left is None else min(_PIECE_BYTES, left))
             if not piece:
                 break
             left = None if left is None else left - len(piece)
@@ -86,7 +86,7 @@ def _pieces() -> Iterator[bytes]:
     except OSError as error:
         raise Unreadable(f"The body could not be read: {type(error).__name__}.") from None
     if left:
-        raise Unreadable(f"The body broke off: {left:,} bytes did not come.")
+        raise Unreadable(f"The body broke off: {left:,} bytes did not arrive.")
 
 
 def _answer(accepted: AcceptedMedia) -> dict[str, object]:

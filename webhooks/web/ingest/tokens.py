@@ -1,7 +1,8 @@
-"""Where a PBX's token stands in a request, and whose it is."""
+"""The location's token in a request: where it stands, and which location has it."""
 
 import contextlib
 import uuid
+from typing import NamedTuple
 
 from flask import request
 
@@ -10,16 +11,28 @@ from webhooks.services.container import services
 from webhooks.tokens import token_hash
 
 
-def sender(path_token: str | None) -> tuple[bytes, uuid.UUID]:
-    """The hash of whichever token was given that a location has, and the namespace of its ids.
+class Credential(NamedTuple):
+    """What a location proved itself with, and the namespace of its events' ids.
+
+    Not the location itself: the intake looks it up by the hash again, in the event's own transaction, so that
+    a token that is rotated meanwhile stores nothing.
+    """
+
+    token_hash: bytes
+    namespace: uuid.UUID
+
+
+def authenticate_location(path_token: str | None) -> Credential:
+    """Find the location whose token the request carries.
 
     Raises:
-        Unauthorised: none, or none that is known. LocationPaused: it takes no events now.
+        Unauthorised: no token, or one that no location has. LocationPaused: the location takes no events now.
     """
     given = _tokens(path_token)
     for token in given:
+        hashed = token_hash(token)
         with contextlib.suppress(Unauthorised):
-            return token_hash(token), services().intake.namespace(token_hash(token))
+            return Credential(hashed, services().intake.namespace(hashed))
     raise Unauthorised(
         "No location has this token; look whether it was rotated."
         if given

@@ -1,4 +1,4 @@
-"""``/healthz``: this process answers. ``/readyz``: what deliveries need is there."""
+"""``/healthz``: this process responds. ``/readyz``: all that deliveries need is there."""
 
 import tempfile
 from typing import Final
@@ -6,14 +6,13 @@ from typing import Final
 import redis
 from flask import Blueprint, Response, jsonify
 
-from webhooks.dispatcher.liveness import Liveness
 from webhooks.errors import ReadFailed
 from webhooks.outbox.wakeup import quick_redis
 from webhooks.services.container import services
 from webhooks.web.shared.access import public
 from webhooks.web.shared.problems import problem
 
-_ROOM: Final = 64 << 10  # bytes; what a commit of a few events may want
+_PROBE_BYTES: Final = 64 << 10  # what a commit of a few events may want
 
 blueprint = Blueprint("health", __name__)
 
@@ -34,26 +33,26 @@ def readyz() -> Response:
 
 
 def _database() -> str | None:
-    """The database, and the workers, which it knows."""
+    """A sentence if the database cannot be read, or knows of no worker that runs."""
     try:
-        with services().store.read() as session:
-            if not Liveness(services().settings, services().store).running(session.connection()):
-                return "No delivery worker runs."
+        if not services().system.workers():
+            return "No delivery worker runs."
     except ReadFailed:
         return "The database cannot be reached."
     return None
 
 
 def _disk() -> str | None:
-    """Whether an event could be written down: by writing: what is free does not say it."""
+    """A sentence if no event could be written. Only writing shows it: free space may be another user's."""
     if not services().store.sqlite:
         return None
     folder = services().settings.sqlite_file.parent
     try:
         with tempfile.TemporaryFile(dir=folder, buffering=0) as probe:
-            return None if probe.write(bytes(_ROOM)) == _ROOM else f"The disk that holds {folder} is full."
+            written = probe.write(bytes(_PROBE_BYTES))
     except OSError as error:
         return f"The disk cannot be written: {error.strerror} ({folder})."
+    return None if written == _PROBE_BYTES else f"The disk that holds {folder} is full."
 
 
 def _redis() -> str | None:

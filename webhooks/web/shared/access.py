@@ -1,24 +1,26 @@
-"""Who may come in. Each view carries a mark; one without fails at its first request.
+"""Who may use an endpoint. Each view says so with a mark; one without fails at its first request.
 
-Forms are guarded against forgery (CSRF) by what the browser itself says of a request's origin, not by tokens
-in each form: nothing goes stale in an open tab, and partials can be cached. ``Sec-Fetch-Site`` is only sent
-to https and localhost, so ``Origin`` decides elsewhere; every present browser sends it with a POST.
+The checks run before each request, in the order of ``init_app``. An answer of one ends the request.
 """
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from flask import Flask, Response, abort, current_app, g, redirect, request, session, url_for
 
 from webhooks.audit import by
 from webhooks.services.container import services
-from webhooks.web.shared.bodies import to_come
+from webhooks.web.shared.bodies import is_streamed
+from webhooks.web.shared.csrf import same_origin
+from webhooks.web.shared.own_paths import shown_page
 
 View = Callable[..., Any]
-_MARK: Final = "spoke_access"
-_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_PUBLIC_BYTES: Final = 48 << 10
+Access = Literal["public", "token", "admin"]
+
+_ACCESS: Final = "spoke_access"  # attribute of a view function
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PUBLIC_FORM_BYTES: Final = 48 << 10
 
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -27,87 +29,97 @@ _POLICY: Final = (
 
 
 def public(view: View) -> View:
-    """Anybody may come in."""
-    setattr(view, _MARK, "public")
+    """Mark a view that everybody may use."""
+    setattr(view, _ACCESS, "public")
     return view
 
 
 def by_token(view: View) -> View:
-    """The view checks a token itself; no cookie counts."""
-    setattr(view, _MARK, "token")
+    """Mark a view that checks a token itself; no cookie counts."""
+    setattr(view, _ACCESS, "token")
     return view
 
 
 def admin(view: View) -> View:
-    """The logged-in admin alone."""
-    setattr(view, _MARK, "admin")
+    """Mark a view that only the logged-in admin may use."""
+    setattr(view, _ACCESS, "admin")
     return view
 
 
 def init_app(app: Flask) -> None:
-    app.before_request(_check)
-    app.teardown_request(_leave)
-    app.after_request(_secure)
+    """Run the checks before each request, and set the security headers after it."""
+    for check in (require_mark, refuse_nul, check_origin, limit_public_body, require_login, bind_actor):
+        app.before_request(check)
+    app.teardown_request(_unbind_actor)
+    app.after_request(_set_security_headers)
 
 
-def _check() -> Any:
+def _access() -> Access | None:
+    """The mark of the view that the request is for; None where no view of ours is."""
     if request.endpoint is None or request.endpoint == "static":
         return None
-    mark = getattr(current_app.view_functions[request.endpoint], _MARK, None)
-    if mark is None:
-        raise RuntimeError(f"the view {request.endpoint} does not say who may come in")
-    # No row has such a name, and PostgreSQL has no such text; a token is only ever looked for by its hash.
-    if any("\0" in str(value) for name, value in (request.view_args or {}).items() if name != "token"):
+    mark: Access | None = getattr(current_app.view_functions[request.endpoint], _ACCESS, None)
+    return mark
+
+
+def require_mark() -> None:
+    """Fail a request for a view that does not say who may use it."""
+    if request.endpoint not in (None, "static") and _access() is None:
+        raise RuntimeError(f"the view {request.endpoint} does not say who may use it")
+
+
+def refuse_nul() -> None:
+    """Answer 404 to a name with NUL: no row has such a name, and PostgreSQL has no such text.
+
+    A token may have it: it is only ever looked up by its hash.
+    """
+    values = request.view_args or {}
+    if any("\0" in str(value) for name, value in values.items() if name != "token"):
         abort(404)
-    if mark != "token" and request.method not in _SAFE and not _same_origin():
+
+
+def check_origin() -> None:
+    """Answer 403 to a form that another site sent."""
+    if _access() in ("public", "admin") and request.method not in _SAFE_METHODS and not same_origin():
         abort(
             403,
-            "The form came from another site. Behind a proxy, SPOKE_PUBLIC_URL has to be the address that "
+            "The form came from another site. Behind a proxy, set SPOKE_PUBLIC_URL to the address that "
             "browsers show.",
         )
-    # Who is nobody yet may send what the server takes in whole; a web thread waits for no more.
-    long = to_come() or (request.content_length or 0) > _PUBLIC_BYTES
-    if mark == "public" and request.method not in _SAFE and long:
-        abort(413, f"The form is longer than {_PUBLIC_BYTES:,} bytes.")
-    if mark == "admin" and not logged_in():
-        if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
-            return Response(
-                "", 401, {"HX-Redirect": url_for("login.show", next=_page_before("HX-Current-URL"))}
-            )
-        if request.method not in _SAFE:
-            return redirect(url_for("login.show", next=_page_before("Referer")), 303)
-        return redirect(url_for("login.show", next=request.full_path.rstrip("?")), 303)
-    if mark != "token":
-        g.acting = ExitStack()
-        g.acting.enter_context(by(f"admin, from {request.remote_addr}"))
-    return None
 
 
-def _page_before(header: str) -> str | None:
-    """The page that the browser shows, to come back to after the log-in; of ours alone."""
-    site, _, path = request.headers.get(header, "").partition("://")[2].partition("/")
-    prefix = request.script_root.lstrip("/")
-    return f"/{path.removeprefix(prefix).lstrip('/')}" if site == request.host else None
+def limit_public_body() -> None:
+    """Answer 413 to a long form of somebody who is not logged in: it must not keep a thread waiting.
+
+    The server takes a form up to this length in whole before a thread has it.
+    """
+    long = is_streamed() or (request.content_length or 0) > _PUBLIC_FORM_BYTES
+    if _access() == "public" and request.method not in _SAFE_METHODS and long:
+        abort(413, f"The form is longer than {_PUBLIC_FORM_BYTES:,} bytes.")
 
 
-def _leave(_error: BaseException | None) -> None:
-    if "acting" in g:
-        g.acting.close()
+def require_login() -> Response | Any:
+    """Lead a visitor who is not logged in to the log-in page, and back from there."""
+    if _access() != "admin" or logged_in():
+        return None
+    if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
+        target = url_for("login.show", next=shown_page("HX-Current-URL"))
+        return Response("", 401, {"HX-Redirect": target})
+    if request.method not in _SAFE_METHODS:
+        return redirect(url_for("login.show", next=shown_page()), 303)
+    return redirect(url_for("login.show", next=request.full_path.rstrip("?")), 303)
 
 
-def _same_origin() -> bool:
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    own = (f"{request.scheme}://{request.host}", services().settings.base_url)
-    return _origin(request.headers.get("Origin", "")) in map(_origin, own)
+def bind_actor() -> None:
+    """Name the visitor in the audit log, for what the request changes."""
+    if _access() in ("public", "admin"):
+        g.actor = ExitStack()
+        g.actor.enter_context(by(f"admin, from {request.remote_addr}"))
 
 
-def _origin(address: str) -> str | None:
-    """Scheme and host as a browser writes them, without the scheme's own port."""
-    scheme, slashes, rest = address.lower().partition("://")
-    port = {"http": ":80", "https": ":443"}.get(scheme, "")
-    return f"{scheme}://{rest.partition('/')[0].removesuffix(port)}" if slashes else None
+def _unbind_actor(_error: BaseException | None) -> None:
+    if "actor" in g:
+        g.actor.close()
 
 
 def session_epoch() -> str:
@@ -116,12 +128,13 @@ def session_epoch() -> str:
 
 
 def logged_in() -> bool:
+    """Whether the request carries a session that goes on."""
     if "id" not in session or session.get("epoch") != session_epoch():
         return False
     return services().sessions.known(session["id"])
 
 
-def _secure(response: Response) -> Response:
+def _set_security_headers(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = _POLICY

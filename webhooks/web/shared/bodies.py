@@ -1,4 +1,4 @@
-"""Reading a request's body whole, or saying what is wrong with it."""
+"""The request's body, read whole, or the reason why it cannot be."""
 
 import contextlib
 from typing import Any
@@ -10,26 +10,26 @@ from webhooks.errors import Coded, Unreadable
 from webhooks.web.shared import slots
 
 
-def to_come() -> bool:
-    """Whether the body of the present request is long, and read while it comes. Our own server says so."""
+def is_streamed() -> bool:
+    """Whether the request's body is long, and is read while it arrives. Our own server says so."""
     return bool(request.environ.get("spoke.body_to_come"))
 
 
 def read_body(limit: int) -> bytes:
-    """The body of the present request, of at most ``limit`` bytes.
+    """Read the request's body, of at most ``limit`` bytes.
 
-    Werkzeug's own reading takes a chunked body that is too long, and one that broke off, for a shorter one.
+    Not by Werkzeug: it takes a chunked body that is too long, or that broke off, for a shorter one.
 
     Raises:
-        RequestEntityTooLarge: it is longer. Unreadable: it broke off, or its chunks are none.
-        TooSlow: it did not come. NoCapacity: too many long ones come already.
+        RequestEntityTooLarge: it is longer. Unreadable: it broke off, or its chunks are malformed.
+        TooSlow: it did not arrive in time. NoCapacity: too many long bodies are arriving already.
     """
     announced = request.content_length
     if announced is None and not request.environ.get("wsgi.input_terminated"):
         return b""
     if announced is not None and announced > limit:
         raise RequestEntityTooLarge(f"The body is longer than {limit:,} bytes.")
-    with slots.bodies.one() if to_come() else contextlib.nullcontext():
+    with slots.bodies.take() if is_streamed() else contextlib.nullcontext():
         try:
             data = _read(request.environ["wsgi.input"], limit + 1)
         except OSError as error:
@@ -37,20 +37,20 @@ def read_body(limit: int) -> bytes:
     if len(data) > limit:
         raise RequestEntityTooLarge(f"The body is longer than {limit:,} bytes.")
     if announced is not None and len(data) < announced:
-        raise Unreadable(f"The body broke off: {len(data):,} of {announced:,} bytes came.")
+        raise Unreadable(f"The body broke off: {len(data):,} of {announced:,} bytes arrived.")
     return data
 
 
 def refuse_coded() -> None:
-    """Raises Coded for a body that would have to be unpacked first."""
+    """Raise Coded for a compressed body."""
     codings = {coding.strip().lower() for coding in request.headers.get("Content-Encoding", "").split(",")}
     if codings - {"", "identity"}:
-        raise Coded("The body has a Content-Encoding: send it as it is, without compression.")
+        raise Coded("The body has a Content-Encoding: send it without compression.")
 
 
-def _read(stream: Any, most: int) -> bytes:
+def _read(stream: Any, limit: int) -> bytes:
     pieces: list[bytes] = []
-    left = most
+    left = limit
     while left > 0:
         piece = stream.read(left)
         if not piece:

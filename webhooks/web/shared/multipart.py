@@ -11,13 +11,13 @@ from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDeco
 
 from webhooks.errors import FieldError, InvalidEvent, TooLarge, Unreadable
 
-_MOST_PARTS: Final = 100
+_MAX_PARTS: Final = 100
 _FILENAME: Final = re.compile(r'(?i);[ \t]*filename[ \t]*=[ \t]*"((?:[^"\\]|\\"|\\)*)"')
 
 
 @dataclass(slots=True)
 class Parts:
-    """What came: the part ``event``, and the name of the part ``file`` if there was one (``file`` is set)."""
+    """The part ``event``, whether there was a part ``file``, and that file's name."""
 
     event: bytes | None = None
     file: bool = False
@@ -25,16 +25,15 @@ class Parts:
 
 
 def receive(
-    pieces: Iterable[bytes], boundary: bytes, most: int, write: Callable[[bytes | bytearray], None]
+    pieces: Iterable[bytes], boundary: bytes, max_event_bytes: int, write: Callable[[bytes | bytearray], None]
 ) -> Parts:
-    """Read the parts; the file's bytes go to ``write``. Of other parts than the two nothing is kept.
-
-    ``most``: bytes that the part ``event`` may have.
+    """Read the parts; the file's bytes go to ``write``. Parts of other names are passed over.
 
     Raises:
-        Unreadable: it broke off, or is no such form. InvalidEvent: a part came twice.
+        Unreadable: the body broke off, or is no such form. InvalidEvent: a part is there twice.
+        TooLarge: the part ``event`` is.
     """
-    decoder = MultipartDecoder(boundary, max_parts=_MOST_PARTS)
+    decoder = MultipartDecoder(boundary, max_parts=_MAX_PARTS)
     parts = Parts()
     part: str | None = None
     try:
@@ -44,13 +43,13 @@ def receive(
                 if isinstance(happened, Field | File):
                     part = _begin(parts, happened)
                 elif isinstance(happened, Data):
-                    _take(parts, part, happened.data, most, write)
+                    _take(parts, part, happened.data, max_event_bytes, write)
                 elif isinstance(happened, Epilogue):
                     return parts
     except ValueError:
         pass
     except RequestEntityTooLarge:
-        raise Unreadable(f"The form has more than {_MOST_PARTS} parts.") from None
+        raise Unreadable(f"The form has more than {_MAX_PARTS} parts.") from None
     raise Unreadable("The body is no whole multipart/form-data: it broke off, or its boundary is another.")
 
 
@@ -69,8 +68,8 @@ def _begin(parts: Parts, head: Field | File) -> str | None:
 
 
 def _filename(head: File) -> str:
-    """The file's name. Who puts a path of Windows between quotes does not double its backslashes: one that
-    stands before anything but a quotation mark is no escape."""
+    """The file's name. A Windows path comes with single backslashes: only one before a quotation mark
+    escapes."""
     plain = _FILENAME.search(head.headers["content-disposition"])
     return plain[1].replace('\\"', '"').replace("%22", '"') if plain and "\\" in plain[1] else head.filename
 
@@ -79,12 +78,12 @@ def _take(
     parts: Parts,
     part: str | None,
     data: bytes | bytearray,
-    most: int,
+    max_event_bytes: int,
     write: Callable[[bytes | bytearray], None],
 ) -> None:
     if part == "file":
         write(data)
     elif part == "event":
         parts.event = (parts.event or b"") + bytes(data)
-        if len(parts.event) > most:
-            raise TooLarge(f"The part 'event' is longer than {most:,} bytes (SPOKE_MAX_BODY).")
+        if len(parts.event) > max_event_bytes:
+            raise TooLarge(f"The part 'event' is longer than {max_event_bytes:,} bytes (SPOKE_MAX_BODY).")

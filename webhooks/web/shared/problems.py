@@ -1,10 +1,11 @@
-"""Errors as answers: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
+"""Errors as responses: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
 
 from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
 from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import NotFound as PageNotFound
 
 from webhooks.errors import (
     Coded,
@@ -80,7 +81,9 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, InternalServerError):
-        detail = "A fault of ours; the log has it."
+        detail = "Internal error. The log says more."
+    if isinstance(error, PageNotFound) and detail == PageNotFound.description:
+        detail = "There is nothing at this address."
     if isinstance(error, MethodNotAllowed):
         methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         detail = f"{request.method} is not taken here: use {' or '.join(methods)}."

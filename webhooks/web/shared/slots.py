@@ -1,7 +1,8 @@
-"""Long bodies and log-ins take from a few places, so that they never fill the threads that the hook needs.
+"""Limits on concurrent long bodies and log-ins: they must never fill the threads that ingest needs.
 
-Everything else has a thread only while it is worked at: runtime/webserver.py counts them. Whoever comes
-beyond is asked to come again. A caller that stops in the middle loses its place after half a minute.
+Every other request has a thread only while it is worked on; runtime/webserver.py counts those. A request
+beyond a limit is refused with Retry-After. A caller that stops in the middle loses its slot after half a
+minute.
 """
 
 import contextlib
@@ -31,18 +32,18 @@ def hold_answer(seconds: float) -> None:
 
 
 class Slots:
-    """So many at a time in this process."""
+    """At most ``count`` requests at a time in this process."""
 
     def __init__(self, count: int, what: str) -> None:
         self._free = threading.BoundedSemaphore(count)
         self._what = what
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[None]:
-        """Raises NoCapacity at once if none is free; nobody waits here."""
+    def take(self) -> Iterator[None]:
+        """Hold a slot. Raises NoCapacity at once if none is free; nobody waits here."""
         if not self._free.acquire(blocking=False):
             raise NoCapacity(
-                f"Too many {self._what} are going on; try again in {_RETRY_SECONDS} seconds.", _RETRY_SECONDS
+                f"Too many {self._what} at a time: try again in {_RETRY_SECONDS} seconds.", _RETRY_SECONDS
             )
         try:
             yield

@@ -2,8 +2,6 @@
 
 import json
 import shlex
-from dataclasses import replace
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -13,70 +11,91 @@ from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
 from webhooks.db.models import Attempt, Delivery
 from webhooks.errors import Invalid, NotFound
 from webhooks.services.container import services
-from webhooks.services.delivery_log import DeliveryFilter
+from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.filters import parse_local
-from webhooks.web.ui.page import notice, plain, row_number, wants_fragment
+from webhooks.web.ui.choices import location_choices, webhook_choices
+from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
 
 blueprint = Blueprint("deliveries", __name__)
-_SHORT: Final = 10
+_SHORT: Final = 10  # deliveries on a webhook's page
 _PASTED: Final = 8192  # characters of a body that fit into a command
-_LISTED: Final = 200  # webhooks, and locations, in the filter's lists
-_UNMATCHED: Final = 1000  # events that one page looks at
+_SEARCHED: Final = 1000  # events that a page of unmatched ones searches
+
+
+class LogQuery(PageQuery):
+    """``short``: a webhook's page shows the newest few, in fewer columns."""
+
+    short: str | None = None
 
 
 @blueprint.get("/deliveries")
 @admin
-def show() -> Any:
+def index() -> Any:
     """The log; to htmx its rows alone, which ask for themselves again while they are the newest."""
     wanted, error = DeliveryFilter(), None
     try:
-        wanted = wanted_from_address()
+        wanted = parse_query(DeliveryFilter)
     except Invalid as fault:
         error = fault
-    before = _number("before")
-    short = "short" in request.args
-    page = services().delivery_log.page(wanted, before, *([_SHORT] if short else []))
-    address: dict[str, Any] = {
-        name: value for name, value in request.args.items() if value and name not in ("before", "short")
-    }
-    again: dict[str, Any] = {**address, "short": 1} if short else address
-    shown: dict[str, Any] = {
-        "page": page,
-        "table_id": "latest-rows" if short else "rows",
-        "columns": "short" if short else "all",
-        "poll": None if before else url_for("deliveries.show", **again),
-    }
+    query = parse_query(LogQuery)
+    rows = _rows(wanted, query)
     if wants_fragment():
-        return render_template("deliveries/_rows.html", **shown)
-    filtered = not wanted.all
+        return render_template("deliveries/_rows.html", **rows)
     answer = render_template(
-        "deliveries/log.html",
-        **shown,
+        "deliveries/index.html",
+        **rows,
+        **_choices(wanted),
         wanted=wanted,
         given=request.args,
         error=error,
-        filtered=filtered,
-        before=before,
-        address=address,
-        webhooks=services().webhooks.all()[:_LISTED],
-        locations=services().locations.all()[:_LISTED],
-        types=EVENT_TYPES,
-        statuses=CALL_STATUSES,
-        states=STATES,
-        purged=not page.rows and not filtered and services().deliveries.purged(),
+        filtered=not wanted.is_open,
+        before=query.before,
+        address=_address(),
+        purged=not rows["page"].rows and wanted.is_open and services().deliveries.purged(),
         days=services().settings.retention_days,
     )
     return answer, 422 if error else 200
 
 
+def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
+    """The values of the table of deliveries."""
+    short = query.short is not None
+    page = services().delivery_log.page(wanted, query.before, *([_SHORT] if short else []))
+    again: dict[str, Any] = {**_address(), "short": 1} if short else _address()
+    return {
+        "page": page,
+        "table_id": "latest-rows" if short else "rows",
+        "columns": "short" if short else "all",
+        "poll": None if query.before else url_for("deliveries.index", **again),
+    }
+
+
+def _choices(wanted: DeliveryFilter) -> dict[str, Any]:
+    """The values of the filter's lists; a chosen webhook is among them, also when it is deleted."""
+    webhooks = webhook_choices()
+    if wanted.webhook is not None:
+        webhooks.setdefault(wanted.webhook, str(wanted.webhook))
+    return {
+        "webhooks": webhooks,
+        "locations": location_choices(),
+        "types": EVENT_TYPES,
+        "statuses": CALL_STATUSES,
+        "states": STATES,
+    }
+
+
+def _address() -> dict[str, Any]:
+    """The filter as the page's address has it, for links to further pages."""
+    return {name: request.args[name] for name in DeliveryFilter.model_fields if request.args.get(name)}
+
+
 @blueprint.get("/deliveries/<int:delivery_id>")
 @admin
-def one(delivery_id: int) -> Any:
+def show(delivery_id: int) -> Any:
     delivery = services().deliveries.get(delivery_id)
     payload = services().recordings.payload(delivery.event)
     return render_template(
-        "deliveries/one.html",
+        "deliveries/show.html",
         delivery=delivery,
         event=delivery.event,
         story=services().deliveries.story(delivery.event),
@@ -90,31 +109,30 @@ def one(delivery_id: int) -> Any:
 @admin
 def resend(delivery_id: int) -> Any:
     delivery = services().deliveries.resend(delivery_id)
-    held = " It is held until the webhook is resumed." if delivery.state == "held" else ""
-    notice(f"Delivery {delivery_id} is on its way again, with the same webhook-id.{held}")
-    return redirect(url_for("deliveries.one", delivery_id=delivery_id), 303)
+    held = " It is held until its webhook is resumed." if delivery.state == "held" else ""
+    notice(f"Delivery {delivery_id} is queued again, with the same webhook-id.{held}")
+    return redirect(url_for("deliveries.show", delivery_id=delivery_id), 303)
 
 
 @blueprint.get("/events/<int:event_id>")
 @admin
 def event(event_id: int) -> Any:
-    found = services().deliveries.event(event_id)
-    return render_template(
-        "deliveries/event.html", event=found, story=services().deliveries.story(found), **_recording(event_id)
-    )
+    shown = services().deliveries.event(event_id)
+    story = services().deliveries.story(shown)
+    return render_template("deliveries/event.html", event=shown, story=story, **_recording(event_id))
 
 
 @blueprint.get("/events/<int:event_id>/body")
 @admin
 def body(event_id: int) -> Response:
-    """What a receiver gets, as it is: pages show its beginning."""
+    """The payload as a receiver gets it, whole: pages show its beginning."""
     return plain(services().recordings.payload(services().deliveries.event(event_id)))
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/attempts/<int:n>")
 @admin
 def answer(delivery_id: int, n: int) -> Response:
-    """What was kept of an attempt's answer."""
+    """The body of an attempt's response, as far as it was kept."""
     for attempt in services().deliveries.get(delivery_id).log:
         if attempt.n == n:
             return plain(attempt.response_body or "")
@@ -124,8 +142,11 @@ def answer(delivery_id: int, n: int) -> Response:
 @blueprint.get("/events/unmatched")
 @admin
 def unmatched() -> Any:
-    found, older = services().deliveries.unmatched_events(_UNMATCHED, _number("before"))
-    return render_template("deliveries/unmatched.html", events=found, older=older, looked_at=_UNMATCHED)
+    before = parse_query(PageQuery).before
+    events, older = services().deliveries.unmatched_events(_SEARCHED, before)
+    return render_template(
+        "deliveries/unmatched.html", events=events, older=older, before=before, looked_at=_SEARCHED
+    )
 
 
 def _recording(event_id: int) -> dict[str, Any]:
@@ -139,7 +160,7 @@ def _recording(event_id: int) -> dict[str, Any]:
 
 
 def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
-    """The request as a command for a shell. Own headers' values are not kept, so they are not in it."""
+    """The request as a shell command, without custom headers: their values are not kept."""
     kept = json.loads(attempt.request_headers or "{}") if attempt else {"Content-Type": "application/json"}
     parts = ["curl", "-i", shlex.quote(delivery.webhook.url)]
     parts += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in kept.items()]
@@ -148,43 +169,3 @@ def as_curl(delivery: Delivery, attempt: Attempt | None, payload: str) -> str:
     else:
         parts.append("--data-binary @body.json  # the body is too long to paste: save it from its page")
     return " \\\n  ".join([" ".join(parts[:3]), *parts[3:]])
-
-
-def _number(name: str) -> int | None:
-    return row_number(request.args.get(name, ""))
-
-
-def wanted_from_address() -> DeliveryFilter:
-    """The log's filter as the page's address has it.
-
-    Raises:
-        Invalid: names the field.
-    """
-
-    def chosen(name: str, known: dict[str, str]) -> str | None:
-        value = request.args.get(name, "")
-        if value and value not in known:
-            raise Invalid(f"{value!r} is none of {', '.join(known)}.", name)
-        return value or None
-
-    def known_id(name: str) -> int | None:
-        if request.args.get(name) and _number(name) is None:
-            raise Invalid(f"{request.args[name]!r} is no {name}'s number.", name)
-        return _number(name)
-
-    def moment(name: str) -> datetime | None:
-        try:
-            return parse_local(request.args.get(name, ""))
-        except (ValueError, OverflowError):
-            raise Invalid(f"{request.args[name]!r} is no time such as 2026-11-24 08:00.", name) from None
-
-    wanted = DeliveryFilter(
-        webhook=known_id("webhook"), location=known_id("location"), state=chosen("state", STATES),
-        type=chosen("type", EVENT_TYPES), status=chosen("status", CALL_STATUSES),
-        thread=request.args.get("call", "").strip() or None,
-        number=request.args.get("number", "").strip()[:200] or None,
-        since=moment("since"), until=moment("until"),
-    )  # fmt: skip
-    if wanted.since and wanted.until and wanted.since >= wanted.until:
-        raise Invalid("The end of the span has to be after its start.", "until")
-    return replace(wanted, thread=wanted.thread.replace("\0", "") or None) if wanted.thread else wanted

@@ -11,10 +11,10 @@ from flask import Blueprint, Response, stream_with_context
 
 from webhooks.db.models import Attempt, Delivery
 from webhooks.services.container import services
-from webhooks.services.delivery_log import DeliveryFilter
+from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.deliveries import wanted_from_address
 from webhooks.web.ui.filters import fields, in_zone
+from webhooks.web.ui.page import parse_query
 
 blueprint = Blueprint("export", __name__)
 MOST: Final = 5_000  # rows
@@ -32,7 +32,7 @@ _NUMBER: Final = re.compile(r"\+?[0-9]+")
 def deliveries() -> Response:
     """At most the newest 5,000 that the filter finds; raises Invalid where the filter is wrong."""
     headers = {"Content-Disposition": 'attachment; filename="deliveries.csv"', "Cache-Control": "no-store"}
-    lines = stream_with_context(_lines(wanted_from_address()))
+    lines = stream_with_context(_lines(parse_query(DeliveryFilter)))
     return Response(lines, headers=headers, content_type="text/csv; charset=utf-8")
 
 

@@ -1,23 +1,40 @@
 """Template filters: how times, durations, sizes, words and parties are written."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask import Flask
+
 from webhooks import catalogue
+from webhooks.catalogue import counted
+from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
+from webhooks.services.stats import MOST
 from webhooks.vault import is_sealed
 
 
-def _zone() -> ZoneInfo | None:
-    zone = services().settings.tz
-    return ZoneInfo(zone) if zone else None
+def init_app(app: Flask) -> None:
+    """Register the filters, each by its function's name."""
+    filters: tuple[Callable[..., object], ...] = (
+        local, when, word, header_lines, pretty, party, span, size, fields, number, capped, counted,
+        capped_counted, bar_chart,
+    )  # fmt: skip
+    for template_filter in filters:
+        app.add_template_filter(template_filter)
+
+
+def zone() -> ZoneInfo | None:
+    """SPOKE_TZ; None is the machine's zone."""
+    name = services().settings.tz
+    return ZoneInfo(name) if name else None
 
 
 def in_zone(moment: datetime) -> datetime:
     """The same moment in SPOKE_TZ, or in the machine's zone."""
-    return moment.astimezone(_zone())
+    return moment.astimezone(zone())
 
 
 def midnight() -> datetime:
@@ -25,19 +42,10 @@ def midnight() -> datetime:
     return in_zone(datetime.now().astimezone()).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def parse_local(text: str) -> datetime | None:
-    """What a ``datetime-local`` input sends, or any ISO 8601 time; without a zone it is meant in SPOKE_TZ.
-
-    Raises:
-        ValueError: it is no time.
-    """
-    if not text.strip():
-        return None
-    moment = datetime.fromisoformat(text.strip())
-    if moment.tzinfo is None:
-        zone = _zone()
-        moment = moment.replace(tzinfo=zone) if zone else moment.astimezone()
-    return moment
+def localize(moment: datetime) -> datetime:
+    """A time without a zone, as ``datetime-local`` inputs send it, in SPOKE_TZ or in the machine's zone."""
+    own_zone = zone()
+    return moment.replace(tzinfo=own_zone) if own_zone else moment.astimezone()
 
 
 def local(moment: datetime) -> str:
@@ -63,16 +71,26 @@ def span(milliseconds: float) -> str:
 
 def size(count: float) -> str:
     """Bytes as people say them."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
+    for unit in ("bytes", "KiB", "MiB"):
+        if count < 1024:
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
         count /= 1024
-    raise AssertionError("not reached")
+    return f"{count:,.1f} GiB"
 
 
-def capped(count: int, most: int = 10_000) -> str:
-    """A count that was not taken further than ``most``."""
-    return f"{most:,}+" if count > most else f"{count:,}"
+def number(count: int) -> str:
+    """A count with its thousands apart."""
+    return f"{count:,}"
+
+
+def capped(count: int) -> str:
+    """A count that was taken no further than ``MOST``."""
+    return f"{MOST:,}+" if count > MOST else f"{count:,}"
+
+
+def capped_counted(count: int, singular: str, plural: str) -> str:
+    """The same with its noun: "1 delivery", "10,000+ deliveries"."""
+    return f"{capped(count)} {singular if count == 1 else plural}"
 
 
 def word(value: str | None) -> str:
@@ -98,8 +116,8 @@ def pretty(text: str) -> str:
 
 def fields(body: str) -> dict[str, Any]:
     """An event's fields."""
-    found: dict[str, Any] = json.loads(body)
-    return found
+    event: dict[str, Any] = json.loads(body)
+    return event
 
 
 def party(event: dict[str, Any], side: str) -> str:

@@ -1,31 +1,50 @@
-"""The test inbox: its pages, and the address that takes what is posted to it."""
+"""Test inboxes: their pages, and the addresses that messages are posted to."""
 
 import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
+from pydantic import BeforeValidator, Field
 
+from webhooks.catalogue import counted
 from webhooks.data_dir import try_lock
+from webhooks.db.models import Inbox
 from webhooks.errors import Invalid, NoCapacity, SpokeError
+from webhooks.parsing import Input, row_number
 from webhooks.services.container import services
-from webhooks.services.inboxes import STATUSES
+from webhooks.services.inboxes import STATUSES, InboxAnswer
+from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.shared.slots import waiting
-from webhooks.web.ui.page import notice, plain, reveal, row_number, wants_fragment
+from webhooks.web.ui.choices import location_choices, webhook_choices
+from webhooks.web.ui.page import notice, parse_form, plain, reveal, wants_fragment
 
 blueprint = Blueprint("inboxes", __name__)
-_LISTED: Final = 200  # webhooks, and locations, to choose from
-_SLOW: Final = 3  # answers that may wait at a time, over all web processes
+_DELAYED: Final = 3  # answers at a time, over all web processes
+
+
+def _target(text: str) -> tuple[str, int]:
+    kind, _, digits = str(text).partition(":")
+    number = row_number(digits)
+    if kind not in ("new", "webhook") or number is None:
+        raise ValueError("Choose a webhook.")
+    return kind, number
+
+
+class PointForm(Input):
+    """What is to send to the inbox: ("webhook", its number), or ("new", the number of its location)."""
+
+    target: Annotated[tuple[str, int], BeforeValidator(_target)] = Field(title="Webhook to send here")
 
 
 @blueprint.post("/inbox/<inbox_id>")
 @by_token
-def take(inbox_id: str) -> Response:
-    """Keep what is posted here and answer as the inbox is set. The id is the token."""
+def receive(inbox_id: str) -> Response:
+    """Keep the message and respond as the inbox is set. The id is the token."""
     inbox = services().inboxes.get(inbox_id)
     body = read_body(services().settings.max_body)
     with _slot() if inbox.delay_ms else contextlib.nullcontext():
@@ -40,26 +59,26 @@ def take(inbox_id: str) -> Response:
 
 @blueprint.get("/inbox/<inbox_id>")
 @admin
-def look(inbox_id: str) -> Any:
-    """Whoever opens the address itself in a browser wants to see what came."""
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+def open_page(inbox_id: str) -> Any:
+    """Lead a browser that opens the inbox's address to its page."""
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.get("/inboxes")
 @admin
-def show() -> Any:
-    return render_template("inboxes/list.html", inboxes=services().inboxes.all())
+def index() -> Any:
+    return render_template("inboxes/index.html", inboxes=services().inboxes.all())
 
 
 @blueprint.post("/inboxes")
 @admin
 def add() -> Any:
-    return redirect(url_for("inboxes.one", inbox_id=services().inboxes.add().id), 303)
+    return redirect(url_for("inboxes.show", inbox_id=services().inboxes.add().id), 303)
 
 
 @blueprint.get("/inboxes/<inbox_id>")
 @admin
-def one(inbox_id: str) -> Any:
+def show(inbox_id: str) -> Any:
     if wants_fragment():
         return render_template("inboxes/_messages.html", **_messages(inbox_id))
     return _page(inbox_id)
@@ -68,50 +87,50 @@ def one(inbox_id: str) -> Any:
 @blueprint.get("/inboxes/<inbox_id>/messages/<int:message_id>")
 @admin
 def body(inbox_id: str, message_id: int) -> Response:
-    """A message's body as it was kept: the page shows its beginning."""
+    """A message's body as it was kept, whole: the page shows its beginning."""
     return plain(services().inboxes.message(inbox_id, message_id).body)
 
 
 @blueprint.post("/inboxes/<inbox_id>/answer")
 @admin
-def answer(inbox_id: str) -> Any:
+def set_answer(inbox_id: str) -> Any:
     try:
-        status, delay = int(request.form.get("status", "")), float(request.form.get("delay", "") or 0)
-        services().inboxes.set_answer(inbox_id, status, round(delay * 1000))
-    except (ValueError, OverflowError):
-        return _page(inbox_id, Invalid("The status and the delay are numbers.", "delay")), 422
+        answer = parse_form(InboxAnswer)
     except Invalid as error:
         return _page(inbox_id, error), 422
-    notice(f"What comes next is answered with {STATUSES[status]}{f' after {delay:g} s' if delay else ''}.")
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+    services().inboxes.set_answer(inbox_id, answer)
+    after = f" after {answer.delay:g} s" if answer.delay else ""
+    notice(f"The next requests are answered with {STATUSES[answer.status]}{after}.")
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.post("/inboxes/<inbox_id>/point")
 @admin
 def point(inbox_id: str) -> Any:
-    """Point a webhook at it: one that is there, or a new one of a location for all its calls."""
+    """Send an existing webhook's messages to the inbox, or by a new one all calls of a location."""
     url = services().inboxes.address(services().inboxes.get(inbox_id))
-    kind, _, text = request.form.get("target", "").partition(":")
-    number = row_number(text)
-    if number is None:
-        return _page(inbox_id, Invalid("Choose a webhook.", "target")), 422
+    try:
+        kind, number = parse_form(PointForm).target
+    except Invalid as error:
+        return _page(inbox_id, error), 422
     if kind == "new":
         location = services().locations.get(number)
-        webhook = services().webhooks.add(location.name, "call", None, None, url, "To a test inbox")
+        wanted = WebhookInput(kind="call", url=url, description="To a test inbox")
+        webhook = services().webhooks.add(location.name, wanted)
         reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
         notice(f"Webhook {webhook.id} sends every call event of {location.name} here.")
     else:
         before = services().webhooks.get(number).url
         services().webhooks.edit(number, {"url": url})
-        notice(f"Webhook {number} points here now; before it was {before}")
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+        notice(f"Webhook {number} sends to this inbox now. Its URL was {before}")
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.post("/inboxes/<inbox_id>/clear")
 @admin
 def clear(inbox_id: str) -> Any:
     services().inboxes.clear(inbox_id)
-    return redirect(url_for("inboxes.one", inbox_id=inbox_id), 303)
+    return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
 @blueprint.post("/inboxes/<inbox_id>/delete")
@@ -119,9 +138,10 @@ def clear(inbox_id: str) -> Any:
 def delete(inbox_id: str) -> Any:
     pointing = len(services().inboxes.webhooks(services().inboxes.get(inbox_id)))
     services().inboxes.delete(inbox_id)
-    still = f" {pointing} webhooks still point at it and will fail with 404." if pointing else ""
-    notice(f"The test inbox is deleted.{still}")
-    return redirect(url_for("inboxes.show"), 303)
+    still = counted(pointing, "webhook still sends", "webhooks still send")
+    warning = f" {still} to it and will fail with 404: change the URL." if pointing else ""
+    notice(f"The test inbox is deleted.{warning}")
+    return redirect(url_for("inboxes.index"), 303)
 
 
 def _messages(inbox_id: str) -> dict[str, Any]:
@@ -134,21 +154,34 @@ def _messages(inbox_id: str) -> dict[str, Any]:
 def _page(inbox_id: str, error: SpokeError | None = None) -> str:
     shown = _messages(inbox_id)
     return render_template(
-        "inboxes/one.html",
+        "inboxes/show.html",
         **shown,
         address=services().inboxes.address(shown["inbox"]),
         pointing=services().inboxes.webhooks(shown["inbox"]),
-        webhooks=services().webhooks.all()[:_LISTED],
-        locations=services().locations.all()[:_LISTED],
+        targets=_targets(),
+        given=_given_answer(shown["inbox"], error),
         statuses=STATUSES,
         error=error,
     )
 
 
+def _given_answer(inbox: Inbox, error: SpokeError | None) -> dict[str, Any]:
+    """The answer in the form: as it is set, or as it was typed if it was refused."""
+    if error and "delay" in request.form:
+        return {"status": row_number(request.form.get("status", "")), "delay": request.form["delay"]}
+    return {"status": inbox.status, "delay": f"{inbox.delay_ms / 1000:g}"}
+
+
+def _targets() -> dict[str, str]:
+    """The webhooks that ``PointForm`` offers, new ones first."""
+    new = {f"new:{id_}": f"New webhook: all calls of {name}" for id_, name in location_choices().items()}
+    return new | {f"webhook:{id_}": text for id_, text in webhook_choices().items()}
+
+
 @contextlib.contextmanager
 def _slot() -> Iterator[None]:
-    """One of the few places for slow answers: they must not fill the threads that the hook needs."""
-    for number in range(_SLOW):
+    """Hold one of the few slots for delayed answers: they must not fill the threads that ingest needs."""
+    for number in range(_DELAYED):
         fd = try_lock(services().settings.data / f"inbox-{number}.lock")
         if fd is None:
             continue
@@ -157,4 +190,4 @@ def _slot() -> Iterator[None]:
             return
         finally:
             os.close(fd)
-    raise NoCapacity("Three slow answers of test inboxes are under way; this one is not taken. Try again.", 1)
+    raise NoCapacity("Three delayed answers of test inboxes are running. Try again in a second.", 1)

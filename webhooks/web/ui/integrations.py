@@ -1,28 +1,38 @@
-"""The main page, and the seed's way to it: Connect, choose a location, Authorize."""
+"""The main page, and connecting a location: Connect, choose a location, Authorize."""
 
 from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from pydantic import Field
 
+from webhooks.catalogue import counted
 from webhooks.errors import Invalid, SpokeError
+from webhooks.parsing import Input, Name, RowNumber
 from webhooks.services.container import services
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
-from webhooks.web.ui.page import notice, paged, reveal, revealed, row_number
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
-blueprint = Blueprint("cards", __name__)
+blueprint = Blueprint("integrations", __name__)
+
+
+class ConnectForm(Input):
+    """A location that is there, or the name of a new one, which goes first."""
+
+    location: RowNumber | None = Field(default=None, title="Location")
+    new: Name | None = Field(default=None, title="New location")
 
 
 @blueprint.get("/")
 @admin
-def show() -> Any:
+def index() -> Any:
     locations = services().locations.all()
-    active = [one for one in locations if one.connected_at is not None]
+    active = [location for location in locations if location.connected_at is not None]
     pulses = services().stats.of_locations(midnight())
     return render_template(
-        "integrations/main.html",
-        active=paged([(one, pulses.get(one.id, Pulse())) for one in active], 30),
+        "integrations/index.html",
+        active=paged([(location, pulses.get(location.id, Pulse())) for location in active], 30),
         connectable=len(active) < len(locations) or not locations,
         revealed=revealed("main"),
     )
@@ -37,20 +47,20 @@ def connect() -> Any:
 @blueprint.post("/connect")
 @admin
 def connect_submit() -> Any:
-    new, chosen = request.form.get("new", "").strip(), request.form.get("location", "")
     try:
-        if new:
-            location, token = services().locations.add(new)
+        form = parse_form(ConnectForm)
+        if form.new is not None:
+            location, token = services().locations.add(form.new)
             reveal(f"The token of {location.name}", token, "main")
-        elif (number := row_number(chosen)) is not None:
-            location = services().locations.get(number)
+        elif form.location is not None:
+            location = services().locations.get(form.location)
         else:
-            raise Invalid("Choose a location, or give the name of a new one.")
+            raise Invalid("Choose a location, or name a new one.", "new")
         services().locations.connect(location.name)
     except SpokeError as error:
-        return _connect_page(str(error), new), 422
-    notice(f"{location.name} is connected to Webhooks. Manage Webhooks says what is sent where.")
-    return redirect(url_for("cards.show"), 303)
+        return _connect_page(error, request.form.get("new", "")), 422
+    notice(f"{location.name} is connected to Webhooks. Now choose what to send where: Manage Webhooks.")
+    return redirect(url_for("integrations.index"), 303)
 
 
 @blueprint.get("/locations/<int:location_id>/disconnect")
@@ -67,10 +77,12 @@ def disconnect(location_id: int) -> Any:
 def disconnect_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
     count = services().locations.disconnect(location.name)
-    notice(f"{location.name} is disconnected; {count} webhooks were deleted.")
-    return redirect(url_for("cards.show"), 303)
+    notice(f"{location.name} is disconnected. {counted(count, 'webhook was', 'webhooks were')} deleted.")
+    return redirect(url_for("integrations.index"), 303)
 
 
-def _connect_page(error: str | None = None, new: str = "") -> str:
-    waiting = [one for one in services().locations.all() if one.connected_at is None]
+def _connect_page(error: SpokeError | None = None, new: str = "") -> str:
+    waiting = {
+        location.id: location.name for location in services().locations.all() if location.connected_at is None
+    }
     return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

@@ -5,37 +5,37 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import SpokeError
+from webhooks.parsing import Named
 from webhooks.services.container import services
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
-from webhooks.web.ui.page import notice, paged, reveal, revealed
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
 blueprint = Blueprint("locations", __name__)
 
 
 @blueprint.get("/locations")
 @admin
-def show() -> Any:
+def index() -> Any:
     return _list()
 
 
 @blueprint.post("/locations")
 @admin
 def add() -> Any:
-    name = request.form.get("name", "")
     try:
-        location, token = services().locations.add(name)
+        location, token = services().locations.add(parse_form(Named).name)
     except SpokeError as error:
-        return _list(error, name), 422
+        return _list(error, request.form.get("name", "")), 422
     reveal(f"The token of {location.name}", token, f"location {location.id}")
     notice(f"{location.name} is added.")
-    return redirect(url_for("locations.one", location_id=location.id), 303)
+    return redirect(url_for("locations.show", location_id=location.id), 303)
 
 
 @blueprint.get("/locations/<int:location_id>")
 @admin
-def one(location_id: int) -> Any:
+def show(location_id: int) -> Any:
     return _page(location_id)
 
 
@@ -44,10 +44,10 @@ def one(location_id: int) -> Any:
 def rename(location_id: int) -> Any:
     location = services().locations.get(location_id)
     try:
-        services().locations.rename(location.name, request.form.get("name", ""))
+        services().locations.rename(location.name, parse_form(Named).name)
     except SpokeError as error:
         return _page(location_id, error, request.form.get("name", "")), 422
-    return redirect(url_for("locations.one", location_id=location_id), 303)
+    return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
 @blueprint.post("/locations/<int:location_id>/<any(pause, resume):move>")
@@ -56,11 +56,11 @@ def move(location_id: int, move: str) -> Any:
     location = services().locations.get(location_id)
     services().locations.set_state(location.name, "paused" if move == "pause" else "active")
     notice(
-        f"{location.name} is paused: from now on its PBX loses events, they are refused with 403."
+        f"{location.name} is paused. Its PBX is losing events: they are refused with 403."
         if move == "pause"
-        else f"{location.name} takes events again."
+        else f"{location.name} accepts events again."
     )
-    return redirect(url_for("locations.one", location_id=location_id), 303)
+    return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
 @blueprint.post("/locations/<int:location_id>/rotate")
@@ -69,8 +69,8 @@ def rotate(location_id: int) -> Any:
     location = services().locations.get(location_id)
     _, token = services().locations.rotate_token(location.name)
     reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token is refused from now on: enter the new one at the PBX.")
-    return redirect(url_for("locations.one", location_id=location_id), 303)
+    notice("The old token no longer works. Enter the new one at the PBX.")
+    return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
 @blueprint.get("/locations/<int:location_id>/delete")
@@ -88,15 +88,16 @@ def delete(location_id: int) -> Any:
 def delete_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
     services().locations.delete(location.name)
-    notice(f"{location.name} and its webhooks are deleted; the log keeps what was sent.")
-    return redirect(url_for("locations.show"), 303)
+    notice(f"{location.name} and its webhooks are deleted. The log stays.")
+    return redirect(url_for("locations.index"), 303)
 
 
 def _list(error: SpokeError | None = None, name: str = "") -> str:
     pulses = services().stats.of_locations(midnight())
+    locations = services().locations.all()
     return render_template(
-        "locations/list.html",
-        locations=paged([(one, pulses.get(one.id, Pulse())) for one in services().locations.all()]),
+        "locations/index.html",
+        locations=paged([(location, pulses.get(location.id, Pulse())) for location in locations]),
         error=error,
         name=name,
     )
@@ -106,7 +107,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
     location = services().locations.get(location_id)
     shown = revealed(f"location {location_id}")
     return render_template(
-        "locations/one.html",
+        "locations/show.html",
         location=location,
         name=location.name if name is None else name,
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),

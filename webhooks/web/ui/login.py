@@ -4,11 +4,15 @@ import logging
 from typing import Any, Final
 
 from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from pydantic import ConfigDict
 
 from webhooks.errors import NoCapacity, TooMany
+from webhooks.parsing import Input
 from webhooks.services.container import services
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
+from webhooks.web.shared.own_paths import own_address
+from webhooks.web.ui.page import parse_form, parse_query
 
 _REFUSED_SECONDS: Final = (
     1.0  # a crowd that tries passwords waits for its refusals: else it uses a processor up
@@ -19,11 +23,25 @@ blueprint = Blueprint("login", __name__)
 log = logging.getLogger(__name__)
 
 
+class LoginForm(Input):
+    """The password, with its blanks; none is a wrong one."""
+
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    password: str = ""
+
+
+class LoginQuery(Input):
+    """Where to go after the log-in: the path of a page of ours."""
+
+    next: str | None = None
+
+
 @blueprint.get("/login")
 @public
 def show() -> Any:
     if logged_in():
-        return redirect(url_for("cards.show"), 303)
+        return redirect(url_for("integrations.index"), 303)
     return render_template("login.html", error=None)
 
 
@@ -32,7 +50,7 @@ def show() -> Any:
 def submit() -> Any:
     address = request.remote_addr or ""
     try:
-        right = right_password(address, request.form.get("password", ""))
+        right = right_password(address, parse_form(LoginForm).password)
     except NoCapacity:
         slots.hold_answer(_REFUSED_SECONDS)
         raise
@@ -42,17 +60,17 @@ def submit() -> Any:
         page.headers["Retry-After"] = str(error.retry_after)
         return page
     if not right:
-        return render_template("login.html", error="That is not the password."), 422
+        return render_template("login.html", error="Wrong password."), 422
     session.clear()
     session.update(id=services().sessions.begin(address, request.user_agent.string), epoch=session_epoch())
     session.permanent = True
     log.info("admin logged in", extra={"address": address})
-    return redirect(_local(request.args.get("next", "")), 303)
+    return redirect(own_address(parse_query(LoginQuery).next), 303)
 
 
 @blueprint.post("/logout")
 @admin
-def leave() -> Any:
+def log_out() -> Any:
     services().sessions.end(session["id"])
     session.clear()
     return redirect(url_for("login.show"), 303)
@@ -64,7 +82,7 @@ def right_password(address: str, password: str) -> bool:
     Raises:
         TooMany: wrong ones came from there. NoCapacity: too many are being judged.
     """
-    with slots.log_ins.one():  # first of all: who comes in a crowd costs next to nothing
+    with slots.log_ins.take():  # first of all: who comes in a crowd costs next to nothing
         services().login_throttle.may_try(address)
         failures = services().login_throttle.count_try(address)
         with slots.waiting():
@@ -74,10 +92,3 @@ def right_password(address: str, password: str) -> bool:
             return True
     log.warning("wrong password at log-in", extra={"address": address, "failures": failures})
     return False
-
-
-def _local(target: str) -> str:
-    """A path of ours to go back to; anything that could lead elsewhere is not followed."""
-    if not target.startswith("/") or target.startswith(("//", "/\\")) or not target.isprintable():
-        return url_for("cards.show")
-    return request.script_root + target

@@ -1,4 +1,4 @@
-"""What all pages share: how times, words and numbers are written, fragments, notices, the theme."""
+"""What all pages share: values of every template, forms and queries, lists by pages, notices, secrets."""
 
 import os
 from collections.abc import Sequence
@@ -6,105 +6,97 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from flask import Blueprint, Flask, Response, current_app, flash, redirect, request, session, url_for
+from flask import Flask, Response, current_app, flash, request, session, url_for
 
 from webhooks import catalogue
+from webhooks.db.models import Location, Webhook
+from webhooks.parsing import Cursor, Input, Model, parse
 from webhooks.services.container import services
 from webhooks.settings import VERSION
-from webhooks.web.shared.access import public
-from webhooks.web.ui.filters import (
-    _zone,
-    capped,
-    fields,
-    header_lines,
-    local,
-    party,
-    pretty,
-    size,
-    span,
-    when,
-    word,
-)
+from webhooks.web.ui import filters
+from webhooks.web.ui.filters import localize, zone
 
-blueprint = Blueprint("pages", __name__)
-_THEMES: Final = ("system", "light", "dark")
+_PAGE: Final = 50  # items of a list
 _Item = TypeVar("_Item")
-_YEAR: Final = 365 * 86_400
+
+
+class PageQuery(Input):
+    """Where a list goes on: below the row ``before``, or at its ``page``, which counts from 1."""
+
+    before: Cursor = None
+    page: Cursor = None
 
 
 def init_app(app: Flask) -> None:
-    for filter_ in (local, when, word, header_lines, pretty, party, span, size, fields, capped):
-        app.add_template_filter(filter_)
-    app.context_processor(_shared)
+    """Give every template its filters and values."""
+    filters.init_app(app)
+    app.context_processor(_in_templates)
 
 
-def _shared() -> dict[str, Any]:
+def _in_templates() -> dict[str, Any]:
     settings = services().settings
     return {
         "asset": asset,
-        "theme": theme(),
-        "themes": _THEMES,
         "version": VERSION,
-        "zone": str(_zone() or datetime.now().astimezone().tzname()),
+        "zone": str(zone() or datetime.now().astimezone().tzname()),
         "filter_label": catalogue.filter_label,
         "no_public_url": settings.wildcard_host and not settings.public_url,
         "base_url": settings.base_url,
+        "hidden": catalogue.HIDDEN,
         "logged_in": "id" in session,
+        "location_trail": location_trail,
+        "webhook_trail": webhook_trail,
     }
+
+
+def location_trail(location: Location) -> list[tuple[str, str]]:
+    """The way to a location's webhooks: (text, address), from the main page on. A deleted one has no page."""
+    steps = [("Integrations", url_for("integrations.index"))]
+    if location.deleted_at is None:
+        steps.append((f"{location.name} & Webhooks", url_for("webhooks.index", location_id=location.id)))
+    return steps
+
+
+def webhook_trail(webhook: Webhook) -> list[tuple[str, str]]:
+    """The way to a webhook's page."""
+    step = (f"Webhook {webhook.id}", url_for("webhooks.show", webhook_id=webhook.id))
+    return [*location_trail(webhook.location), step]
 
 
 def asset(name: str) -> str:
     """A static file's address, which changes with the file: browsers may keep it for ever."""
-    changed = int(os.stat(os.path.join(current_app.static_folder or "", name)).st_mtime)
-    return url_for("static", filename=name, v=f"{changed:x}")
-
-
-def theme() -> str:
-    chosen = request.cookies.get("spoke_theme", "")
-    return chosen if chosen in _THEMES else "system"
-
-
-@blueprint.post("/theme")
-@public
-def set_theme() -> Any:
-    """Keep the theme in a cookie, so that the server renders it and nothing flickers."""
-    answer = redirect(back(), 303)
-    chosen = request.form.get("theme", "")
-    secure = services().settings.base_url.startswith("https:")
-    if chosen in _THEMES:
-        answer.set_cookie("spoke_theme", chosen, max_age=_YEAR, samesite="Lax", httponly=True, secure=secure)
-    return answer
-
-
-def back() -> str:
-    """The page that a form was on, by its Referer; a path of ours or the main page."""
-    host, _, path = (request.referrer or "").partition("://")[2].partition("/")
-    return f"/{path}" if host == request.host and not path.startswith(("/", "\\")) else url_for("cards.show")
+    changed_at = int(os.stat(os.path.join(current_app.static_folder or "", name)).st_mtime)
+    return url_for("static", filename=name, v=f"{changed_at:x}")
 
 
 @dataclass(frozen=True, slots=True)
 class Paged(Generic[_Item]):
-    """A page of a list that is all there: ``page`` counts from 1."""
+    """One page of a list that is all in memory; ``page`` counts from 1, ``count`` is that of all pages."""
 
     items: Sequence[_Item]
     page: int
     count: int
 
 
-def paged(items: Sequence[_Item], size: int = 50) -> Paged[_Item]:
+def paged(items: Sequence[_Item], size: int = _PAGE) -> Paged[_Item]:
     """The page that the address asks for, or the nearest that there is."""
     count = max(1, -(-len(items) // size))
-    page = min(max(row_number(request.args.get("page", "")) or 1, 1), count)
+    page = min(max(parse_query(PageQuery).page or 1, 1), count)
     return Paged(items[(page - 1) * size : page * size], page, count)
 
 
-def row_number(text: str) -> int | None:
-    """An id or a cursor from an address or a form; None for what no row can have."""
-    return int(text) if text.isdecimal() and len(text) < 19 else None
+def parse_form(model: type[Model]) -> Model:
+    """The form that was sent; times without a zone are meant in SPOKE_TZ. Raises Invalid."""
+    return parse(model, request.form, localize)
+
+
+def parse_query(model: type[Model]) -> Model:
+    """The address's query; times without a zone are meant in SPOKE_TZ. Raises Invalid."""
+    return parse(model, request.args, localize)
 
 
 def plain(text: str) -> Response:
-    """Text as it is, for a browser to show or to save."""
+    """Respond with text as it is, for a browser to show or to save."""
     return Response(text, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 
@@ -114,7 +106,7 @@ def wants_fragment() -> bool:
 
 
 def notice(text: str) -> None:
-    """Say it on the next page."""
+    """Show a sentence on the next page."""
     flash(text)
 
 
@@ -124,9 +116,6 @@ def reveal(what: str, secret: str, about: str) -> None:
 
 
 def revealed(about: str) -> dict[str, str] | None:
-    """What is to be shown now on the page about this."""
+    """The secret to show on the page about this, or None."""
     kept: dict[str, str] | None = session.get("reveal")
     return session.pop("reveal") if kept and kept["about"] == about else None
-
-
-# --- filters ---

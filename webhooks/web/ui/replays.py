@@ -1,4 +1,4 @@
-"""Sending again all that failed since a moment: preview, progress, pause, cancel."""
+"""Resending all that failed since a given time: count first, then progress, pause, cancel."""
 
 from datetime import timedelta
 from typing import Any, Final
@@ -8,9 +8,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from webhooks.errors import Invalid
 from webhooks.outbox.replay import RESENDABLE
 from webhooks.services.container import services
+from webhooks.services.replays import ReplayInput
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.filters import midnight, parse_local
-from webhooks.web.ui.page import wants_fragment
+from webhooks.web.ui.filters import midnight
+from webhooks.web.ui.page import parse_form, parse_query, wants_fragment
 
 blueprint = Blueprint("replays", __name__)
 _DAY: Final = timedelta(days=1)
@@ -19,7 +20,7 @@ _DAY: Final = timedelta(days=1)
 @blueprint.get("/webhooks/<int:webhook_id>/replay")
 @admin
 def new(webhook_id: int) -> Any:
-    """The form; with a span in the address, also how many deliveries it would be."""
+    """The form; with a span in the query, also the number of its deliveries."""
     given = {
         "since": request.args.get("since", ""),
         "until": request.args.get("until", ""),
@@ -28,7 +29,7 @@ def new(webhook_id: int) -> Any:
     count, error = None, None
     if "since" in request.args:
         try:
-            count = services().replays.count(webhook_id, *_span(given))
+            count = services().replays.count(webhook_id, parse_query(ReplayInput))
         except Invalid as fault:
             error = fault
     else:
@@ -47,19 +48,14 @@ def new(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/replay")
 @admin
 def begin(webhook_id: int) -> Any:
-    given = {
-        "since": request.form.get("since", ""),
-        "until": request.form.get("until", ""),
-        "states": request.form.getlist("state"),
-    }
-    replay = services().replays.begin(webhook_id, *_span(given))
-    return redirect(url_for("replays.one", replay_id=replay.id), 303)
+    replay = services().replays.begin(webhook_id, parse_form(ReplayInput))
+    return redirect(url_for("replays.show", replay_id=replay.id), 303)
 
 
 @blueprint.get("/replays/<int:replay_id>")
 @admin
-def one(replay_id: int) -> Any:
-    template = "replays/_progress.html" if wants_fragment() else "replays/one.html"
+def show(replay_id: int) -> Any:
+    template = "replays/_progress.html" if wants_fragment() else "replays/show.html"
     replay = services().replays.get(replay_id)
     return render_template(template, replay=replay)
 
@@ -70,14 +66,4 @@ def move(replay_id: int, move: str) -> Any:
     replay = services().replays.move(replay_id, move)
     if wants_fragment():
         return render_template("replays/_progress.html", replay=replay)
-    return redirect(url_for("replays.one", replay_id=replay_id), 303)
-
-
-def _span(given: dict[str, Any]) -> tuple[Any, Any, list[str]]:
-    try:
-        since, until = parse_local(given["since"]), parse_local(given["until"])
-    except (ValueError, OverflowError):
-        raise Invalid("The span needs times such as 2026-11-24 08:00.", "since") from None
-    if since is None:
-        raise Invalid("Give the time from which on to send again.", "since")
-    return since, until, given["states"]
+    return redirect(url_for("replays.show", replay_id=replay_id), 303)

