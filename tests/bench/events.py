@@ -1,4 +1,4 @@
-"""Call events of the seed's size."""
+"""Call events of the size of ClearlyCloud's example."""
 
 import uuid
 from itertools import product

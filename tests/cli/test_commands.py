@@ -1,4 +1,4 @@
-"""The command line (contract, section 7)."""
+"""The command line."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What a start makes, says and refuses (contract, section 1)."""
+"""What a start makes, says and refuses."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""How it all ends: by SIGTERM, by Ctrl-C, by ``kill -9`` of the supervisor (contract, section 1)."""
+"""How it all ends: by SIGTERM, by Ctrl-C, by ``kill -9`` of the supervisor."""
 
 import os
 import signal

@@ -21,7 +21,7 @@ from receiver import Receiver
 
 
 def main() -> int:
-    """Send them all; the answer is 1 if one of them stopped something."""
+    """Send them all. Returns 1 if one of them stopped something."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

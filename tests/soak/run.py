@@ -23,7 +23,7 @@ FAULTS = (
 
 
 def main() -> int:
-    """Run the rounds; the answer is the number of rounds that failed, 1 at the most."""
+    """Run the rounds. Returns 1 if one of them failed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -213,7 +213,7 @@ def test_a_media_event_of_a_form_passes_its_audio_on(
 def test_further_fields_are_passed_on_whatever_they_are_called(
     appliance: Appliance, receiver: Receiver, place: Place
 ) -> None:
-    """After the seed's fields, in the order in which they came, null and empty ones too."""
+    """After the required fields, in the order in which they came, null and empty ones too."""
     name, token = place
     appliance.webhook(name, receiver.url("/hook"))
     further: dict[str, Any] = {

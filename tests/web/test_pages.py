@@ -1,4 +1,4 @@
-"""The pages without a browser: the seed's way, forms and their faults, two tabs, hostile text everywhere."""
+"""The pages without a browser: the way of ClearlyCloud's document, forms and their faults, two tabs, hostile text everywhere."""
 
 import html
 import json
@@ -22,7 +22,7 @@ def text_of(page: str) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
 
 
-# --- the seed's way ---
+# --- connect, choose, authorize ---
 
 
 def test_connect_authorize_manage_and_add(appliance: Appliance, receiver: Receiver) -> None:

@@ -6,27 +6,24 @@ reads the body as it comes.
 """
 
 import contextlib
-import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from waitress.buffers import ReadOnlyFileBasedBuffer
 from waitress.channel import ClientDisconnected, HTTPChannel
-from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import Error
 
 from webhooks.runtime.http_request import Request
+from webhooks.runtime.http_response import CYCLE_BYTES, Refusal, Response, Stretch
 
 REQUEST_SECONDS: Final = 10.0  # for a request's head, and its body if that is short
 KEEP_ALIVE_SECONDS: Final = 75.0
 SEND_SECONDS: Final = 30.0  # without a byte of the response taken
 _LINGER_SECONDS: Final = (2.0, 10.0)  # without a byte, and in all, after the response (RFC 9112, 9.6)
-_CYCLE_BYTES: Final = 1 << 20  # of a file in one cycle of the loop, so that other connections get theirs
 _PIECE_BYTES: Final = 1 << 18
 
 serving: Final = threading.local()  # ``connection``: the one whose request this thread serves
@@ -36,62 +33,11 @@ class _Timeout(Error):  # type: ignore[misc]  # waitress has no types
     code = HTTPStatus.REQUEST_TIMEOUT
 
 
-class _Stretch(NamedTuple):
-    """A part of a file, for sendfile(2)."""
-
-    file: int
-    begin: int
-    length: int
-
-    def __len__(self) -> int:
-        return self.length
-
-
-class SentFile(ReadOnlyFileBasedBuffer):  # type: ignore[misc]
-    """``wsgi.file_wrapper``: the loop sends it by sendfile(2), so that no thread waits for the caller."""
-
-    def get(self, count: int = -1, skip: bool = False) -> _Stretch:
-        return _Stretch(self.file.fileno(), self.file.tell(), min(self.remain, _CYCLE_BYTES))
-
-
-class Answer(WSGITask):  # type: ignore[misc]
-    """A response of the application."""
-
-    def get_environment(self) -> dict[str, Any]:
-        environ: dict[str, Any] = super().get_environment()
-        environ["wsgi.file_wrapper"] = SentFile
-        environ["spoke.body_to_come"] = self.request.early
-        environ["spoke.hold_answer"] = self.channel.hold
-        environ["spoke.waiting"] = self.channel.waiting
-        return environ
-
-    def build_response_header(self) -> bytes:
-        if self.request.open or self.channel.server.stopping:
-            self.set_close_on_finish()
-        head: bytes = super().build_response_header()
-        return head
-
-
-class Refusal(ErrorTask):  # type: ignore[misc]
-    """A response of the server itself: a problem document (RFC 9457)."""
-
-    def execute(self) -> None:
-        error = self.request.error
-        status = HTTPStatus(error.code)
-        about = {"type": "about:blank", "title": status.phrase, "status": status}
-        body = json.dumps({**about, "detail": error.body}).encode()
-        self.status = f"{status} {status.phrase}"
-        self.response_headers.append(("Content-Type", "application/problem+json"))
-        self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
-
-
 class Connection(HTTPChannel):  # type: ignore[misc]
     """A connection. The loop calls its methods; a thread calls ``service`` and what that calls."""
 
     parser_class = Request
-    task_class = Answer
+    task_class = Response
     error_task_class = Refusal
     request: Request | None
     will_close: bool
@@ -99,7 +45,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **more: Any) -> None:
         self.began_at = self.moved_at = time.monotonic()  # the request's first byte; the last byte in or out
         self.served = self.lingering = self.half_closed = False
-        self._left_in_cycle = _CYCLE_BYTES
+        self._left_in_cycle = CYCLE_BYTES
         self._ahead = b""  # bytes of the next request, while this one is not answered
         self._held_until = 0.0  # an answer that is kept back
         self._place: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
@@ -234,12 +180,12 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return bool(super().writable())
 
     def handle_write(self) -> None:
-        self._left_in_cycle = _CYCLE_BYTES
+        self._left_in_cycle = CYCLE_BYTES
         super().handle_write()
         self.go_on()
 
-    def send(self, data: bytes | _Stretch, do_close: bool = True) -> int:
-        if not isinstance(data, _Stretch):
+    def send(self, data: bytes | Stretch, do_close: bool = True) -> int:
+        if not isinstance(data, Stretch):
             sent: int = super().send(data, do_close)
         elif self._left_in_cycle <= 0:
             sent = 0

@@ -1,4 +1,4 @@
-"""Cost with a million deliveries in the tables beside that with a thousand (invariant I7).
+"""Cost with a million deliveries in the tables beside that with a thousand.
 
 Half of them are pending, all of one webhook, and half of these wait for a retry: the others have to be found
 among them.
