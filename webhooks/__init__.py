@@ -14,6 +14,5 @@ The packages, from the top layer down. An import goes only downwards; the first 
     media/       recordings: files, conversion, links, names
     db/          tables, migrations, transactions
 
-Beside them: payload, audit, vault, keyring, tokens, data_dir, first_use, catalogue, settings, cleaning and
-errors.
+Beside them: audit, vault, keyring, tokens, data_dir, catalogue, settings, cleaning and errors.
 """

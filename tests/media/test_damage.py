@@ -11,8 +11,8 @@ from media import sounds
 from webhooks.errors import NoAudio
 from webhooks.media import decoding, riff
 from webhooks.media.filenames import clean
+from webhooks.media.payload import with_error, with_link
 from webhooks.media.transcode import Limits, Sound, convert, probe
-from webhooks.payload import with_error, with_link
 
 HEAD = 44  # bytes of a plain WAV
 LIST = b"LIST" + struct.pack("<I", 26) + b"INFOISFT" + struct.pack("<I", 14) + b"Lavf61.7.100\0\0"

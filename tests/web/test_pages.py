@@ -1,4 +1,4 @@
-"""The pages without a browser: the way of ClearlyCloud's document, forms and their faults, two tabs, hostile text everywhere."""
+"""The pages without a browser: connecting, forms and their faults, two tabs, hostile text everywhere."""
 
 import html
 import json

@@ -23,8 +23,8 @@ from webhooks.cli.replays import run_replay
 from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
 from webhooks.outbox.replay import RESENDABLE
-from webhooks.parsing import parse
 from webhooks.services.container import services
+from webhooks.services.parsing import parse
 from webhooks.services.replays import ReplayInput
 from webhooks.services.webhooks import WebhookInput
 

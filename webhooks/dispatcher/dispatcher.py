@@ -26,13 +26,13 @@ from webhooks.dispatcher.task import Task
 from webhooks.dispatcher.worker_pool import WorkerPool
 from webhooks.errors import Replaced, Unavailable
 from webhooks.keyring import Keyring
+from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.pinned_adapter import Connector, ssl_context
 from webhooks.outbox import leases
 from webhooks.outbox.wakeup import Waker
-from webhooks.payload import with_link
 from webhooks.settings import Settings
 
 GRACE_S: Final = 10.0  # for attempts in flight at a stop

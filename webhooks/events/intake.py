@@ -21,11 +21,11 @@ from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import LocationPaused, NoCapacity, SpokeError, Unauthorised, Unavailable, WriteFailed
+from webhooks.events.first_use import FirstUse
 from webhooks.events.routing import RoutingTable
 from webhooks.events.schema import IncomingEvent
 from webhooks.events.storage import Accepted, store, wanted_by
 from webhooks.events.submission import Submission
-from webhooks.first_use import FirstUse
 from webhooks.outbox.wakeup import Waker
 
 _GROUP: Final = 64  # submissions in one transaction

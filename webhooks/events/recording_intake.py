@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from webhooks.errors import FieldError, Invalid, InvalidEvent, TargetRefused, Unavailable, Unconfirmed
+from webhooks.events.first_use import FirstUse
 from webhooks.events.intake import Intake
 from webhooks.events.schema import MediaEvent
 from webhooks.events.storage import Accepted
-from webhooks.first_use import FirstUse
 from webhooks.media import rows
 from webhooks.media.spool import read_spooled
 from webhooks.media.storage import Folder, Upload

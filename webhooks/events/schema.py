@@ -16,8 +16,8 @@ from webhooks.events.forms import read_form
 from webhooks.events.strict_json import Member, Members, pointer, read
 from webhooks.events.timestamps import written
 from webhooks.media.filenames import clean
+from webhooks.media.payload import compose
 from webhooks.media.transcode import TYPE
-from webhooks.payload import compose
 
 MAX_BATCH: Final = 1000
 _MAX_ERRORS: Final = 20

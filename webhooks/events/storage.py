@@ -9,7 +9,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.events.routing import Subscription
 from webhooks.events.schema import IncomingEvent
 from webhooks.media import rows
-from webhooks.payload import with_error
+from webhooks.media.payload import with_error
 
 _INSERT_EVENT = """
     INSERT INTO event (location_id, uid, message_id, thread_key, type, subtype, accepted_at, matched,

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
 from webhooks.errors import Invalid
-from webhooks.parsing import Input, Moment, RowNumber, one_of
+from webhooks.services.parsing import Input, Moment, RowNumber, one_of
 
 _NUMBER_LENGTH = 200  # characters; only the last digits of a number count
 

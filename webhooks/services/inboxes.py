@@ -17,8 +17,8 @@ from webhooks.db.models import Inbox, InboxMessage, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Invalid
 from webhooks.outbound.address_rules import own_inbox
-from webhooks.parsing import Input
 from webhooks.services.lookup import row_or_404
+from webhooks.services.parsing import Input
 from webhooks.settings import Settings
 from webhooks.vault import readable
 

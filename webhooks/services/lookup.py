@@ -9,7 +9,7 @@ from sqlalchemy import orm
 from webhooks.audit import record
 from webhooks.db.models import Location, Webhook
 from webhooks.errors import Conflict, NotFound
-from webhooks.parsing import Named, parse
+from webhooks.services.parsing import Named, parse
 
 _Row = TypeVar("_Row")
 _Deletable = TypeVar("_Deletable", Location, Webhook)

@@ -15,7 +15,7 @@ from webhooks.audit import record
 from webhooks.db.meta import ADMIN_PASSWORD_HASH, SESSION_EPOCH
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
-from webhooks.parsing import Input, parse
+from webhooks.services.parsing import Input, parse
 from webhooks.settings import Settings
 
 _MIN_LENGTH: Final = 8

@@ -11,9 +11,9 @@ from webhooks.db.models import Event, Media
 from webhooks.db.store import Store
 from webhooks.errors import NotFound
 from webhooks.keyring import Keyring
+from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.media.storage import ID, Folder
-from webhooks.payload import with_link
 from webhooks.services.lookup import row_or_404
 from webhooks.settings import Settings
 

@@ -13,9 +13,9 @@ from webhooks.errors import Invalid
 from webhooks.outbox import replay
 from webhooks.outbox.replay import Span
 from webhooks.outbox.wakeup import Waker
-from webhooks.parsing import Input, Moment
 from webhooks.services.long_jobs import LongJobs, Step
 from webhooks.services.lookup import existing_webhook
+from webhooks.services.parsing import Input, Moment
 
 log = logging.getLogger(__name__)
 

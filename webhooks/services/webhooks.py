@@ -20,8 +20,8 @@ from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
-from webhooks.parsing import Input, parse
 from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
+from webhooks.services.parsing import Input, parse
 from webhooks.settings import Settings
 
 _ROTATION: Final = timedelta(hours=24)

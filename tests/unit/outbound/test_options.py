@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from webhooks.errors import Invalid
 from webhooks.outbound.options import Options
-from webhooks.parsing import parse
+from webhooks.services.parsing import parse
 
 
 @pytest.mark.parametrize(

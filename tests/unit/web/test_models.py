@@ -11,9 +11,9 @@ from werkzeug.datastructures import MultiDict
 
 from webhooks.errors import Invalid
 from webhooks.outbound.options import Options
-from webhooks.parsing import Input, parse
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.inboxes import InboxAnswer
+from webhooks.services.parsing import Input, parse
 from webhooks.services.password import NewPassword
 from webhooks.services.replays import ReplayInput
 from webhooks.services.webhooks import WebhookInput

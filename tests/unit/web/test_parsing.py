@@ -11,7 +11,7 @@ from pydantic import AliasChoices, ConfigDict, Field
 from werkzeug.datastructures import MultiDict
 
 from webhooks.errors import Invalid
-from webhooks.parsing import Cursor, Input, Moment, Named, RowNumber, one_of, parse
+from webhooks.services.parsing import Cursor, Input, Moment, Named, RowNumber, one_of, parse
 
 TEXTS = st.text(string.printable + "äß😀\0\ud800", max_size=30)
 BERLIN = timezone(timedelta(hours=1))

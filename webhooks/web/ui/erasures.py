@@ -5,9 +5,9 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, url_for
 
 from webhooks.errors import Invalid, NotFound, SpokeError
-from webhooks.parsing import Input
 from webhooks.services.container import services
 from webhooks.services.erasures import Match
+from webhooks.services.parsing import Input
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import parse_form, parse_query, wants_fragment
 

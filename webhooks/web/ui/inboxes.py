@@ -13,9 +13,9 @@ from webhooks.catalogue import counted
 from webhooks.data_dir import try_lock
 from webhooks.db.models import Inbox
 from webhooks.errors import Invalid, NoCapacity, SpokeError
-from webhooks.parsing import Input, row_number
 from webhooks.services.container import services
 from webhooks.services.inboxes import STATUSES, InboxAnswer
+from webhooks.services.parsing import Input, row_number
 from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body

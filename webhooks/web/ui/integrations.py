@@ -7,8 +7,8 @@ from pydantic import Field
 
 from webhooks.catalogue import counted
 from webhooks.errors import Invalid, SpokeError
-from webhooks.parsing import Input, Name, RowNumber
 from webhooks.services.container import services
+from webhooks.services.parsing import Input, Name, RowNumber
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight

@@ -5,8 +5,8 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import SpokeError
-from webhooks.parsing import Named
 from webhooks.services.container import services
+from webhooks.services.parsing import Named
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight

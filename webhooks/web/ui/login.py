@@ -7,8 +7,8 @@ from flask import Blueprint, make_response, redirect, render_template, request, 
 from pydantic import ConfigDict
 
 from webhooks.errors import NoCapacity, TooMany
-from webhooks.parsing import Input
 from webhooks.services.container import services
+from webhooks.services.parsing import Input
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
 from webhooks.web.shared.own_paths import own_address

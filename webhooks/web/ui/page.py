@@ -10,8 +10,8 @@ from flask import Flask, Response, current_app, flash, request, session, url_for
 
 from webhooks import catalogue
 from webhooks.db.models import Location, Webhook
-from webhooks.parsing import Cursor, Input, Model, parse
 from webhooks.services.container import services
+from webhooks.services.parsing import Cursor, Input, Model, parse
 from webhooks.settings import VERSION
 from webhooks.web.ui import filters
 from webhooks.web.ui.filters import localize, zone

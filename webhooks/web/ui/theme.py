@@ -4,8 +4,8 @@ from typing import Any, Final, Literal, get_args
 
 from flask import Blueprint, redirect, request
 
-from webhooks.parsing import Input
 from webhooks.services.container import services
+from webhooks.services.parsing import Input
 from webhooks.web.shared.access import public
 from webhooks.web.shared.own_paths import own_address, shown_page
 from webhooks.web.ui.page import parse_form

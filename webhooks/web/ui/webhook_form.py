@@ -7,7 +7,7 @@ from typing import Any, Final
 from webhooks.catalogue import HIDDEN
 from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
-from webhooks.parsing import row_number
+from webhooks.services.parsing import row_number
 
 OPTION_FIELDS: Final = ("headers", "concurrency", "rate", "timeout", "max_age", "ca", "verify")
 

@@ -17,10 +17,10 @@ from webhooks.catalogue import (
 from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
-from webhooks.parsing import Input, parse
 from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.parsing import Input, parse
 from webhooks.services.webhooks import WebhookInput
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment

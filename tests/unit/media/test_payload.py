@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from webhooks.catalogue import MEDIA_FIELDS
 from webhooks.events.schema import parse_json, parse_media
-from webhooks.payload import compose, with_error, with_link
+from webhooks.media.payload import compose, with_error, with_link
 
 NAMESPACE = uuid.UUID("6d739560-1741-11ed-861d-0242ac120002")
 LINK = "http://pbx.example/api/media/download/x?expires=1&signature=y"
