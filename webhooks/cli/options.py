@@ -6,6 +6,9 @@ from typing import Any
 
 import click
 
+from webhooks.errors import Invalid
+from webhooks.outbound.options import read_headers
+
 _FLAGS = (
     click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A further header."),
     click.option("--concurrency", type=int, help="Requests at the same time.  [default: 8]"),
@@ -29,6 +32,11 @@ def with_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def given_options(values: dict[str, Any]) -> dict[str, Any]:
     """Select the options that were given, as values for ``outbound.options.Options``."""
     given = {name: value for name, value in values.items() if value not in (None, ())}
+    if "headers" in given:
+        try:
+            given["headers"] = read_headers(given["headers"])
+        except Invalid as error:  # wrong usage, as for an option that is no number
+            raise click.BadParameter(str(error), param_hint="--header") from None
     if "ca" in given:
         given["ca"] = given["ca"].read_text(errors="replace")
     return given
