@@ -104,7 +104,7 @@ def test_an_authority_that_is_none_is_refused(appliance: Appliance, place: Place
     (tmp_path / "x.pem").write_text("no certificate")
     said = appliance.cli("webhook", "add", "--location", place[0], "--kind", "call", "--url",
                          "https://receiver.example/", "--ca", tmp_path / "x.pem", status=1)  # fmt: skip
-    assert said == "Certificate authority (ca): has to be a certificate in PEM form.\n"
+    assert said == "“Certificate authority” has to be a certificate in PEM form.\n"
 
 
 class ForwardProxy:

@@ -129,7 +129,7 @@ def test_a_search_that_finds_little_stops_and_goes_on(
     appliance: Appliance, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A page looks at so many rows and no more, says how far it got, and the next goes on from there."""
-    monkeypatch.setattr(delivery_log, "_LOOKED_AT", 20)
+    monkeypatch.setattr(delivery_log, "_CANDIDATES", 20)
     monkeypatch.setattr(delivery_log, "_STEP", 10)
     webhook = appliance.webhook(place[0], "http://127.0.0.1:1/", status="ringing")["id"]
     call(appliance, place[1], "ringing", type="outgoing_call")
