@@ -3,6 +3,7 @@
 import html
 import json
 import re
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from urllib.parse import urljoin
 
 import pytest
 from appliance import Appliance, Place, Visitor, eventually
+from conftest import need
 from media import client, sounds
 from receiver import Answer, Receiver
 from sample_data import HOSTILE, Filled, call, number, states
@@ -336,6 +338,7 @@ def test_resending_what_failed_since_counts_first_and_shows_how_far_it_is(
 def test_a_delivery_tells_its_attempts_its_call_and_its_curl(
     appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
 ) -> None:
+    need(shutil.which("curl"), "curl is missing: apt install curl")
     path = f"/{uuid.uuid4().hex}"
     receiver.answers[path] = [503, 200]
     webhook = appliance.webhook(place[0], receiver.url(path), status="missed")["id"]
@@ -458,6 +461,15 @@ def test_a_number_that_no_row_has_is_404(appliance: Appliance, visitor: Visitor,
     for query in ("before={}", "page={}"):
         assert visitor.get(f"/deliveries?{query.format(number_)}").status_code == 200
     assert not re.search(r" web\S* ERROR: ", appliance.log[before:])
+
+
+@pytest.mark.databases("one")
+@pytest.mark.parametrize("host", ["a" * 64, "9" * 5000, "a..b", "xn--", "[::1", "a b", "x:abc"])
+def test_a_host_that_is_none_is_no_internal_error(appliance: Appliance, host: str) -> None:
+    """No link of a page could be made for it, not even of the page that tells of an error."""
+    headers = {"Host": host, "Accept": "text/html"}
+    for path in ("/deliveries", "/login", "/nothing"):
+        assert appliance.get(path, headers=headers).status_code < 500, path
 
 
 def test_who_was_logged_out_comes_back_to_the_page_that_was_open(appliance: Appliance) -> None:

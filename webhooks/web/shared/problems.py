@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, json, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed
+from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed
 from werkzeug.exceptions import NotFound as PageNotFound
 
 from webhooks.errors import (
@@ -92,6 +92,9 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _machine() -> bool:
+    """Whether to answer without a page: to a program, or where Host cannot stand in a page's links."""
+    if isinstance(request.routing_exception, BadRequest):
+        return True
     return request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "")
 
 
