@@ -5,7 +5,7 @@ from functools import cache
 from itertools import chain
 from typing import Final
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pbx.replaying import (
     BEGIN,
@@ -89,7 +89,7 @@ def _threads(events: list[Event]) -> dict[object, list[Event]]:
 
 
 @given(name=st.sampled_from(sorted(_ALL)), begin=st.floats(0, 1), length=st.floats(0, 1))
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 def test_a_gap_leaves_each_call_one_end_and_marks_what_was_concluded(
     name: str, begin: float, length: float
 ) -> None:
@@ -104,7 +104,7 @@ def test_a_gap_leaves_each_call_one_end_and_marks_what_was_concluded(
 
 
 @given(name=st.sampled_from(sorted(_ALL)), at=st.floats(0, 1))
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100)
 def test_a_connection_that_is_made_anew_without_a_loss_changes_nothing(name: str, at: float) -> None:
     cut = int(at * len(_stream(name)))
     marked = ("reconstructed", "timestamp", "ring_seconds", "talk_seconds")

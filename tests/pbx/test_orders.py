@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pbx.replaying import (
     LAB,
@@ -31,7 +31,7 @@ from webhooks.pbx.asterisk import Translator
 _ALL: Final = {name: path for name, path in chain(lab_recordings(), old_recordings()) if "404" not in name}
 # Within this time the stream's own threads overtake one another; what took longer had a reason to wait.
 _WINDOW: Final = timedelta(milliseconds=20)
-_SETTINGS: Final = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+_SETTINGS: Final = settings(max_examples=60)
 
 
 def channels_of(fields: Fields) -> set[str]:
