@@ -244,3 +244,22 @@ def test_a_phone_without_a_calls_id_is_refused(appliance: Appliance, place: Plac
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     assert appliance.get("/api/pbx/phones/t/wrong/incoming?call=1").status_code == 401
     assert appliance.post("/api/pbx/pigeons").status_code == 404
+
+
+def test_numbers_are_written_by_the_locations_country(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
+) -> None:
+    name, token = place
+    appliance.webhook(name, receiver.url("/crm"), type="incoming_call")
+    page = f"/locations/{appliance.location_id(name)}/phone-systems/3cx"
+    assert visitor.post(f"{page}/settings", country="de").status_code == 303
+    assert (
+        appliance.post(f"/api/pbx/3cx/t/{token}", json=JOURNAL | {"number": "03012345678"}).status_code == 202
+    )
+    ucm = UCM | {"src": "0171 1234567"}
+    assert appliance.post(f"/api/pbx/grandstream/t/{token}", json=ucm).status_code == 202
+    first, second = (json.loads(request.body) for request in receiver.wait("/crm", 2))
+    assert (first["from"], first["from_raw"], first["from_national"], first["to"]) == (
+        "+493012345678", "03012345678", "030 12345678", "101",
+    )  # fmt: skip
+    assert (second["from"], second["from_raw"]) == ("+491711234567", "0171 1234567")

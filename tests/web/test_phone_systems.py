@@ -117,6 +117,8 @@ def test_settings_are_kept_and_a_zone_that_is_none_is_refused(
     where = appliance.location_id(place[0])
     (view,) = appliance.rows("SELECT body FROM call_view WHERE location_id = :id", id=where)
     assert '"2022-04-27T10:00:00Z"' in view[0]
+    refused = visitor.post(f"{path}/settings", country="XX")
+    assert refused.status_code == 422 and "two letters such as DE" in html.unescape(refused.text)
     assert visitor.post(f"{path}/settings").status_code == 303
     assert appliance.post(f"/api/pbx/yeastar/t/{place[1]}", json=body).json()["waiting"] == 0
 

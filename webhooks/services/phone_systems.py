@@ -24,6 +24,7 @@ from webhooks.events.schema import IncomingEvent, parse_json, thread_key
 from webhooks.events.storage import Accepted
 from webhooks.pbx.finished import Site, Told
 from webhooks.pbx.merging import merge
+from webhooks.pbx.numbers import is_country, with_numbers
 from webhooks.services.lookup import note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import Input
 from webhooks.settings import Settings
@@ -44,17 +45,37 @@ def _time_zone(name: str) -> str:
     return name
 
 
+def _country(code: str) -> str:
+    code = code.upper()
+    if not is_country(code):
+        raise ValueError(f"has to be two letters such as DE or US, not {code[:60]!r}")
+    return code
+
+
 class SiteInput(Input):
     """What a location says of its phone system."""
 
     time_zone: Annotated[str, AfterValidator(_time_zone), Field(title="Time zone", max_length=60)] = ""
     internal: bool = Field(default=False, title="Internal calls")
+    country: Annotated[str, AfterValidator(_country), Field(title="Country", max_length=60)] = ""
 
 
 class SecretInput(Input):
     """The secret that Yeastar signs with."""
 
     secret: Annotated[str, Field(title="Secret", min_length=8, max_length=200)]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who knocks at a door: the location of a token, and what it says of its phone system."""
+
+    location_id: int
+    token_hash: bytes
+    namespace: uuid.UUID
+    site: Site
+    country: str
+    signing_secret: str | None
 
 
 @dataclass(frozen=True)
@@ -101,8 +122,8 @@ class PhoneSystems:
                 setattr(site, name, value)
             note(session, location, text)
 
-    def site(self, token_hash: bytes) -> tuple[int, Site, str | None]:
-        """Read the location of a token: its number, its site, and the secret that messages are signed with.
+    def sender(self, token_hash: bytes, namespace: uuid.UUID) -> Sender:
+        """Read the location of a token. ``namespace`` is that of its events' ids.
 
         Raises:
             Unauthorised: the token was rotated meanwhile. LocationPaused: the location takes no events now.
@@ -118,7 +139,14 @@ class PhoneSystems:
         if state == "paused":
             raise LocationPaused("This location is paused: its events are not taken. Resume it to take them.")
         given = self.settings_of(location_id)
-        return location_id, Site(self._zone(given.time_zone), given.internal), given.signing_secret
+        return Sender(
+            location_id,
+            token_hash,
+            namespace,
+            Site(self._zone(given.time_zone), given.internal),
+            given.country,
+            given.signing_secret,
+        )
 
     def _zone(self, name: str) -> tzinfo:
         own = name or self._settings.tz
@@ -134,30 +162,31 @@ class PhoneSystems:
         with self._store.read() as session:
             return {(type_, status) for type_, status in session.execute(query)}
 
-    def take(
-        self, location_id: int, token_hash: bytes, namespace: uuid.UUID, system: str, told: Told
-    ) -> Taken:
+    def take(self, sender: Sender, system: str, told: Told) -> Taken:
         """Store what a message tells; return once it is on disk.
 
         Raises:
             InvalidEvent: an event of it that cannot be one. Unavailable: as the intake does.
         """
-        certain, views = _events(told.now, namespace), _events(told.later, namespace)
-        accepted = self._intake.submit(token_hash, certain) if certain else []
+        now_told, later = (
+            [with_numbers(event, sender.country) for event in events] for events in (told.now, told.later)
+        )
+        certain, views = _events(now_told, sender.namespace), _events(later, sender.namespace)
+        accepted = self._intake.submit(sender.token_hash, certain) if certain else []
         if views:
             due_at = now_ms() + _WINDOW_MS
             with self._store.write() as session:
                 session.add_all(
                     CallView(
-                        location_id=location_id,
+                        location_id=sender.location_id,
                         thread_key=event.thread_key,
                         due_at=due_at,
                         body=json.dumps(view),
                     )
-                    for event, view in zip(views, told.later, strict=True)
+                    for event, view in zip(views, later, strict=True)
                 )
         if not told.known:
-            self._count(location_id, system, told.kind)
+            self._count(sender.location_id, system, told.kind)
         return Taken(accepted, len(views))
 
     def _count(self, location_id: int, system: str, kind: str) -> None:

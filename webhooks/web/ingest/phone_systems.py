@@ -11,8 +11,8 @@ from webhooks.pbx import dialplan, freeswitch, grandstream, phones, threecx, yea
 from webhooks.pbx.body import Body, read_object
 from webhooks.pbx.finished import Site, Told
 from webhooks.services.container import services
-from webhooks.services.phone_systems import Taken
-from webhooks.web.ingest.tokens import Credential, authenticate_location
+from webhooks.services.phone_systems import Sender, Taken
+from webhooks.web.ingest.tokens import authenticate_location
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded
 
@@ -48,22 +48,27 @@ def receive_without_path() -> tuple[Response, int]:
 @by_token
 def receive_action(token: str, event: str) -> tuple[Response, int]:
     """Store what a desk phone tells by one of its Action URLs."""
-    credential = authenticate_location(token)
-    location_id, _, _ = services().phone_systems.site(credential.token_hash)
+    sender = _sender(token)
     # A phone may append a query of its own: each name counts once, the first.
     query = dict(request.args.items())
-    so_far = services().phone_systems.told(location_id, phones.call_id(query))
-    return _answer(_take("phones", credential, location_id, phones.translate(event, query, so_far)))
+    so_far = services().phone_systems.told(sender.location_id, phones.call_id(query))
+    told = phones.translate(event, query, so_far)
+    return _answer(services().phone_systems.take(sender, "phones", told))
 
 
 def _receive(system: str, token: str | None) -> tuple[Response, int]:
-    credential = authenticate_location(token)
+    sender = _sender(token)
     body = read_body(services().settings.max_body)
     refuse_coded()
-    location_id, site, secret = services().phone_systems.site(credential.token_hash)
-    if system == "yeastar" and secret is not None:
-        _check_signature(body, secret)
-    return _answer(_take(system, credential, location_id, _TRANSLATORS[system](body, site)))
+    if system == "yeastar" and sender.signing_secret is not None:
+        _check_signature(body, sender.signing_secret)
+    told = _TRANSLATORS[system](body, sender.site)
+    return _answer(services().phone_systems.take(sender, system, told))
+
+
+def _sender(token: str | None) -> Sender:
+    credential = authenticate_location(token)
+    return services().phone_systems.sender(credential.token_hash, credential.namespace)
 
 
 def _check_signature(body: bytes, secret: str) -> None:
@@ -74,12 +79,6 @@ def _check_signature(body: bytes, secret: str) -> None:
             if signature
             else "X-Signature is missing: set a secret at the phone system's webhook, or remove it here."
         )
-
-
-def _take(system: str, credential: Credential, location_id: int, told: Told) -> Taken:
-    return services().phone_systems.take(
-        location_id, credential.token_hash, credential.namespace, system, told
-    )
 
 
 def _answer(taken: Taken) -> tuple[Response, int]:

@@ -131,6 +131,7 @@ def _page(location_id: int, system: str, error: SpokeError | None = None) -> str
         revealed=shown,
         site=site,
         time_zone=given.get("time_zone", "") if given and "time_zone" in given else site.time_zone,
+        country=given.get("country", "") if given and "country" in given else site.country,
         unknown=services().phone_systems.unknown_kinds(location_id, system),
         error=error,
     )
