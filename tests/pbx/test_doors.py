@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import pytest
 import requests
+import sqlalchemy as sa
 from appliance import Appliance, Place, Visitor, basic, eventually
 from receiver import Receiver
 
@@ -99,6 +100,21 @@ def test_records_that_wait_outlive_a_kill(start_appliance: Any) -> None:
     appliance.kill()
     appliance.start()
     eventually(lambda: stored(appliance, "Office") == [("incoming_call", "missed")])
+
+
+def test_a_record_that_cannot_be_decided_holds_up_no_other_call(appliance: Appliance, place: Place) -> None:
+    name, token = place
+    with appliance.app.extensions["spoke"].store.write() as session:
+        session.execute(
+            sa.text(
+                "INSERT INTO call_view (location_id, thread_key, due_at, body) VALUES (:id, 'broken', 0, '{')"
+            ),
+            {"id": appliance.location_id(name)},
+        )
+    assert appliance.post(f"/api/pbx/grandstream/t/{token}", json=UCM).status_code == 202
+    eventually(lambda: stored(appliance, name) == [("incoming_call", "missed")])
+    eventually(lambda: not appliance.rows("SELECT 1 FROM call_view WHERE thread_key = 'broken'"))
+    assert "call lost" in appliance.log
 
 
 def test_a_ucm_without_a_field_for_the_path_posts_to_the_root(appliance: Appliance, place: Place) -> None:

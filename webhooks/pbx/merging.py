@@ -1,5 +1,6 @@
 """Several views of one call, merged: each leg, phone or record has its own, and a call has one end."""
 
+import json
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -16,9 +17,9 @@ def merge(views: Sequence[Event], told: Collection[tuple[str, str]] = ()) -> lis
     beside. A call that was answered and whose end has not come yet, goes on.
     """
     calls = [view for view in views if view["type"] in CALL_TYPES]
-    media = {view["id"]: view for view in views if view["type"] not in CALL_TYPES}
+    media = {str(view["id"]): view for view in views if view["type"] not in CALL_TYPES}
     said = {status for _, status in told}
-    answers = sorted((view for view in calls if view["subtype"] == "answered"), key=_at)
+    answers = sorted((view for view in calls if view["subtype"] == "answered"), key=_order)
     ends = [view for view in calls if view["subtype"] in CLOSING]
     merged: list[Event] = []
     if not said & set(CLOSING):
@@ -26,14 +27,14 @@ def merge(views: Sequence[Event], told: Collection[tuple[str, str]] = ()) -> lis
             merged.append(answers[0])
         end = _end(ends, answers, bool(answers) or "answered" in said)
         merged += [end] if end else []
-    return merged + list(media.values())
+    return merged + [media[key] for key in sorted(media)]
 
 
 def _end(ends: list[Event], answers: list[Event], answered: bool) -> Event | None:
     if answered:
-        final = max((end for end in ends if end["subtype"] == "ended"), key=_at, default=None)
+        final = max((end for end in ends if end["subtype"] == "ended"), key=_order, default=None)
         return final and _with_first_taker(final, answers)
-    best = min(ends, key=lambda end: (_RANK[str(end["subtype"])], _at(end)), default=None)
+    best = min(ends, key=lambda end: (_RANK[str(end["subtype"])], _order(end)), default=None)
     if best is None or best["subtype"] != "ended":
         return best
     # A phone hung up that had not answered: it says no more than that.
@@ -50,9 +51,10 @@ def _with_first_taker(final: Event, answers: list[Event]) -> Event:
 
 
 # The status that says most comes first; "ended" without an answer says least.
-_ORDER: Final = ("rejected", "busy", "missed", "no_answer", "blocked", "invalid", "not_available", "ended")
-_RANK: Final = {status: rank for rank, status in enumerate(_ORDER)}
+_WORDS: Final = ("rejected", "busy", "missed", "no_answer", "blocked", "invalid", "not_available", "ended")
+_RANK: Final = {status: rank for rank, status in enumerate(_WORDS)}
 
 
-def _at(event: Event) -> str:
-    return str(event.get("timestamp", ""))
+def _order(event: Event) -> tuple[str, str]:
+    """By time; what has the same is told apart by all else, so that no order of arrival decides."""
+    return str(event.get("timestamp", "")), json.dumps(event, sort_keys=True)

@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field
 
 from webhooks.db.models import CallView, Event, Location, PhoneSite, UnknownKind
 from webhooks.db.store import Store, now_ms
-from webhooks.errors import LocationPaused, Unauthorised
+from webhooks.errors import LocationPaused, Unauthorised, Unavailable
 from webhooks.events.intake import Intake
 from webhooks.events.schema import IncomingEvent, parse_json, thread_key
 from webhooks.events.storage import Accepted
@@ -30,6 +30,7 @@ from webhooks.services.parsing import Input
 from webhooks.settings import Settings
 
 _WINDOW_MS: Final = 2_000  # from a call's last record until it is decided
+_PUT_OFF_MS: Final = 60_000  # for a call that could not be stored
 _CALLS: Final = 200  # decided in one round
 _KINDS: Final = 30  # unknown kinds that are told apart for a system; the others count as one
 _OTHER_KINDS: Final = "others"
@@ -229,13 +230,28 @@ class PhoneSystems:
         with self._store.read() as session:
             calls = [(location_id, thread) for location_id, thread in session.execute(query)]
         for location_id, thread in calls:
-            self._decide(location_id, thread)
+            of_call = (CallView.location_id == location_id, CallView.thread_key == thread)
+            with self._store.read() as session:
+                views = session.scalars(sa.select(CallView).where(*of_call)).all()
+            try:
+                self._decide(location_id, thread, views)
+            except Unavailable as error:  # of this call alone, or else the next statement fails too
+                log.warning("call put off", extra={"location": location_id, "reason": error})
+                self._put_off(views)
+                continue
+            except Exception:  # one call's failure must not hold up the others
+                log.exception("call lost: internal error", extra={"location": location_id})
+            # By their numbers: a record that came meanwhile stays, for the next round.
+            with self._store.write() as session:
+                session.execute(sa.delete(CallView).where(CallView.id.in_([view.id for view in views])))
         return len(calls)
 
-    def _decide(self, location_id: int, thread: str) -> None:
-        query = sa.select(CallView).where(CallView.location_id == location_id, CallView.thread_key == thread)
-        with self._store.read() as session:
-            views = session.scalars(query.order_by(CallView.id)).all()
+    def _put_off(self, views: Sequence[CallView]) -> None:
+        these = CallView.id.in_([view.id for view in views])
+        with self._store.write() as session:
+            session.execute(sa.update(CallView).where(these).values(due_at=now_ms() + _PUT_OFF_MS))
+
+    def _decide(self, location_id: int, thread: str, views: Sequence[CallView]) -> None:
         told = self.told(location_id, thread)
         events = merge([json.loads(view.body) for view in views], told)
         try:
@@ -244,9 +260,6 @@ class PhoneSystems:
                 self._intake.submit(location_id, _events(events, namespace))
         except (LocationPaused, Unauthorised) as error:
             log.warning("call lost", extra={"location": location_id, "reason": error})
-        # By their numbers: a record that came meanwhile stays, for the next round.
-        with self._store.write() as session:
-            session.execute(sa.delete(CallView).where(CallView.id.in_([view.id for view in views])))
 
 
 def _events(events: Sequence[dict[str, Any]], namespace: uuid.UUID) -> list[IncomingEvent]:
