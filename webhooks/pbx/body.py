@@ -12,6 +12,8 @@ from webhooks.errors import FieldError, InvalidEvent, Unreadable
 MAX_TEXT: Final = 1000  # characters, as of an event's parties
 MAX_KEY: Final = 150  # characters of a call's id: an event's own is made of it and may have 200
 MAX_DEPTH: Final = 64
+_DURATION: Final = 8  # characters: 99:59:59, or three years in seconds
+_YEARS: Final = (1971, 9000)
 
 # 3CX leaves a variable of its template that has no value as it stands there.
 _UNFILLED: Final = re.compile(r"\[\w+\]")
@@ -75,7 +77,7 @@ class Body:
         parts = text.split(":")
         if len(parts) not in (1, 3) or not all(part.isascii() and part.isdigit() for part in parts):
             raise self.fault(name, "has to be seconds, or hh:mm:ss")
-        if len(text) > 12:
+        if len(text) > _DURATION:
             raise self.fault(name, "is too long for a duration")
         total = 0
         for part in parts:
@@ -92,8 +94,10 @@ class Body:
             return None
         try:
             moment = datetime.fromisoformat(text)
+            if not _YEARS[0] <= moment.year <= _YEARS[1]:
+                raise ValueError("no call was then")
             return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-        except (ValueError, OverflowError):
+        except ValueError:
             raise self.fault(name, "has to be a time such as 2026-11-24 08:00:00") from None
 
     def inner(self, name: str) -> "Body":

@@ -27,8 +27,8 @@ def read(body: bytes) -> Any:
     """Read a body, whatever its content type says: JSON, or XML. Raises Unreadable."""
     if body.lstrip()[:1] != b"<":
         return read_json(body)
-    if b"<!DOCTYPE" in body or b"<!ENTITY" in body:
-        raise Unreadable("The body is XML with a document type, which no call record has.")
+    if b"<!" in body or b"\0" in body:  # in UTF-16 it would not be seen
+        raise Unreadable("The body is XML with a document type, or in UTF-16, which no call record is.")
     try:
         return _value(ElementTree.fromstring(body), 0)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
