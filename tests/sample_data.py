@@ -113,6 +113,12 @@ def fill(
         "delivery": f"/deliveries/{failed}", "event": f"/events/{unmatched}",
         "voicemail": f"/deliveries/{heard}", "erase": "/erase?number=3100", "erasing": f"/erasures/{erased}",
         "unmatched": "/events/unmatched", "locations": "/locations", "location": f"/locations/{where}",
+        "location-3cx": f"/locations/{where}/phone-systems/3cx",
+        "location-yeastar": f"/locations/{where}/phone-systems/yeastar",
+        "location-grandstream": f"/locations/{where}/phone-systems/grandstream",
+        "location-freeswitch": f"/locations/{where}/phone-systems/freeswitch",
+        "location-phones": f"/locations/{where}/phone-systems/phones",
+        "location-dialplan": f"/locations/{where}/phone-systems/dialplan", "causes": "/causes",
         "delete-location": f"/locations/{where}/delete", "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
         "history": "/history", "settings": "/settings", "not-found": "/webhooks/999",
     }  # fmt: skip

@@ -29,7 +29,8 @@ SESAME = "sesame-4711-open"
 def kept(store: Store) -> str:
     """All that the tables hold, and on SQLite its files byte by byte."""
     with store.engine.connect() as connection:
-        tables = [connection.execute(sa.text(f'SELECT * FROM "{name}"')).all() for name in db.metadata.tables]
+        names = sa.inspect(connection).get_table_names()  # an old schema has not all that the models have
+        tables = [connection.execute(sa.text(f'SELECT * FROM "{name}"')).all() for name in names]
         held = repr(tables)
         if store.sqlite:
             path = Path(str(store.engine.url.database))

@@ -67,6 +67,20 @@ class Intake:
             routing = self._current(direct)
         return routing.namespaces[routing.location(token_hash)]
 
+    def namespace_of(self, location_id: int) -> uuid.UUID:
+        """Return the namespace for ids of a location.
+
+        Raises:
+            Unauthorised: the location was deleted. ReadFailed.
+        """
+        routing = self._routing
+        if routing is None or location_id not in routing.namespaces:
+            with self._store.direct_read() as direct:
+                routing = self._current(direct)
+        if location_id not in routing.namespaces:
+            raise Unauthorised("The location was deleted.")
+        return routing.namespaces[location_id]
+
     def submit(
         self,
         sender: bytes | int,

@@ -1,1 +1,1 @@
-"""What phone systems say, translated into our events: pure functions of messages and times, no sockets."""
+"""Phone systems: what they send, turned into our events. Pure: no sockets, no database, no clock."""

@@ -12,6 +12,7 @@ from webhooks.db.failures import translated
 from webhooks.db.store import Store
 from webhooks.errors import ReadFailed, Unavailable
 from webhooks.events import indexer
+from webhooks.events.intake import Intake
 from webhooks.outbox import clock_skew
 from webhooks.outbox.wakeup import Waker
 from webhooks.retention import media_cleanup
@@ -19,6 +20,7 @@ from webhooks.retention.purge import purge
 from webhooks.runtime import logs
 from webhooks.services.erasures import Erasures
 from webhooks.services.long_jobs import LongJobs
+from webhooks.services.phone_systems import PhoneSystems
 from webhooks.services.replays import Replays
 from webhooks.settings import Settings
 
@@ -45,9 +47,12 @@ def run(settings: Settings, name: str) -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     store = Store(settings, durable=False)
     purged_at = 0.0
-    replays, erasures = Replays(store, Waker(settings)), Erasures(settings, store)
+    waker = Waker(settings)
+    replays, erasures = Replays(store, waker), Erasures(settings, store)
+    phone_systems = PhoneSystems(settings, store, Intake(store, waker))
     going_on: list[bool] = []
     often: list[Callable[[], object]] = [
+        phone_systems.settle,
         lambda: checkpoint(settings, store),
         lambda: clock_skew.check(store),
         lambda: going_on.append(run_jobs(replays, stop)),

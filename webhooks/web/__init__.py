@@ -9,6 +9,7 @@ from webhooks.db.store import Store
 from webhooks.services import container
 from webhooks.settings import Settings
 from webhooks.web.ingest import events as ingest_events
+from webhooks.web.ingest import phone_systems as ingest_phone_systems
 from webhooks.web.ingest import recordings as ingest_recordings
 from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
@@ -22,6 +23,7 @@ from webhooks.web.ui import (
     locations,
     login,
     page,
+    phone_systems,
     replays,
     theme,
     webhooks,
@@ -37,9 +39,9 @@ class _Id(IntegerConverter):
 
 
 _ENDPOINTS = (
-    ingest_events, ingest_recordings, download, health,
+    ingest_events, ingest_recordings, ingest_phone_systems, download, health,
     login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, audit,
-    settings_page, theme,
+    phone_systems, settings_page, theme,
 )  # fmt: skip
 
 

@@ -7,11 +7,13 @@ from webhooks.db.models.configuration import ApiKey, Lane, Location, Meta, Webho
 from webhooks.db.models.long_jobs import Erasure, LongJob, Replay
 from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Worker
 from webhooks.db.models.people import Change, Inbox, InboxMessage, LoginFailure, LoginSession
+from webhooks.db.models.phone_systems import CallView, PhoneSite, UnknownKind
 from webhooks.db.models.totals import EventNumber, Heard, Tally, Traffic
 
 __all__ = [
     "ApiKey",
     "Attempt",
+    "CallView",
     "Change",
     "Delivery",
     "Erasure",
@@ -27,9 +29,11 @@ __all__ = [
     "LongJob",
     "Media",
     "Meta",
+    "PhoneSite",
     "Replay",
     "Tally",
     "Traffic",
+    "UnknownKind",
     "Webhook",
     "Worker",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import SpokeError
+from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.parsing import Named
 from webhooks.services.stats import Pulse
@@ -112,6 +113,8 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         name=location.name if name is None else name,
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
         changes=services().audit_log.latest(10, subject=f"location {location.id}"),
+        systems=SYSTEMS,
+        unknown=services().phone_systems.unknown_kinds(location_id),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

@@ -1,0 +1,266 @@
+"""Phone systems that post to doors of their own: a location's settings for them, and the way of their events.
+
+What is certain is stored at once. A record that may be one leg's view of a call is kept until the call's
+other records are there; then one answer and one end are made of all of them (``webhooks/pbx/merging.py``).
+"""
+
+import json
+import logging
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, Field
+
+from webhooks.db.models import CallView, Event, Location, PhoneSite, UnknownKind
+from webhooks.db.store import Store, now_ms
+from webhooks.errors import LocationPaused, Unauthorised, Unavailable
+from webhooks.events.intake import Intake
+from webhooks.events.schema import IncomingEvent, parse_json, thread_key
+from webhooks.events.storage import Accepted
+from webhooks.pbx.finished import Site, Told
+from webhooks.pbx.merging import merge
+from webhooks.pbx.numbers import is_country, with_numbers
+from webhooks.services.lookup import note, now, row_or_404, unless_deleted
+from webhooks.services.parsing import Input
+from webhooks.settings import Settings
+
+_WINDOW_MS: Final = 2_000  # from a call's last record until it is decided
+_PUT_OFF_MS: Final = 60_000  # for a call that could not be stored
+_CALLS: Final = 200  # decided in one round
+_KINDS: Final = 30  # unknown kinds that are told apart for a system; the others count as one
+_OTHER_KINDS: Final = "others"
+
+log = logging.getLogger(__name__)
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(f"has to be a name such as Europe/Berlin, not {name!r}") from None
+    return name
+
+
+def _country(code: str) -> str:
+    code = code.upper()
+    if not is_country(code):
+        raise ValueError(f"has to be two letters such as DE or US, not {code[:60]!r}")
+    return code
+
+
+class SiteInput(Input):
+    """What a location says of its phone system."""
+
+    time_zone: Annotated[str, AfterValidator(_time_zone), Field(title="Time zone", max_length=60)] = ""
+    internal: bool = Field(default=False, title="Internal calls")
+    country: Annotated[str, AfterValidator(_country), Field(title="Country", max_length=60)] = ""
+
+
+class SecretInput(Input):
+    """The secret that Yeastar signs with."""
+
+    secret: Annotated[str, Field(title="Secret", min_length=8, max_length=200)]
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who knocks at a door: the location of a token, and what it says of its phone system."""
+
+    location_id: int
+    token_hash: bytes
+    namespace: uuid.UUID
+    site: Site
+    country: str
+    signing_secret: str | None
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What came of a message: events that were stored, and records that wait for their call's others."""
+
+    accepted: Sequence[Accepted]
+    waiting: int
+
+
+class PhoneSystems:
+    """The doors' services. Raises NotFound for an unknown location, and Unavailable as the Store does."""
+
+    def __init__(self, settings: Settings, store: Store, intake: Intake) -> None:
+        self._settings, self._store, self._intake = settings, store, intake
+
+    # --- a location's settings ---
+
+    def settings_of(self, location_id: int) -> PhoneSite:
+        """Read what a location says of its phone system."""
+        with self._store.read() as session:
+            site = session.get(PhoneSite, location_id)
+        return site or PhoneSite(location_id=location_id, time_zone="", internal=False, country="")
+
+    def save(self, location_id: int, given: SiteInput) -> None:
+        """Change a location's settings."""
+        self._change(location_id, "phone system's settings changed", **given.model_dump())
+
+    def set_signing_secret(self, location_id: int, secret: str | None) -> None:
+        """Set the secret that messages have to be signed with; None takes unsigned ones again."""
+        text = "messages have to be signed" if secret else "messages need no signature any more"
+        self._change(location_id, f"phone system's {text}", signing_secret=secret)
+
+    def _change(self, location_id: int, text: str, **values: object) -> None:
+        with self._store.write() as session:
+            location = row_or_404(
+                unless_deleted(session.get(Location, location_id)), f"location {location_id}"
+            )
+            site = session.get(PhoneSite, location_id)
+            if site is None:
+                site = PhoneSite(location_id=location_id, time_zone="", internal=False, country="")
+                session.add(site)
+            for name, value in values.items():
+                setattr(site, name, value)
+            note(session, location, text)
+
+    def sender(self, token_hash: bytes, namespace: uuid.UUID) -> Sender:
+        """Read the location of a token. ``namespace`` is that of its events' ids.
+
+        Raises:
+            Unauthorised: the token was rotated meanwhile. LocationPaused: the location takes no events now.
+        """
+        query = sa.select(Location.id, Location.state).where(
+            Location.token_hash == token_hash, Location.deleted_at.is_(None)
+        )
+        with self._store.read() as session:
+            row = session.execute(query).first()
+        if row is None:
+            raise Unauthorised("No location has this token; look whether it was rotated.")
+        location_id, state = row
+        if state == "paused":
+            raise LocationPaused("This location is paused: its events are not taken. Resume it to take them.")
+        given = self.settings_of(location_id)
+        return Sender(
+            location_id,
+            token_hash,
+            namespace,
+            Site(self._zone(given.time_zone), given.internal),
+            given.country,
+            given.signing_secret,
+        )
+
+    def _zone(self, name: str) -> tzinfo:
+        own = name or self._settings.tz
+        return ZoneInfo(own) if own else datetime.now().astimezone().tzinfo or UTC
+
+    # --- messages ---
+
+    def told(self, location_id: int, thread: str) -> set[tuple[str, str]]:
+        """Read which events of a call were stored: (type, status)."""
+        query = sa.select(Event.type, Event.subtype).where(
+            Event.thread_key == thread_key(thread), Event.location_id == location_id, Event.subtype != ""
+        )
+        with self._store.read() as session:
+            return {(type_, status) for type_, status in session.execute(query)}
+
+    def take(self, sender: Sender, system: str, told: Told) -> Taken:
+        """Store what a message tells; return once it is on disk.
+
+        Raises:
+            InvalidEvent: an event of it that cannot be one. Unavailable: as the intake does.
+        """
+        now_told, later = (
+            [with_numbers(event, sender.country) for event in events] for events in (told.now, told.later)
+        )
+        certain, views = _events(now_told, sender.namespace), _events(later, sender.namespace)
+        accepted = self._intake.submit(sender.token_hash, certain) if certain else []
+        if views:
+            due_at = now_ms() + _WINDOW_MS
+            with self._store.write() as session:
+                session.add_all(
+                    CallView(
+                        location_id=sender.location_id,
+                        thread_key=event.thread_key,
+                        due_at=due_at,
+                        body=json.dumps(view),
+                    )
+                    for event, view in zip(views, later, strict=True)
+                )
+        if not told.known:
+            self._count(sender.location_id, system, told.kind)
+        return Taken(accepted, len(views))
+
+    def _count(self, location_id: int, system: str, kind: str) -> None:
+        with self._store.write() as session:
+            key = (location_id, system, kind[:60])
+            row = session.get(UnknownKind, key)
+            if row is None:
+                mine = sa.select(sa.func.count()).where(
+                    UnknownKind.location_id == location_id, UnknownKind.system == system
+                )
+                if (session.scalar(mine) or 0) >= _KINDS:
+                    key = (location_id, system, _OTHER_KINDS)
+                    row = session.get(UnknownKind, key)
+            if row is None:
+                row = UnknownKind(location_id=location_id, system=system, kind=key[2], count=0, last_at=now())
+                session.add(row)
+            row.count += 1
+            row.last_at = now()
+
+    def unknown_kinds(self, location_id: int, system: str | None = None) -> Sequence[UnknownKind]:
+        """Read which kinds of messages were not known, the latest first."""
+        query = sa.select(UnknownKind).where(UnknownKind.location_id == location_id)
+        if system is not None:
+            query = query.where(UnknownKind.system == system)
+        with self._store.read() as session:
+            return session.scalars(query.order_by(UnknownKind.last_at.desc())).all()
+
+    # --- calls whose records are there ---
+
+    def settle(self) -> int:
+        """Decide the calls whose last record came a while ago. Returns how many."""
+        last = sa.func.max(CallView.due_at)
+        query = (
+            sa.select(CallView.location_id, CallView.thread_key)
+            .group_by(CallView.location_id, CallView.thread_key)
+            .having(last <= now_ms())
+            .order_by(last)
+            .limit(_CALLS)
+        )
+        with self._store.read() as session:
+            calls = [(location_id, thread) for location_id, thread in session.execute(query)]
+        for location_id, thread in calls:
+            of_call = (CallView.location_id == location_id, CallView.thread_key == thread)
+            with self._store.read() as session:
+                views = session.scalars(sa.select(CallView).where(*of_call)).all()
+            try:
+                self._decide(location_id, thread, views)
+            except Unavailable as error:  # of this call alone, or else the next statement fails too
+                log.warning("call put off", extra={"location": location_id, "reason": error})
+                self._put_off(views)
+                continue
+            except Exception:  # one call's failure must not hold up the others
+                log.exception("call lost: internal error", extra={"location": location_id})
+            # By their numbers: a record that came meanwhile stays, for the next round.
+            with self._store.write() as session:
+                session.execute(sa.delete(CallView).where(CallView.id.in_([view.id for view in views])))
+        return len(calls)
+
+    def _put_off(self, views: Sequence[CallView]) -> None:
+        these = CallView.id.in_([view.id for view in views])
+        with self._store.write() as session:
+            session.execute(sa.update(CallView).where(these).values(due_at=now_ms() + _PUT_OFF_MS))
+
+    def _decide(self, location_id: int, thread: str, views: Sequence[CallView]) -> None:
+        told = self.told(location_id, thread)
+        events = merge([json.loads(view.body) for view in views], told)
+        try:
+            if events:
+                namespace = self._intake.namespace_of(location_id)
+                self._intake.submit(location_id, _events(events, namespace))
+        except (LocationPaused, Unauthorised) as error:
+            log.warning("call lost", extra={"location": location_id, "reason": error})
+
+
+def _events(events: Sequence[dict[str, Any]], namespace: uuid.UUID) -> list[IncomingEvent]:
+    return parse_json(json.dumps(list(events)).encode(), namespace).events if events else []
