@@ -8,7 +8,7 @@ from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
 from webhooks.db.meta import SEALED_WITH
-from webhooks.db.models import InboxMessage, Webhook
+from webhooks.db.models import InboxMessage, PbxConnection, Webhook
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 from webhooks.vault import readable
@@ -50,4 +50,6 @@ def seal_anew(session: orm.Session) -> list[int]:
             lost.append(webhook.id)
     for message in session.scalars(sa.select(InboxMessage)):
         flag_modified(message, "headers")
+    for connection in session.scalars(sa.select(PbxConnection)):
+        flag_modified(connection, "secret")
     return lost

@@ -19,6 +19,7 @@ from webhooks.services.inboxes import Inboxes
 from webhooks.services.locations import Locations
 from webhooks.services.login_throttle import LoginThrottle
 from webhooks.services.password import AdminPassword
+from webhooks.services.pbx import Pbx
 from webhooks.services.recordings import Recordings
 from webhooks.services.replays import Replays
 from webhooks.services.sessions import Sessions
@@ -49,6 +50,7 @@ class Services:
     recordings: Recordings
     erasures: Erasures
     inboxes: Inboxes
+    pbx: Pbx
     password: AdminPassword
     login_throttle: LoginThrottle
     sessions: Sessions
@@ -78,6 +80,7 @@ def compose(settings: Settings, store: Store) -> Services:
         recordings=Recordings(settings, store),
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),
+        pbx=Pbx(store),
         password=AdminPassword(settings, store),
         login_throttle=LoginThrottle(store),
         sessions=Sessions(store),

@@ -8,7 +8,7 @@ from sqlalchemy import orm
 
 from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
-from webhooks.db.models import Location, Webhook
+from webhooks.db.models import Location, PbxConnection, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
@@ -112,6 +112,7 @@ class Locations:
             location = live_location(session, name)
             location.deleted_at = now()
             webhooks = _delete_webhooks(location)
+            session.execute(sa.delete(PbxConnection).where(PbxConnection.location_id == location.id))
             config_changed(session.connection())
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
         for webhook in webhooks:

@@ -22,6 +22,7 @@ from webhooks.web.ui import (
     locations,
     login,
     page,
+    pbx,
     replays,
     theme,
     webhooks,
@@ -38,7 +39,7 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, download, health,
-    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, audit,
+    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, pbx, audit,
     settings_page, theme,
 )  # fmt: skip
 

@@ -112,6 +112,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         name=location.name if name is None else name,
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
         changes=services().audit_log.latest(10, subject=f"location {location.id}"),
+        pbx=services().pbx.of(location_id),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,
