@@ -9,7 +9,7 @@ from webhooks.cli import (
     events,
     locations,
     password,
-    pbx,
+    pbx_replay,
     recordings,
     replays,
     webhooks,
@@ -18,7 +18,7 @@ from webhooks.cli import (
 
 def init_app(app: Flask) -> None:
     """Add all commands to the app's command line."""
-    for module in (locations, webhooks, events, deliveries, replays, recordings, api_keys, pbx):
+    for module in (locations, webhooks, events, deliveries, replays, recordings, api_keys, pbx_replay):
         app.cli.add_command(module.group)
     for single in (erasures.erase, password.password):
         app.cli.add_command(single)

@@ -19,9 +19,15 @@ _DIALSTATUS: Final = {
     "TORTURE": "blocked",
 }
 _INVALID: Final = frozenset({1, 2, 5, 22, 28})  # unassigned, no route, misdialled, changed, incomplete
-_BLOCKED: Final = frozenset({29, 52, 54, 57})  # facility rejected, barred out, barred in, not authorised
+_BLOCKED: Final = frozenset({29, 50, 52, 54, 55, 57})  # not subscribed to, barred, not authorised
 _ABSENT: Final = frozenset({18, 19, 20, 102})  # SIP 408, 480, not registered, timer
-_FORBIDDEN: Final = frozenset({401, 403, 407})  # these become cause 21, as 603 does
+_BY_SIP_CODE: Final = {  # what the cause hides: 21 is a 603, too, and 127 almost anything
+    401: "not_available",  # the trunk's password is wrong: nobody's decision
+    403: "blocked",
+    407: "not_available",
+    607: "blocked",  # RFC 8197, unwanted
+    608: "blocked",  # RFC 8688, rejected by a machine
+}
 
 
 def of_variable(dialstatus: str) -> str | None:
@@ -41,8 +47,10 @@ def of_leg(leg: Channel, cause: int | None, sip_code: int | None, *, is_trunk: b
     """The status of a leg that hung up and was not the one that took the call."""
     if was_given_up(leg):
         return "no_answer"
+    if sip_code in _BY_SIP_CODE:
+        return _BY_SIP_CODE[sip_code]
     if cause == 21:
-        return "blocked" if sip_code in _FORBIDDEN else "rejected"
+        return "rejected"
     if cause in _INVALID or (cause == 3 and is_trunk):
         return "invalid"
     if cause in _BLOCKED:
