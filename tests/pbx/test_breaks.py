@@ -168,7 +168,11 @@ class Proxy:
                 threading.Thread(target=self._hang, args=(near,), daemon=True).start()
                 continue
             self.connections += 1
-            far = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # Asterisk is down
+                near.close()
+                continue
             for one, other in ((near, far), (far, near)):
                 threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
 

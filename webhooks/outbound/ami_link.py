@@ -158,6 +158,8 @@ class Link:
 def _connected(account: Account) -> socket.socket:
     try:
         plain = socket.create_connection((account.host, account.port), _CONNECT_SECONDS)
+    except UnicodeError:  # of IDNA, for a name with an empty or an over-long part
+        raise PbxProblem(f"{account.host!r} cannot be the name of a host. Check the host.") from None
     except OSError as error:
         raise _unreachable(account, error) from error
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

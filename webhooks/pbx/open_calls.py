@@ -5,13 +5,13 @@ belong together; a group of ids is over once each channel that began in it has h
 """
 
 import dataclasses
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from webhooks.pbx.ami import Message, field
-
-_ENDS: Final = frozenset({"queid", "kedid"})  # of Uniqueid and Linkedid
+_IDS: Final = re.compile(rb"(?:Uniqueid|Linkedid): ([^\r\n]+)")
+_OWN_ID: Final = re.compile(rb"\nUniqueid: ([^\r\n]+)")
 _LINGER_S: Final = 5.0  # a closing status may wait for a message that comes after the last hang-up
 
 
@@ -19,8 +19,8 @@ _LINGER_S: Final = 5.0  # a closing status may wait for a message that comes aft
 class Group:
     """Ids that belong together. ``into``: the group that took it in; ``over_at``: see ``OpenCalls.over``."""
 
-    live: set[str] = dataclasses.field(default_factory=set)
-    ids: set[str] = dataclasses.field(default_factory=set)
+    live: set[bytes] = dataclasses.field(default_factory=set)
+    ids: set[bytes] = dataclasses.field(default_factory=set)
     over_at: float | None = None
     into: "Group | None" = None
 
@@ -32,6 +32,12 @@ class Group:
         return group
 
 
+def own_id(raw: bytes) -> bytes:
+    """Return the channel that a message is about, b"" where it is about none."""
+    found = _OWN_ID.search(raw)
+    return found[1] if found else b""
+
+
 class OpenCalls:
     """Follows channels from their first message to their hang-up. Times are seconds since 1970.
 
@@ -39,27 +45,27 @@ class OpenCalls:
     """
 
     def __init__(self) -> None:
-        self._groups: dict[str, Group] = {}
+        self._groups: dict[bytes, Group] = {}
         self._ending: list[Group] = []
 
-    def add(self, message: Message, at_s: float) -> Group | None:
-        """Take a message. Returns its group, None where it names no channel."""
-        ids = [value for key, value in message if key[-5:] in _ENDS and value]
+    def add(self, raw: bytes, at_s: float) -> Group | None:
+        """Take a message as it came. Returns its group, None where it names no channel."""
+        ids = _IDS.findall(raw)
         if not ids:
             return None
-        name, own = field(message, "Event"), field(message, "Uniqueid")
         group = self._group(ids)
-        if own and name in ("Newchannel", "CoreShowChannel"):
+        own = own_id(raw)
+        if own and raw.startswith((b"Event: Newchannel\r", b"Event: CoreShowChannel\r")):
             group.live.add(own)
             group.over_at = None
-        elif own and name == "Hangup":
+        elif own and raw.startswith(b"Event: Hangup\r"):
             group.live.discard(own)
         if not group.live and group.over_at is None:
             group.over_at = at_s
             self._ending.append(group)
         return group
 
-    def keep_only(self, channels: Collection[str], at_s: float) -> None:
+    def keep_only(self, channels: Collection[bytes], at_s: float) -> None:
         """End the channels that the phone system did not list: their hang-up was not heard."""
         for group in {group.root() for group in self._groups.values()}:
             group.live.intersection_update(channels)
@@ -88,7 +94,7 @@ class OpenCalls:
         """Whether a message of this group has to be kept."""
         return bool(group.root().ids)
 
-    def _group(self, ids: list[str]) -> Group:
+    def _group(self, ids: list[bytes]) -> Group:
         found: Group | None = None
         for id_ in ids:
             group = self._groups.get(id_)

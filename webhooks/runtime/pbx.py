@@ -1,6 +1,7 @@
 """The pbx process: holds the connections to all phone systems. One such process works a database."""
 
 import contextlib
+import dataclasses
 import logging
 import signal
 import threading
@@ -108,6 +109,13 @@ class Connections:
             connection.ask_to_stop()
         for connection in self._held.values():
             connection.stop(for_good=False)
+        with contextlib.suppress(Unavailable):
+            self._pbx.report(
+                {
+                    id_: (one.version, dataclasses.replace(one.present(), state="waiting"), one.take_events())
+                    for id_, one in self._held.items()
+                }
+            )
 
     def _look(self) -> None:
         with self._store.direct_read() as direct:

@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Final
 
 from webhooks.db.models import PbxConnection
-from webhooks.errors import InvalidEvent, PbxProblem, RowRefused, Unauthorised, Unavailable
+from webhooks.errors import InvalidEvent, RowRefused, Unauthorised, Unavailable
 from webhooks.events.intake import Intake
 from webhooks.events.schema import IncomingEvent, make_event
+from webhooks.pbx.ami import decode
 from webhooks.pbx.asterisk import Translator
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.runtime.pbx_reader import ByteQueue, Reader
-from webhooks.runtime.pbx_stream import Events, Stream
+from webhooks.runtime.pbx_stream import Events, Stream, careful
 from webhooks.services.pbx import Condition, account_of, options_of
 
 _BATCH: Final = 500
 _WAIT_S: Final = 0.5
 _TICK_S: Final = 0.5
 _REST_S: Final = 5.0
+_LEAVE_S: Final = 2.0
 _TRY_AGAIN_S: Final = (0.5, 5.0)
 
 log = logging.getLogger(__name__)
@@ -136,13 +138,17 @@ class Connection:
     def _guarded(self) -> None:
         try:
             self._work()
+        except OSError as error:
+            log.error("journal not written", extra={"connection": self.id, "reason": error})
+            self._fail(f"The data dir cannot be written ({error.strerror}). Make room; it is tried again.")
         except Exception:
             log.exception("internal error in a connection; it is begun anew", extra={"connection": self.id})
-            self._tell(
-                Condition("broken", "An internal error ended the connection; see the log. It is begun anew.")
-            )
-            self._failed_s = time.monotonic()
+            self._fail("An internal error ended the connection; see the log. It is begun anew.")
         self._stop.set()
+
+    def _fail(self, sentence: str) -> None:
+        self._tell(Condition("broken", sentence, datetime.now(UTC)))
+        self._failed_s = time.monotonic()
 
     def _work(self) -> None:
         if not self._storing.store(recover(self._translator, self._journal)):
@@ -155,17 +161,14 @@ class Connection:
                 ticked_s = time.monotonic()
                 events += self._translator.tick(datetime.now(UTC))
             self._write(events)
-        self._reading.join()
+        self._reading.join(_LEAVE_S)  # it may be waiting for a phone system that does not answer
         self._write(self._round())  # what came last
 
     def _round(self) -> Events:
         events: Events = []
         for chunk in self._queue.take(_WAIT_S):
             self._last_message_at = chunk.at
-            try:
-                events += self._stream.take(chunk)
-            except PbxProblem as problem:
-                self._reader.begin_anew(str(problem))
+            events += self._stream.take(chunk)
         return events
 
     def _write(self, events: Events) -> None:
@@ -179,11 +182,12 @@ def recover(translator: Translator, journal: Journal) -> Events:
     """Read a journal into a new translator. Returns the events, which may be stored already."""
     events: Events = []
     for at, kind, content in journal.read():
+        messages = list(map(decode, content))
         if kind == "event":
-            events += translator.feed(content, at)
+            events += careful(translator.feed, messages[0], at)
         else:
             translator.cut()
-            events += translator.resync(content, at)
+            events += careful(translator.resync, messages, at)
     return events
 
 

@@ -2,8 +2,8 @@
 
 A translator keeps calls in memory. After the process ended, however it did, a new translator reads the
 journal and is where the former one was; its events have the ids that they had, so that none is stored twice.
-The file has the form of ``pbx record``: a JSON object a line. The messages of calls that are over are taken
-out now and then.
+A line is a JSON object: ``ms``, and the bytes of an ``event`` or of a list of ``channels`` as Latin-1 texts.
+The messages of calls that are over are taken out.
 """
 
 import json
@@ -12,10 +12,9 @@ import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from webhooks.pbx.ami import Message, field
-from webhooks.pbx.open_calls import Group, OpenCalls
+from webhooks.pbx.open_calls import Group, OpenCalls, own_id
 
 # Lines of calls that are over have people's numbers in them, and stay no longer than one of these allows.
 _SPARE_LINES: Final = 5_000
@@ -37,8 +36,8 @@ class Journal:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
 
-    def read(self) -> Iterator[tuple[datetime, str, Any]]:
-        """Read what an earlier process left: (time, "event" or "channels", what was written), in order.
+    def read(self) -> Iterator[tuple[datetime, str, list[bytes]]]:
+        """Read what an earlier process left: (time, "event" or "channels", messages), in order.
 
         The last line may have been cut by the crash; it is left out, and so is what cannot be read.
         """
@@ -49,20 +48,20 @@ class Journal:
                 entry = json.loads(line)
                 at = datetime.fromtimestamp(entry["ms"] / 1000, UTC)
                 kind = "channels" if "channels" in entry else "event"
-                content = entry[kind]
+                content = [text.encode("latin-1") for text in entry[kind]]
                 self._note(kind, content, at)
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 log.warning("line of a journal passed over", extra={"journal": self._path.name})
                 self._groups.append(())
                 continue
             yield at, kind, content
         self._rewrite(datetime.now(UTC))
 
-    def add(self, message: Message, at: datetime) -> None:
+    def add(self, raw: bytes, at: datetime) -> None:
         """Note a message."""
-        self._append("event", message, at)
+        self._append("event", [raw], at)
 
-    def add_channels(self, channels: Sequence[Message], at: datetime) -> None:
+    def add_channels(self, channels: Sequence[bytes], at: datetime) -> None:
         """Note the channels that the phone system listed."""
         self._append("channels", channels, at)
 
@@ -87,17 +86,16 @@ class Journal:
         self.close()
         self._path.unlink(missing_ok=True)
 
-    def _append(self, kind: str, content: Any, at: datetime) -> None:
-        ms = round(at.timestamp() * 1000, 3)
-        self._waiting.append(json.dumps({"ms": ms, kind: content}, ensure_ascii=False) + "\n")
-        self._note(kind, content, at)
+    def _append(self, kind: str, messages: Sequence[bytes], at: datetime) -> None:
+        texts = [raw.decode("latin-1") for raw in messages]
+        self._waiting.append(json.dumps({"ms": at.timestamp() * 1000, kind: texts}) + "\n")
+        self._note(kind, messages, at)
 
-    def _note(self, kind: str, content: Any, at: datetime) -> None:
+    def _note(self, kind: str, messages: Sequence[bytes], at: datetime) -> None:
         at_s = at.timestamp()
-        messages = [content] if kind == "event" else content
         self._groups.append(tuple(filter(None, [self._calls.add(each, at_s) for each in messages])))
         if kind == "channels":
-            self._calls.keep_only({field(channel, "Uniqueid") for channel in content}, at_s)
+            self._calls.keep_only({own_id(raw) for raw in messages}, at_s)
 
     def _is_old(self, now: datetime) -> bool:
         return len(self._groups) > self._kept_lines and now - self._rewritten_at > _SPARE

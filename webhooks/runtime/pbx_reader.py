@@ -1,7 +1,8 @@
 """The reading half of a connection: a thread that only reads, into a queue that is bounded by its bytes.
 
 Asterisk cuts off who reads slowly. So this thread never waits for a translator, a database or a lock that
-another thread holds for long. Where the queue is full it ends the connection itself: a new one begins with a
+another thread holds for long; it cuts the stream into messages and drops those that nobody reads, no more.
+Where the queue is full it ends the connection itself: a new one begins with a
 list of the channels, while a slow one would lose messages that nobody could name.
 """
 
@@ -18,7 +19,8 @@ from typing import Final
 
 from webhooks.errors import LoginRefused, PbxProblem
 from webhooks.outbound.ami_link import Account, Link
-from webhooks.pbx.ami import action
+from webhooks.pbx.ami import Framer, action
+from webhooks.pbx.asterisk.wanted import is_wanted
 from webhooks.services.pbx import Condition
 
 QUEUE_BYTES: Final = 64 << 20
@@ -36,11 +38,12 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes as they came. ``link`` counts connections: a message never goes on in the next one."""
+    """Messages as they came together. ``link`` counts connections; ``size`` is in bytes."""
 
     at: datetime
     link: int
-    data: bytes
+    messages: list[bytes]
+    size: int
 
 
 class ByteQueue:
@@ -54,9 +57,9 @@ class ByteQueue:
     def put(self, chunk: Chunk) -> bool:
         """Add a chunk. Returns False where there is no room."""
         with self._changed:
-            if self._bytes + len(chunk.data) > self._limit:
+            if self._bytes + chunk.size > self._limit:
                 return False
-            self._bytes += len(chunk.data)
+            self._bytes += chunk.size
             self._chunks.append(chunk)
             self._changed.notify()
             return True
@@ -70,7 +73,7 @@ class ByteQueue:
             size = 0
             while self._chunks and size < most_bytes:
                 taken.append(self._chunks.popleft())
-                size += len(taken[-1].data)
+                size += taken[-1].size
             self._bytes -= size
             return taken
 
@@ -83,11 +86,6 @@ class Reader:
     ) -> None:
         self._account, self._queue, self._tell, self._stop = account, queue, tell, stop
         self._links = 0
-        self._fault = ""
-
-    def begin_anew(self, sentence: str) -> None:
-        """Have the present connection ended, and a new one made; any thread may ask for it."""
-        self._fault = sentence
 
     def run(self) -> None:
         """Connect, read, and connect again with a growing pause; slowly where the log-in is refused."""
@@ -99,11 +97,14 @@ class Reader:
                 self._hold()
                 return
             except PbxProblem as problem:
-                refused = isinstance(problem, LoginRefused)
-                self._tell(Condition("refused" if refused else "broken", str(problem), datetime.now(UTC)))
-                if str(problem) != told:
-                    log.warning("phone system not connected", extra={"reason": problem})
-                told = str(problem)
+                sentence, refused = str(problem), isinstance(problem, LoginRefused)
+            except Exception:
+                log.exception("internal error in a connection; it is made anew")
+                sentence, refused = "An internal error ended the connection; see the log.", False
+            self._tell(Condition("refused" if refused else "broken", sentence, datetime.now(UTC)))
+            if sentence != told:
+                log.warning("phone system not connected", extra={"reason": sentence})
+            told = sentence
             if time.monotonic() - began_s >= _STEADY_S:
                 pause_s, told = _BACK_OFF_S[0], ""
             wait_s = _REFUSED_S if refused else pause_s
@@ -124,13 +125,11 @@ class Reader:
 
     def _read(self, link: Link) -> None:
         began_s = heard_s = pinged_s = time.monotonic()
+        framer = Framer()
         listed = False
         while not self._stop.is_set():
             data = link.receive(_TICK_S)
             now_s = time.monotonic()
-            if self._fault:
-                sentence, self._fault = self._fault, ""
-                raise PbxProblem(sentence)
             if data is None:
                 raise PbxProblem(
                     f"Asterisk at {self._account.place} ended the connection: it stops, restarts, or cut us "
@@ -138,11 +137,7 @@ class Reader:
                 )
             if data:
                 heard_s = now_s
-                if not self._queue.put(Chunk(datetime.now(UTC), self._links, data)):
-                    raise PbxProblem(
-                        "The database takes too few events: messages of the phone system had to be let go. "
-                        "See the log."
-                    )
+                self._hand_on(list(filter(is_wanted, framer.feed(data))))
             if not listed and (b"FullyBooted" in data or now_s - began_s > _BOOT_S):
                 link.send(action("CoreShowChannels", ActionID=LIST_ID))
                 listed = True
@@ -155,3 +150,11 @@ class Reader:
                 )
         with contextlib.suppress(PbxProblem):
             link.send(action("Logoff"))
+
+    def _hand_on(self, messages: list[bytes]) -> None:
+        chunk = Chunk(datetime.now(UTC), self._links, messages, sum(map(len, messages)))
+        if messages and not self._queue.put(chunk):
+            raise PbxProblem(
+                "Events cannot be stored as fast as calls come: messages of the phone system were let go. "
+                "See the log for what keeps the database."
+            )
