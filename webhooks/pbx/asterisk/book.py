@@ -18,7 +18,7 @@ from webhooks.pbx.calls import Call, Party
 
 _NAMESPACE: Final = uuid.UUID("5f0ac1e4-6d0b-5c0e-9d0b-a57e1f5c0de1")  # of our thread ids
 _REMEMBERED: Final = timedelta(minutes=2)  # how long messages of a closed call may straggle in
-_MOST_REMEMBERED: Final = 50_000  # channels
+_MOST_REMEMBERED: Final = 20_000  # channels
 _WITHHELD: Final = frozenset(
     {"s", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld"}
 )
