@@ -59,6 +59,7 @@ class Call:
 
     ``destination`` is what was called (extension, group, queue, number outside) and stands in ``to`` until
     somebody answers; without it the first leg does, then the number that the network called, ``did``.
+    ``is_doubtful``: part of it was not seen, so that a closing status but ``ended`` is our conclusion.
     """
 
     def __init__(self, thread_id: uuid.UUID) -> None:
@@ -78,13 +79,14 @@ class Call:
         self.transferred_to: Party | None = None
         self.related: uuid.UUID | None = None
         self.reconstructed = False
+        self.is_doubtful = False
         self.ringing_at: datetime | None = None
         self.answered_at: datetime | None = None
         self.closed_at: datetime | None = None
         self._said: set[str] = set()
 
-    def ring(self, leg_id: str, party: Party, at: datetime) -> None:
-        """Note that a phone or trunk is tried."""
+    def ring(self, leg_id: str, party: Party, at: datetime | None) -> None:
+        """Note that a phone or trunk is tried. ``at`` is None where that began before we listened."""
         self.legs.setdefault(leg_id, Leg(party))
         if self.ringing_at is None:
             self.ringing_at = at
@@ -119,7 +121,7 @@ class Call:
         """Note the call's end. ``reconstructed``: nobody told us of it."""
         if self.closed_at is None:
             self.closed_at = at
-            self.reconstructed |= reconstructed
+            self.reconstructed |= reconstructed or (self.is_doubtful and self.answered_at is None)
 
     @property
     def is_told_of(self) -> bool:

@@ -9,7 +9,7 @@ import re
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from webhooks.pbx.asterisk.channels import Channel, pair_name
@@ -18,8 +18,10 @@ from webhooks.pbx.calls import Call, Party
 
 _NAMESPACE: Final = uuid.UUID("5f0ac1e4-6d0b-5c0e-9d0b-a57e1f5c0de1")  # of our thread ids
 _REMEMBERED: Final = timedelta(minutes=2)  # how long messages of a closed call may straggle in
-_MOST_REMEMBERED: Final = 50_000  # channels
-_WITHHELD: Final = frozenset({"anonymous", "restricted", "unavailable", "unknown", "private", "withheld"})
+_MOST_REMEMBERED: Final = 20_000  # channels
+_WITHHELD: Final = frozenset(
+    {"s", "anonymous", "restricted", "unavailable", "unknown", "private", "withheld"}
+)
 
 
 def thread_id(source: str, linkedid: str) -> uuid.UUID:
@@ -68,7 +70,10 @@ class OpenCall:
 
 
 class Book:
-    """All open calls of one Asterisk, and for a while the ids of those that are closed."""
+    """All open calls of one Asterisk, and for a while the ids of those that are closed.
+
+    ``now_at`` is our own time: the clock that stamps messages may be wrong, and is not for counting ages.
+    """
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -79,6 +84,7 @@ class Book:
         self._closed: dict[str, Call] = {}
         self._closed_at: deque[tuple[datetime, str]] = deque()
         self.connection = 0
+        self.now_at = datetime.min.replace(tzinfo=UTC)
         self.touched: list[OpenCall] = []
 
     def calls(self) -> list[OpenCall]:
@@ -114,35 +120,49 @@ class Book:
                 self.move(channel, older)
         return channel
 
-    def add(self, message: Message, at: datetime, *, as_root: bool = False) -> Channel | None:
-        """Take up a new channel. None: it is known, of a closed call, or of one that we never saw begin."""
+    def add(self, message: Message, *, as_root: bool = False) -> Channel | None:
+        """Take up a new channel. None: it is known, or of a closed call.
+
+        A leg's creation may come before its caller's: a root that is not seen yet has its place kept. A call
+        whose root never shows stays untold.
+        """
         uid, linkedid = message["Uniqueid"], message["Linkedid"]
-        if not uid or uid in self._home or uid in self._closed:
+        known = self._home[uid].channels[uid] if uid in self._home else None
+        if not uid or not linkedid or uid in self._closed or (known and not known.unseen):
             return None
-        channel = Channel(
-            uid, message["Channel"], linkedid, message["Context"], message["Exten"],
-            _shown(message["CallerIDNum"]), message["CallerIDName"], connection=self.connection,
-        )  # fmt: skip
+        channel = known or Channel(uid, "", linkedid)
+        channel.name, channel.context, channel.exten = (
+            message["Channel"],
+            message["Context"],
+            message["Exten"],
+        )
+        channel.number, channel.caller_name = _shown(message["CallerIDNum"]), message["CallerIDName"]
+        channel.unseen, channel.connection = False, self.connection
         open_call = self._by_linkedid.get(linkedid)
-        if open_call is None and (uid == linkedid or as_root) and linkedid not in self._closed:
-            open_call = self._open(channel, at)
         if open_call is None:
-            return None
-        self._home[uid] = open_call
-        open_call.channels[uid] = channel
-        if channel.is_local:
-            self._pair(channel)
+            if linkedid in self._closed:
+                return None
+            is_root = uid == linkedid or as_root
+            open_call = self._open(channel if is_root else Channel(linkedid, "", linkedid, unseen=True))
+        self._enter(channel, open_call)
+        if channel is open_call.root:
+            open_call.dialled = open_call.call.did = "" if channel.exten == "s" else channel.exten
+            open_call.call.caller = Party(channel.number, channel.caller_name)
         return channel
 
-    def _open(self, root: Channel, at: datetime) -> OpenCall:
+    def _open(self, root: Channel) -> OpenCall:
         self._serial += 1
-        open_call = OpenCall(
-            Call(thread_id(self._source, root.linkedid)), root.linkedid, root, self._serial, at
-        )
-        open_call.dialled = open_call.call.did = "" if root.exten == "s" else root.exten
-        open_call.call.caller = Party(root.number, root.caller_name)
+        call = Call(thread_id(self._source, root.linkedid))
+        open_call = OpenCall(call, root.linkedid, root, self._serial, self.now_at)
         self._by_linkedid[root.linkedid] = open_call
+        self._enter(root, open_call)
         return open_call
+
+    def _enter(self, channel: Channel, open_call: OpenCall) -> None:
+        self._home[channel.uid] = open_call
+        open_call.channels[channel.uid] = channel
+        if channel.is_local and channel.partner is None:
+            self._pair(channel)
 
     def _pair(self, channel: Channel) -> None:
         partner = self._by_name.pop(pair_name(channel.name), None)
@@ -160,27 +180,35 @@ class Book:
             self._home[channel.uid] = target
             self.touched += [source, target]
 
-    def close(self, open_call: OpenCall, at: datetime) -> None:
+    def close(self, open_call: OpenCall) -> None:
         """Forget a call's channels, but remember for a while that they are no news."""
         for uid in {*open_call.channels, open_call.root.uid}:
             if self._home.get(uid) in (open_call, None):
                 self._home.pop(uid, None)
                 self._closed[uid] = open_call.call
-                self._closed_at.append((at, uid))
+                self._closed_at.append((self.now_at, uid))
         for channel in open_call.channels.values():
             self._by_name.pop(channel.name, None)
         del self._by_linkedid[open_call.linkedid]
         self._closed[open_call.linkedid] = open_call.call
-        self._closed_at.append((at, open_call.linkedid))
+        self._closed_at.append((self.now_at, open_call.linkedid))
         while self._closed_at and (
-            at - self._closed_at[0][0] > _REMEMBERED or len(self._closed_at) > _MOST_REMEMBERED
+            self.now_at - self._closed_at[0][0] > _REMEMBERED or len(self._closed_at) > _MOST_REMEMBERED
         ):
             self._closed.pop(self._closed_at.popleft()[1], None)
 
 
 def _shown(number: str) -> str:
-    """A caller's number, "" where it is withheld: a word in its place would match other such callers."""
+    """A caller's number, "" where it is withheld: a word in its place would match other such callers.
+
+    "s" is the dialplan's start, which a trunk's leg shows for want of a number.
+    """
     return "" if number.lower() in _WITHHELD else number
+
+
+def dial_target(app_data: str) -> str:
+    """The number or extension that Dial() tries first: ``5010`` of ``PJSIP/5010&PJSIP/5011,20,tT``."""
+    return target_number(app_data.split(",")[0].split("&")[0])
 
 
 def target_number(dial_string: str) -> str:

@@ -18,10 +18,12 @@ _DEPTH: Final = 20  # pairs; a circle of Local channels must not hang us
 
 @dataclass(slots=True, eq=False)
 class Channel:
-    """A channel by its Uniqueid. ``number`` and ``name`` are what it was created with.
+    """A channel by its Uniqueid. ``number`` and ``caller_name`` are what it was created with.
 
     ``leg_outcome`` is the DialStatus of its first DialEnd, which counts; later ones repeat or contradict it.
-    ``adopted``: it was there before we listened. ``connection``: the one on which it was last heard of.
+    ``bridge`` is where it talks. ``adopted``: it was there before we listened, and
+    ``met_in_talk`` was answered by then, perhaps by a menu. ``unseen``: it is named by others,
+    its creation is yet to come. ``connection``: the one on which it was last heard of.
     """
 
     uid: str
@@ -39,6 +41,9 @@ class Channel:
     rang: bool = False
     originated: bool = False
     adopted: bool = False
+    met_in_talk: bool = False
+    unseen: bool = False
+    bridge: str = ""
     gone: bool = False
     party: Party = field(default_factory=Party)
     connection: int = 0

@@ -17,15 +17,33 @@ class Dials:
         self._book = book
         self._parties = parties
         self.handlers: dict[str, Handler] = {
+            "Newchannel": self._newchannel, "LocalBridge": self._localbridge,
             "DialBegin": self._dialbegin, "DialEnd": self._dialend, "AgentConnect": self._agentconnect,
-            "QueueCallerJoin": self._queuecallerjoin, "LocalBridge": self._localbridge,
+            "BridgeEnter": self._bridgeenter, "BridgeLeave": self._bridgeleave,
+            "QueueCallerJoin": self._queuecallerjoin,
         }  # fmt: skip
+
+    def _newchannel(self, message: Message, at: datetime) -> None:
+        channel = self._book.add(message)
+        if channel is not None:
+            self.settle(self._book.home(channel), at)
 
     def _localbridge(self, message: Message, at: datetime) -> None:
         one, two = self._book.find(message, "LocalOne"), self._book.find(message, "LocalTwo")
         if one is not None and two is not None:
             one.partner, two.partner = two, one
             self.settle(self._book.home(one), at)
+
+    def _bridgeenter(self, message: Message, at: datetime) -> None:
+        channel = self._book.find(message)
+        if channel is not None:
+            channel.bridge = message["BridgeUniqueid"]
+            self.settle(self._book.home(channel), at)
+
+    def _bridgeleave(self, message: Message, _at: datetime) -> None:
+        channel = self._book.find(message)
+        if channel is not None and channel.bridge == message["BridgeUniqueid"]:
+            channel.bridge = ""
 
     def _dialbegin(self, message: Message, at: datetime) -> None:
         leg, caller = self._book.find(message, "Dest"), self._book.find(message)
@@ -87,22 +105,29 @@ class Dials:
         self._book.touched.append(open_call)
         if call.answered_at is None:
             self._settle_legs(open_call, at)
-        taken = [leg.reached() for leg in open_call.root.answers]
-        real = next((leg for leg in taken if leg is not None), None)
-        if real is not None and call.answered_at is None:
-            self._parties.decide(open_call, real)
-            call.answer(real.uid, real.party, at)
+            real = self._who_answered(open_call)
+            if real is not None:
+                self._parties.decide(open_call, real)
+                call.answer(real.uid, real.party, at)
         elif open_call.transferring:
             for channel in open_call.channels.values():
                 self.handed_to(open_call, *channel.answers)
 
+    def _who_answered(self, open_call: OpenCall) -> Channel | None:
+        """The real channel behind an answered dial of the root, or one that talks with the root."""
+        root = open_call.root
+        answered = [leg.reached() for leg in root.answers]
+        together = [leg for leg in open_call.real_legs() if root.bridge and leg.bridge == root.bridge]
+        return next((leg for leg in [*answered, *together] if leg is not None), None)
+
     def _settle_legs(self, open_call: OpenCall, at: datetime) -> None:
         for leg in open_call.real_legs():
             self._parties.decide(open_call, leg)
-            open_call.call.ring(leg.uid, leg.party, at)
+            began_before = leg.adopted and not leg.rang
+            open_call.call.ring(leg.uid, leg.party, None if began_before else at)
         if open_call.root.is_local and open_call.root.partner:  # a click-to-call: its agent is the caller
             for channel in open_call.channels.values():
-                if open_call.is_agent(channel):
+                if channel is not open_call.root and open_call.is_agent(channel):
                     open_call.call.caller = self._parties.of_phone(channel, channel.party.number)
 
     def handed_to(self, open_call: OpenCall, *legs: Channel) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from webhooks.pbx.asterisk import outcomes
-from webhooks.pbx.asterisk.book import Book, OpenCall
+from webhooks.pbx.asterisk.book import Book, OpenCall, dial_target
 from webhooks.pbx.asterisk.channels import Channel
 from webhooks.pbx.asterisk.message import Message
 from webhooks.pbx.asterisk.parties import Parties
@@ -27,17 +27,11 @@ class Facts:
         self._book = book
         self._parties = parties
         self.handlers: dict[str, Handler] = {
-            "Newchannel": self._newchannel, "Newstate": self._newstate, "DialState": self._dialstate,
+            "Newstate": self._newstate, "DialState": self._dialstate,
             "NewCallerid": self._newcallerid, "Newexten": self._newexten, "VarSet": self._varset,
-            "BridgeEnter": self._heard_of, "BridgeLeave": self._heard_of, "Rename": self._rename,
+            "Rename": self._rename,
             "HangupRequest": self._hanguprequest, "Hangup": self._hangup,
         }  # fmt: skip
-
-    def _newchannel(self, message: Message, at: datetime) -> None:
-        self._book.touch(self._book.add(message, at))
-
-    def _heard_of(self, message: Message, _at: datetime) -> None:
-        self._book.find(message)
 
     def _newstate(self, message: Message, _at: datetime) -> None:
         channel = self._book.find(message)
@@ -64,7 +58,7 @@ class Facts:
         self._see_refusal(channel, message)
         data = message["AppData"]
         if message["Application"] == "Dial" and not open_call.aimed_at:
-            open_call.aimed_at = Channel("", data.split(",")[0].split("&")[0], "").endpoint.split("/")[0]
+            open_call.aimed_at = dial_target(data)
         elif message["Application"] == "Playback" and data.split(",")[0].split("&")[0] == _NO_SERVICE:
             open_call.call.refused_as = open_call.call.refused_as or "invalid"
 

@@ -58,9 +58,11 @@ class AsteriskOptions(BaseModel):
 
         It is taken off only where the number that went to the trunk, ``sent``, shows that it was one.
         """
+        digits = re.sub(r"\D", "", sent)
         for prefix in self.outgoing_prefixes:
             rest = dialled.removeprefix(prefix)
-            if rest != dialled and rest and re.sub(r"\D", "", sent).endswith(rest.lstrip("+")):
+            # 911 goes out as 911: it begins with the digit, and has none before it
+            if "" != rest != dialled and digits.endswith(rest) and not digits.endswith(dialled):
                 return sent if sent.startswith("+") else rest
         return dialled
 
@@ -75,6 +77,6 @@ def _expression(rule: str) -> str | None:
     if length := re.fullmatch(r"([1-9]|1[0-5])(?:-([1-9]|1[0-5]))?", rule):
         least, most = int(length[1]), int(length[2] or length[1])
         return f"[0-9]{{{least},{most}}}" if least <= most else None
-    if re.fullmatch(r"_?[0-9XZN]{2,15}", rule):
+    if re.fullmatch(r"_[0-9XZN]{2,15}|[0-9XZN]{3,15}|[0-9]?[XZN][0-9]?", rule):
         return "".join(_CLASSES.get(letter, letter) for letter in rule.removeprefix("_"))
     return None

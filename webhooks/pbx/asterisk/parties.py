@@ -53,6 +53,10 @@ class Parties:
         number = next(iter([*own, *filter(None, (shown, phone.number, phone.endpoint))]), "")
         return Party(number, phone.caller_name)
 
+    def of_adopted(self, leg: Channel, dialled: str) -> Party:
+        """Who is at a leg that was dialled before we listened. On a trunk, Dial() was given ``dialled``."""
+        return Party(dialled) if self.is_trunk(leg) else self.of_phone(leg)
+
     def see_caller(self, open_call: OpenCall, message: Message) -> None:
         """Take the caller's new id: a name that was looked up, or an extension in place of an account."""
         call, number = open_call.call, message["CallerIDNum"]
@@ -81,7 +85,7 @@ class Parties:
     def decide(self, open_call: OpenCall, leg: Channel | None) -> None:
         """Settle direction, caller and destination once, by the first leg or, at the end, without one."""
         call = open_call.call
-        if call.direction is not None:
+        if call.direction is not None or open_call.root.unseen:
             return
         if self.comes_from_outside(open_call):
             call.direction = Direction.INCOMING

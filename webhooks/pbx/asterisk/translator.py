@@ -10,6 +10,7 @@ from typing import Final
 from webhooks.pbx.asterisk.book import Book, OpenCall
 from webhooks.pbx.asterisk.dials import Dials
 from webhooks.pbx.asterisk.facts import Facts
+from webhooks.pbx.asterisk.gap import Gap
 from webhooks.pbx.asterisk.message import Message
 from webhooks.pbx.asterisk.options import AsteriskOptions
 from webhooks.pbx.asterisk.parties import Parties
@@ -30,6 +31,7 @@ class Translator:
         self._book = Book(options.source)
         self._parties = Parties(options)
         self._dials = Dials(self._book, self._parties)
+        self._gap = Gap(self._book, self._parties, self._dials)
         self._listing: list[Fields] = []
         parts = (Facts(self._book, self._parties), self._dials, Transfers(self._book, self._dials))
         self._handlers = {name: handler for part in parts for name, handler in part.handlers.items()}
@@ -39,7 +41,7 @@ class Translator:
 
         The answers to CoreShowChannels may be fed too: with the last of them, ``resync`` is done.
         """
-        read = Message(message)
+        read, self._book.now_at = Message(message), at
         name = read["Event"]
         if name == "CoreShowChannel":
             self._listing.append(message)
@@ -70,19 +72,8 @@ class Translator:
         A call of which nothing is left is closed; an unknown one is taken up, without a ``ringing`` if it is
         answered. Both are marked ``reconstructed``. A channel heard of since the cut is there, listed or not.
         """
-        listed = {message["Uniqueid"]: message for message in map(Message, channels)}
-        known = [channel for call in self._book.calls() for channel in call.channels.values()]
-        for channel in known:
-            if channel.uid not in listed and channel.connection < self._book.connection:
-                channel.gone = True
-                self._book.touch(channel)
-        in_order = sorted(listed.values(), key=lambda message: message["Uniqueid"] != message["Linkedid"])
-        # A root that hung up after a transfer is not listed: then a real channel stands for it.
-        for message in sorted(in_order, key=lambda message: message["Channel"].startswith("Local/")):
-            if self._book.find(message) is None:
-                self._adopt(message, at)
-        for call in self._book.calls():
-            self._settle_bridged(call, listed, at)
+        self._book.now_at = at
+        self._gap.close([Message(fields) for fields in channels], at)
         return self._news(at, reconstructed=True)
 
     def tick(self, at: datetime) -> list[Event]:
@@ -122,6 +113,7 @@ class Translator:
         return events
 
     def _give_up(self, calls: list[OpenCall], at: datetime) -> list[Event]:
+        self._book.now_at = at
         for open_call in calls:
             for channel in open_call.channels.values():
                 channel.gone = True
@@ -131,32 +123,9 @@ class Translator:
     def _conclude(self, open_call: OpenCall, at: datetime, *, reconstructed: bool) -> None:
         """Close a call. One from inside that reached for nobody (voicemail, a feature code) stays untold."""
         call = open_call.call
+        root = open_call.root
         spoke_up = call.legs or call.hint or call.refused_as
-        if self._parties.comes_from_outside(open_call) or spoke_up:
+        if spoke_up or (self._parties.comes_from_outside(open_call) and not root.met_in_talk):
             self._parties.decide(open_call, None)
         call.close(at, reconstructed=reconstructed)
-        self._book.close(open_call, at)
-
-    def _adopt(self, message: Message, at: datetime) -> None:
-        is_root = not message["Channel"].startswith("Local/")
-        channel = self._book.add(message, at, as_root=is_root)
-        if channel is None:
-            return
-        channel.adopted = True
-        open_call = self._book.home(channel)
-        if channel is not open_call.root and not channel.is_local:
-            channel.dialled_by = open_call.root
-            channel.party = self._parties.of_phone(channel)
-            channel.rang = message["ChannelState"] == "5"
-        self._book.touch(channel)
-
-    def _settle_bridged(self, open_call: OpenCall, listed: dict[str, Message], at: datetime) -> None:
-        """Take a leg that is bridged, like the caller, for the one that answered while we were away."""
-        root = listed.get(open_call.root.uid)
-        if root is not None and root["BridgeId"]:
-            for leg in open_call.real_legs():
-                message = listed.get(leg.uid)
-                if message is not None and message["ChannelState"] == "6" and message["BridgeId"]:
-                    open_call.root.answers.append(leg)
-                    break
-        self._dials.settle(open_call, at)
+        self._book.close(open_call)
