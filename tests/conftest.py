@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -18,6 +19,10 @@ os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 from appliance import ROOT, Appliance, PostgreSQL, Visitor
 from receiver import Receiver
 from sample_data import Filled, fill
+
+# A loaded machine is no fault of what is tested. A failing example is printed with what repeats it.
+hypothesis.settings.register_profile("spoke", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("spoke")
 
 # Those that take a minute and more, the longest first.
 LONG = [

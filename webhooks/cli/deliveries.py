@@ -33,7 +33,7 @@ def show_(id_: int, as_json: bool) -> None:
     delivery = services().deliveries.get(id_)
     attempts = [
         {"n": attempt.n, "started_at": attempt.started_at.isoformat(timespec="milliseconds"),
-         "milliseconds": attempt.milliseconds, "status": attempt.status, "error": attempt.error}
+         "milliseconds": attempt.milliseconds, "status": attempt.http_status, "error": attempt.error}
         for attempt in delivery.log
     ]  # fmt: skip
     lines = [f"{name}: {value}" for name, value in _delivery(delivery).items()]

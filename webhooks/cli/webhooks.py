@@ -190,7 +190,7 @@ def replay(
 def _webhook(webhook: Webhook) -> dict[str, Any]:
     return {
         "id": webhook.id, "location": webhook.location.name, "kind": webhook.kind, "type": webhook.type,
-        "status": webhook.status, "url": webhook.url, "description": webhook.description,
+        "status": webhook.call_status, "url": webhook.url, "description": webhook.description,
         "state": webhook.state, "reason": webhook.reason,
         "options": Options.model_validate(webhook.options).shown(), "created_at": iso(webhook.created_at),
     }  # fmt: skip

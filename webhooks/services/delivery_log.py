@@ -85,7 +85,7 @@ def _last_attempts(session: orm.Session, rows: Iterable[Delivery]) -> dict[int, 
         sa.select(Attempt)
         .join(Delivery, sa.and_(Delivery.id == Attempt.delivery_id, Delivery.attempts == Attempt.n))
         .where(Delivery.id.in_([row.id for row in rows]))
-        .options(orm.load_only(Attempt.status, Attempt.error, Attempt.milliseconds, Attempt.started_at))
+        .options(orm.load_only(Attempt.http_status, Attempt.error, Attempt.milliseconds, Attempt.started_at))
     )
     return {attempt.delivery_id: attempt for attempt in session.scalars(query)}
 

@@ -98,7 +98,7 @@ class Inboxes:
                 raise Invalid(f"There are {MOST} test inboxes already; delete one first.")
             now = datetime.now(UTC)
             inbox = Inbox(
-                id=secrets.token_urlsafe(15), name=f"Test inbox {count + 1}", status=200, delay_ms=0,
+                id=secrets.token_urlsafe(15), name=f"Test inbox {count + 1}", http_status=200, delay_ms=0,
                 created_at=now,
             )  # fmt: skip
             session.add(inbox)
@@ -109,7 +109,7 @@ class Inboxes:
         """Set what the next requests are answered with, and after how long."""
         with self._store.write() as session:
             inbox = _inbox(session, inbox_id)
-            inbox.status, inbox.delay_ms = answer.status, round(answer.delay * 1000)
+            inbox.http_status, inbox.delay_ms = answer.status, round(answer.delay * 1000)
             return inbox
 
     def clear(self, inbox_id: str) -> None:
@@ -150,7 +150,7 @@ class Inboxes:
             session.add(
                 InboxMessage(
                     inbox_id=inbox_id, at=datetime.now(UTC), sender=sender[:60], size=len(body), body=text,
-                    headers=json.dumps(list(headers), ensure_ascii=False), answered=inbox.status,
+                    headers=json.dumps(list(headers), ensure_ascii=False), answered=inbox.http_status,
                     webhook_id=webhook_id, verdict=verdict,
                 )
             )  # fmt: skip

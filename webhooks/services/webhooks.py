@@ -212,7 +212,7 @@ def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, delet
 
 
 def _filter(webhook: Webhook) -> str:
-    return filter_label(webhook.kind, webhook.type, webhook.status)
+    return filter_label(webhook.kind, webhook.type, webhook.call_status)
 
 
 def _shown(url: str) -> str:
@@ -238,12 +238,21 @@ def _described(webhook: Webhook) -> dict[str, str]:
 
 def _columns(wanted: WebhookInput) -> dict[str, Any]:
     """Of the options only what differs from the default is kept, so that a default may change."""
-    return {**dict(wanted), "options": wanted.options.model_dump(exclude_defaults=True)}
+    columns = dict(wanted)
+    columns["call_status"] = columns.pop("status")
+    columns["options"] = wanted.options.model_dump(exclude_defaults=True)
+    return columns
 
 
 def _merged(webhook: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The webhook as it would be with the changes, still unchecked."""
-    present = {name: getattr(webhook, name) for name in WebhookInput.model_fields}
+    present = {
+        "kind": webhook.kind,
+        "type": webhook.type,
+        "status": webhook.call_status,
+        "url": webhook.url,
+        "description": webhook.description,
+    }
     options = {**webhook.options, **changes.get("options", {})}
     options["headers"] = _revealed(options.get("headers"), webhook.options.get("headers"))
     return {

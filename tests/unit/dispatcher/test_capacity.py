@@ -1,7 +1,7 @@
 """Slots of the worker pool, given out to lanes of each kind."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.capacity import Capacity
@@ -50,7 +50,6 @@ def test_probation_takes_from_the_pool_and_from_its_share() -> None:
     assert capacity == Capacity(1, 1, 7, 3)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(TaskKind), st.integers(0, 20))))
 def test_what_is_released_is_what_was_reserved(tasks: list[tuple[TaskKind, int]]) -> None:
     capacity = Capacity(100, 4, 128, 64)

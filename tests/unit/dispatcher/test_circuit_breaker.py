@@ -4,7 +4,6 @@ import dataclasses
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.circuit_breaker import (
@@ -108,7 +107,6 @@ def test_a_success_begins_the_five_days_anew() -> None:
     assert health.note(REFUSED, DISABLE_AFTER_MS + 2) is None and health.failures == 1
 
 
-@hypothesis_settings(deadline=None)
 @given(schedule_s=st.lists(st.integers(0, 10**6), max_size=20).map(tuple), tries=st.integers(1, 25))
 def test_a_retry_comes_by_the_schedule_give_or_take_a_fifth(schedule_s: tuple[int, ...], tries: int) -> None:
     delay_ms = retry_delay_ms(schedule_s, tries)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher import claimer as module
@@ -135,7 +135,6 @@ def test_a_lane_whose_rate_allows_no_row_asks_for_a_look_when_it_does(
     assert tasks == [] and len(looks_ms) == 1 and 900_000 < looks_ms[0] <= 1_000_000
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from(LaneKind), st.booleans(), st.integers(0, 60) | st.just(1)), max_size=150

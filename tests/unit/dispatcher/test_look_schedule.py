@@ -1,6 +1,6 @@
 """When the dispatcher looks at the database, with a clock handed in."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.look_schedule import AWAKE_S, POLL_S, LookSchedule
@@ -96,7 +96,6 @@ CALLS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(calls=st.lists(CALLS, max_size=30))
 def test_it_never_sleeps_past_a_look_or_a_poll(calls: list[tuple[str, float]]) -> None:
     """Whatever happened: just before the wait is over neither is due, unless it was due before the wait."""

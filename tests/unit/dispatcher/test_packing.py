@@ -1,7 +1,7 @@
 """Batches of calls packed into tasks."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.lane import Lane, LaneKind
@@ -52,7 +52,6 @@ def test_the_pool_takes_each_call_apart(lane: LaneKind, task: TaskKind) -> None:
     assert [(each.kind, ids(each.rows)) for each in tasks] == [(task, [1, 2]), (task, [3])]
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(LaneKind), sizes=st.lists(st.integers(1, 5), max_size=6))
 def test_the_slots_that_were_counted_are_those_that_the_tasks_take(kind: LaneKind, sizes: list[int]) -> None:
     batches = batches_of(*sizes)
@@ -61,7 +60,6 @@ def test_the_slots_that_were_counted_are_those_that_the_tasks_take(kind: LaneKin
     assert len(tasks) == count and all(task.kind is task_kind for task in tasks)
 
 
-@settings(deadline=None)
 @given(kind=st.sampled_from(LaneKind), sizes=st.lists(st.integers(1, 5), max_size=6))
 def test_no_row_is_lost_or_doubled_and_each_call_is_in_one_task_in_order(
     kind: LaneKind, sizes: list[int]

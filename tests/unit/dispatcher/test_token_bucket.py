@@ -1,7 +1,7 @@
 """A webhook's rate limit, with a clock handed in."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.token_bucket import TokenBucket
@@ -36,7 +36,6 @@ def test_a_rate_that_is_set_later_does_not_charge_what_was_sent_without_one() ->
     assert bucket.available(60) == 10
 
 
-@settings(deadline=None)
 @given(
     rate=st.floats(0.01, 10_000),
     steps=st.lists(st.floats(0, 10), min_size=1, max_size=50),
@@ -53,7 +52,6 @@ def test_in_no_span_more_is_sent_than_the_rate_and_one_second_of_it(rate: float,
     assert sent <= now_s * rate + 1e-6 * max(now_s * rate, 1)
 
 
-@settings(deadline=None)
 @given(rate=st.floats(0.01, 10_000), spent=st.integers(0, 100))
 def test_after_the_wait_that_it_names_a_row_is_allowed(rate: float, spent: int) -> None:
     bucket = TokenBucket(at_s=0, rate_per_s=rate)

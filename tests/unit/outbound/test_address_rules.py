@@ -5,7 +5,6 @@ import socket
 
 import pytest
 from hypothesis import given
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from webhooks.errors import Invalid, SpokeError, TargetRefused
@@ -135,7 +134,6 @@ def refused(address: Address) -> bool:
     return False
 
 
-@hypothesis_settings(deadline=None)
 @given(address=V4)
 def test_each_spelling_of_an_address_is_that_address(address: ipaddress.IPv4Address) -> None:
     number, octets = int(address), address.packed
@@ -148,7 +146,6 @@ def test_each_spelling_of_an_address_is_that_address(address: ipaddress.IPv4Addr
         assert literal(spelling) == address, spelling
 
 
-@hypothesis_settings(deadline=None)
 @given(address=V4)
 def test_an_ipv4_address_is_refused_just_where_a_network_of_the_list_has_it(
     address: ipaddress.IPv4Address,
@@ -157,7 +154,6 @@ def test_an_ipv4_address_is_refused_just_where_a_network_of_the_list_has_it(
 
 
 @pytest.mark.parametrize("kind", EMBEDDINGS)
-@hypothesis_settings(deadline=None)
 @given(address=V4.filter(lambda address: int(address) > 1))
 def test_what_is_refused_is_refused_inside_an_ipv6_address(kind: str, address: ipaddress.IPv4Address) -> None:
     outer = ipaddress.IPv6Address(EMBEDDINGS[kind](int(address)))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.outbox.call_order import POISON_CLAIMS, CallSplit, split
@@ -120,7 +120,6 @@ rows = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(rows=st.lists(rows, max_size=8), limit=st.integers(1, 5), oldest_ms=st.none() | st.just(NOW_MS - 25))
 def test_whatever_the_rows_order_holds(rows: list[OpenRow], limit: int, oldest_ms: int | None) -> None:
     rows = [row._replace(id=number) for number, row in enumerate(rows)]

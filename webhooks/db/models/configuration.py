@@ -55,7 +55,7 @@ class Webhook(Model):
     location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
     kind: Mapped[str] = mapped_column(sa.String(10))
     type: Mapped[str | None] = mapped_column(sa.String(30))
-    status: Mapped[str | None] = mapped_column(sa.String(30))
+    call_status: Mapped[str | None] = mapped_column("status", sa.String(30))
     url: Mapped[str] = mapped_column(sa.Text)
     description: Mapped[str] = mapped_column(sa.Text, default="")
     state: Mapped[str] = mapped_column(sa.String(10), default="active")

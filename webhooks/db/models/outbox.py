@@ -101,7 +101,7 @@ class Attempt(Model):
     n: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     started_at: Mapped[datetime] = mapped_column(Moment)
     milliseconds: Mapped[int]
-    status: Mapped[int | None]
+    http_status: Mapped[int | None] = mapped_column("status")
     error: Mapped[str | None] = mapped_column(sa.Text)
     request_headers: Mapped[str | None] = mapped_column(sa.Text)
     response_headers: Mapped[str | None] = mapped_column(sa.Text)

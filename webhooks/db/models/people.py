@@ -48,7 +48,7 @@ class Inbox(Model):
     __tablename__ = "inbox"
     id: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(100))
-    status: Mapped[int]
+    http_status: Mapped[int] = mapped_column("status")
     delay_ms: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(Moment)
 

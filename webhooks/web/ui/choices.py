@@ -11,7 +11,7 @@ _LISTED: Final = 200
 def webhook_choices() -> dict[int, str]:
     """Webhooks by their ids, the oldest first."""
     return {
-        webhook.id: f"{webhook.id}: {filter_label(webhook.kind, webhook.type, webhook.status)}, "
+        webhook.id: f"{webhook.id}: {filter_label(webhook.kind, webhook.type, webhook.call_status)}, "
         f"{webhook.location.name}"
         for webhook in services().webhooks.all()[:_LISTED]
     }

@@ -56,7 +56,7 @@ def _row(delivery: Delivery, last: Attempt | None) -> tuple[Any, ...]:
         delivery.webhook.location.name, delivery.webhook_id, delivery.type, delivery.subtype,
         event.get("thread_id"), event.get("from"), event.get("from_name"), event.get("to"),
         event.get("to_name"), delivery.state, delivery.reason, delivery.attempts,
-        last.status if last else None, last.error if last else None,
+        last.http_status if last else None, last.error if last else None,
     )  # fmt: skip
 
 

@@ -53,8 +53,9 @@ def receive(inbox_id: str) -> Response:
         )
         with waiting():
             time.sleep(inbox.delay_ms / 1000)
-    headers = {"Retry-After": "10"} if inbox.status in (429, 503) else {}
-    return Response("" if inbox.status == 204 else f"{STATUSES[inbox.status]}\n", inbox.status, headers)
+    status = inbox.http_status
+    headers = {"Retry-After": "10"} if status in (429, 503) else {}
+    return Response("" if status == 204 else f"{STATUSES[status]}\n", status, headers)
 
 
 @blueprint.get("/inbox/<inbox_id>")
@@ -169,7 +170,7 @@ def _given_answer(inbox: Inbox, error: SpokeError | None) -> dict[str, Any]:
     """The answer in the form: as it is set, or as it was typed if it was refused."""
     if error and "delay" in request.form:
         return {"status": row_number(request.form.get("status", "")), "delay": request.form["delay"]}
-    return {"status": inbox.status, "delay": f"{inbox.delay_ms / 1000:g}"}
+    return {"status": inbox.http_status, "delay": f"{inbox.delay_ms / 1000:g}"}
 
 
 def _targets() -> dict[str, str]:

@@ -53,7 +53,7 @@ class WebhookForm:
             return f"{kept[name]:g}" if isinstance(kept.get(name), float) else str(kept.get(name) or "")
 
         return cls(
-            type=webhook.type or "", status=webhook.status or "", url=webhook.url,
+            type=webhook.type or "", status=webhook.call_status or "", url=webhook.url,
             description=webhook.description,
             headers="\n".join(f"{name}: {HIDDEN}" for name in options.headers),
             concurrency=number("concurrency"), rate=number("rate"), timeout=number("timeout"),
