@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,10 @@ class Lab:
         return int(self.info["ports"]["ami"])
 
     def play(self, course: str | ModuleType | Any) -> None:
-        asyncio.run(runner.run(COURSES[course] if isinstance(course, str) else course, self.info))
+        chosen = COURSES[course] if isinstance(course, str) else course
+        # In a thread of its own: where a browser was used before, this one has a running loop.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(lambda: asyncio.run(runner.run(chosen, self.info))).result()
 
     def kill(self) -> None:
         """``kill -9`` of Asterisk; ``start`` brings it back on the same ports."""

@@ -34,7 +34,7 @@ class Keeps(Protocol):
 
 
 _Told = TypeVar("_Told")
-_LIST_ID: Final = f"\r\nActionID: {LIST_ID}\r\n".encode()
+_LIST_ID: Final = LIST_ID.encode()
 
 NO_LIST: Final = (
     "Calls that begin or end while there is no connection cannot be found: the user may not list channels. "
@@ -73,7 +73,9 @@ class Stream:
 
     def _message(self, raw: bytes, at: datetime) -> Events:
         if _LIST_ID in raw:
-            return self._listing(raw, at)
+            message = decode(raw)
+            if field(message, "ActionID") == LIST_ID:  # else it stands in a name
+                return self._listing(raw, message, at)
         if not raw.startswith(b"Event: "):
             return []
         if self._list is not None:
@@ -81,8 +83,7 @@ class Stream:
             return []
         return self._feed(raw, at)
 
-    def _listing(self, raw: bytes, at: datetime) -> Events:
-        message = decode(raw)
+    def _listing(self, raw: bytes, message: Message, at: datetime) -> Events:
         name = field(message, "Event")
         if name == "CoreShowChannel" and self._list is not None:
             self._list.append(raw)
