@@ -99,7 +99,15 @@ def fill(
     failed = appliance.cli("delivery", "list", "--webhook", missed)[-1]["id"]
     unmatched = appliance.rows("SELECT id FROM event WHERE matched = 0")[0][0]
     eventually(lambda: appliance.rows("SELECT 1 FROM heard"))
+    store = appliance.location_id(warehouse)
+    for place in (office, warehouse):  # one that cannot be reached, and one that rests
+        appliance.invoke(
+            "pbx", "connect", place, "asterisk", "--host", "127.0.0.1", "--port", 1, "--user", "spoke",
+            input="a-secret\n",
+        )  # fmt: skip
     pages = {
+        "asterisk": f"/locations/{where}/asterisk", "asterisk-paused": f"/locations/{store}/asterisk",
+        "asterisk-disconnect": f"/locations/{where}/asterisk/disconnect",
         "main": "/", "connect": "/connect", "disconnect": f"/locations/{where}/disconnect",
         "manage": f"/locations/{where}/webhooks", "new-call": f"/locations/{where}/webhooks/new/call",
         "new-media": f"/locations/{where}/webhooks/new/media", "webhook": f"/webhooks/{missed}",

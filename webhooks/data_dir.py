@@ -72,8 +72,8 @@ def file_lock(path: Path) -> Iterator[None]:
 
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")
-_FOLDERS: Final = ("redis", "workers", "media", "media/incoming", "media/waiting", "media/mp3")
-_FILES: Final = ("secret.key", "secret.new", "write.lock", "schema.lock", "appliance.lock")
+_FOLDERS: Final = ("redis", "workers", "media", "media/incoming", "media/waiting", "media/mp3", "pbx")
+_FILES: Final = ("secret.key", "secret.new", "write.lock", "schema.lock", "appliance.lock", "pbx.lock")
 _OURS: Final = ("inbox-", "slot-", ".probe-", "lost+found")
 
 log = logging.getLogger(__name__)

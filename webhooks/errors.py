@@ -63,6 +63,10 @@ class WriteFailed(Unavailable):
     """The database could not write; nothing was written."""
 
 
+class RowRefused(WriteFailed):
+    """The database refused this one row, and will refuse it again. Others are not concerned."""
+
+
 class Unconfirmed(Unavailable):
     """A commit began, and nobody knows its outcome: the write was made, or it was not."""
 
@@ -154,6 +158,14 @@ class SecretLost(SpokeError):
             "key. Restore that key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secret and "
             "enter the headers again."
         )
+
+
+class PbxProblem(SpokeError):
+    """A phone system that cannot be reached or used. The sentence is shown with the connection."""
+
+
+class LoginRefused(PbxProblem):
+    """A phone system that refused the log-in. Trying again soon would not help, and may lock the user."""
 
 
 class Replaced(SpokeError):

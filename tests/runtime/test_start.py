@@ -25,7 +25,9 @@ from receiver import Receiver
 from webhooks.runtime.appliance import COMMANDS
 from webhooks.settings import unknown_variables
 
-OWN_LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (appliance|web|worker-\d+|housekeeping) \S.*")
+OWN_LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (appliance|web|worker-\d+|housekeeping|pbx) \S.*"
+)
 OTHER_SERVER = "import signal, sys, app, waitress; signal.signal(15, lambda *_: sys.exit()); waitress"
 REDIS_LINE = re.compile(r"\d+:(signal-handler|[A-Z] )")  # the server's own, as it writes them
 
@@ -182,11 +184,11 @@ def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
     eventually(lambda: fresh.get("/readyz").status_code == 200)
     for name, count in (
         ("rq:worker:worker-1", 1), ("rq:worker:worker-2", 1), ("rq:worker:media-", 2),
-        ("spoke: housekeeping", 1), ("valkey-server", 1),
+        ("spoke: housekeeping", 1), ("spoke: pbx", 1), ("valkey-server", 1),
         ("spoke: web-1", 1), ("spoke: web-2", 1),
     ):  # fmt: skip
         eventually(lambda name=name, count=count: len(fresh.named(name)) == count)
-    assert len(fresh.family()) == 1 + 8
+    assert len(fresh.family()) == 1 + 9
 
 
 def test_attempts_stand_back_for_the_hook(fresh: Appliance) -> None:

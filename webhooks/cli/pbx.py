@@ -1,5 +1,99 @@
 """``pbx``: phone systems that the appliance is connected to."""
 
-from webhooks.cli.common import new_group
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
 
-group = new_group("pbx", "Phone systems, and what they say.", "flask --app app pbx replay day.jsonl")
+import click
+
+from webhooks.cli.common import command, counted, iso, new_group, show, table
+from webhooks.db.models import PbxConnection
+from webhooks.services.container import services
+from webhooks.services.parsing import parse
+from webhooks.services.pbx import SYSTEMS, AsteriskInput, account_of, condition_of, place_of
+from webhooks.services.pbx_recorder import record as record_to
+
+group = new_group(
+    "pbx", "Phone systems that the appliance is connected to.", "flask --app app pbx connect Office asterisk "
+    "--host 192.0.2.10 --user spoke",
+)  # fmt: skip
+_CONNECT = "flask --app app pbx connect Office asterisk --host 192.0.2.10 --user spoke"
+
+
+@command(group, "connect", _CONNECT)
+@click.argument("location")
+@click.argument("system", type=click.Choice(list(SYSTEMS)))
+@click.option("--host", required=True, help="Its name or address.")
+@click.option("--port", type=int, default=5038, show_default=True, help="The manager's port.")
+@click.option("--user", required=True, help="The manager's user.")
+@click.option("--tls", is_flag=True, help="Speak TLS; 5039 is its usual port.")
+@click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="PEM file of the only certificate to trust.")  # fmt: skip
+@click.option("--internal-numbers", help="Lengths and patterns, such as 2-6,50XX.  [default: 2-6]")
+@click.option("--outgoing-prefixes", help="Digits for a line outside.  [default: 9]")
+@click.option("--trunks", help="Names of endpoints that lead outside.")
+@click.option("--trunk-contexts", help="Contexts of calls from outside; may end in *.")
+@click.option("--internal-calls", is_flag=True, help="Tell of calls between internal numbers too.")
+def connect(location: str, system: str, as_json: bool, ca: Path | None, **given: Any) -> None:
+    """Connect a location to an Asterisk, or change how. The secret is asked for, or read from stdin."""
+    if sys.stdin.isatty():
+        secret = click.prompt("Secret", hide_input=True)
+    else:
+        secret = sys.stdin.readline().rstrip("\r\n")
+    values = {name: value for name, value in given.items() if value is not None}
+    values |= {"secret": secret or None, "ca": ca.read_text() if ca else None}
+    row = services().pbx.connect(location, parse(AsteriskInput, values))
+    made = f"{location!r} is being connected to Asterisk at {place_of(row)}. See how it is:"
+    show(as_json, _connection(row), made, "  flask --app app pbx status")
+
+
+@command(group, "status", "flask --app app pbx status")
+def status(as_json: bool) -> None:
+    """Show each connection: since when, its last event, and what is wrong."""
+    rows = [_connection(row) for row in services().pbx.all()]
+    if not as_json:
+        rows = [{name: "–" if value is None else value for name, value in row.items()} for row in rows]
+    table(as_json, rows, f"No phone system is connected. Connect one: {_CONNECT}")
+
+
+@command(group, "record", "flask --app app pbx record Office day.jsonl")
+@click.argument("location")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--seconds", type=click.FloatRange(min=0.1), help="End by itself.  [default: Ctrl-C ends it]")
+def record(location: str, file: Path, seconds: float | None, as_json: bool) -> None:
+    """Keep what a location's phone system says, for pbx replay. It goes on until Ctrl-C."""
+    account = account_of(services().pbx.by_name(location))
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if seconds is not None:
+        timer = threading.Timer(seconds, stop.set)
+        timer.daemon = True
+        timer.start()
+    count = record_to(account, file, stop)
+    show(as_json, {"file": str(file), "messages": count}, f"{counted(count, 'message')} in {file}. It has "
+         "callers' numbers in it: keep it to yourself.")  # fmt: skip
+
+
+@command(group, "disconnect", "flask --app app pbx disconnect Office")
+@click.argument("location")
+def disconnect(location: str, as_json: bool) -> None:
+    """Take a location's connection away, with its secret. Its webhooks stay."""
+    row = services().pbx.disconnect(location)
+    show(
+        as_json,
+        {"location": location, "system": row.system},
+        f"{location!r} is disconnected from Asterisk at {place_of(row)}.",
+    )
+
+
+def _connection(row: PbxConnection) -> dict[str, Any]:
+    now = condition_of(row)
+    return {
+        "location": row.location.name, "system": row.system, "at": place_of(row), "state": now.state,
+        "since": now.since_at and iso(now.since_at),
+        "last_event": now.last_event_at and iso(now.last_event_at),
+        "events": row.events, "detail": now.detail,
+    }  # fmt: skip

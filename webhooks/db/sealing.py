@@ -8,7 +8,7 @@ from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
 from webhooks.db.meta import SEALED_WITH
-from webhooks.db.models import InboxMessage, PhoneSite, Webhook
+from webhooks.db.models import InboxMessage, PbxConnection, PhoneSite, Webhook
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 from webhooks.vault import readable
@@ -52,4 +52,6 @@ def seal_anew(session: orm.Session) -> list[int]:
         flag_modified(message, "headers")
     for site in session.scalars(sa.select(PhoneSite)):
         flag_modified(site, "signing_secret")
+    for connection in session.scalars(sa.select(PbxConnection)):
+        flag_modified(connection, "secret")
     return lost

@@ -20,7 +20,15 @@ from webhooks.db import row_errors
 from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
-from webhooks.errors import LocationPaused, NoCapacity, SpokeError, Unauthorised, Unavailable, WriteFailed
+from webhooks.errors import (
+    LocationPaused,
+    NoCapacity,
+    RowRefused,
+    SpokeError,
+    Unauthorised,
+    Unavailable,
+    WriteFailed,
+)
 from webhooks.events.first_use import FirstUse
 from webhooks.events.routing import RoutingTable
 from webhooks.events.schema import IncomingEvent
@@ -190,7 +198,7 @@ class Intake:
                 else:
                     reason = row_errors.reason(error)
                     log.error("event not stored", extra={"event": refused, "reason": reason})
-                    answers.append(WriteFailed(f"It could not be stored: {reason}."))
+                    answers.append(RowRefused(f"It could not be stored: {reason}."))
             direct.run("RELEASE SAVEPOINT submission")
         return answers
 

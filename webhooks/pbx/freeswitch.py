@@ -35,7 +35,7 @@ _CAUSES: Final = {
     "NUMBER_CHANGED": "invalid", "INVALID_NUMBER_FORMAT": "invalid", "INVALID_URL": "invalid",
     "DOES_NOT_EXIST_ANYWHERE": "invalid",
 }  # fmt: skip
-_ENDED_BY: Final = {"recv_bye": "caller", "send_bye": "called", "recv_cancel": "caller"}
+_ENDED_BY: Final = {"recv_bye": "caller", "send_bye": "callee", "recv_cancel": "caller"}
 
 
 def read(body: bytes) -> Body:

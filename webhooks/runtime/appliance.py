@@ -36,7 +36,7 @@ Settings are environment variables; docs/reference.md lists them."""
 
 # Listed here so that a misspelt command loads nothing and makes no data dir. A test compares the list.
 COMMANDS: Final = frozenset(
-    ("location", "webhook", "event", "delivery", "replay", "media", "key", "erase", "password")
+    ("location", "webhook", "event", "delivery", "replay", "media", "key", "erase", "password", "pbx")
 )
 
 log = logging.getLogger(__name__)
@@ -149,14 +149,14 @@ def run_workers(settings: Settings) -> int:
 
 def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
     """Children other than web and Redis. ``close``: the supervisor's descriptors that they must not hold."""
-    from webhooks.runtime import converter, housekeeping, worker
+    from webhooks.runtime import converter, housekeeping, pbx, worker
 
     def child(name: str, run: Callable[[Settings, str], int]) -> Child:
         return Child(name, functools.partial(run, settings, name), close)
 
     workers = [child(f"worker-{number}", worker.run) for number in range(1, settings.workers + 1)]
     media = [child("media", converter.run), child("media-short", converter.run_short)]
-    return [*workers, *media, child("housekeeping", housekeeping.run)]
+    return [*workers, *media, child("housekeeping", housekeeping.run), child("pbx", pbx.run)]
 
 
 def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> list[Child]:

@@ -19,6 +19,7 @@ from webhooks.services.inboxes import Inboxes
 from webhooks.services.locations import Locations
 from webhooks.services.login_throttle import LoginThrottle
 from webhooks.services.password import AdminPassword
+from webhooks.services.pbx import Pbx
 from webhooks.services.phone_systems import PhoneSystems
 from webhooks.services.recordings import Recordings
 from webhooks.services.replays import Replays
@@ -50,6 +51,7 @@ class Services:
     recordings: Recordings
     erasures: Erasures
     inboxes: Inboxes
+    pbx: Pbx
     phone_systems: PhoneSystems
     password: AdminPassword
     login_throttle: LoginThrottle
@@ -80,6 +82,7 @@ def compose(settings: Settings, store: Store) -> Services:
         recordings=Recordings(settings, store),
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),
+        pbx=Pbx(store),
         phone_systems=PhoneSystems(settings, store, intake),
         password=AdminPassword(settings, store),
         login_throttle=LoginThrottle(store),

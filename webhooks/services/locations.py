@@ -8,7 +8,7 @@ from sqlalchemy import orm
 
 from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
-from webhooks.db.models import CallView, Location, PhoneSite, UnknownKind, Webhook
+from webhooks.db.models import CallView, Location, PbxConnection, PhoneSite, UnknownKind, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
@@ -112,7 +112,7 @@ class Locations:
             location = live_location(session, name)
             location.deleted_at = now()
             webhooks = _delete_webhooks(location)
-            for table in (PhoneSite, CallView, UnknownKind):
+            for table in (PbxConnection, PhoneSite, CallView, UnknownKind):
                 session.execute(sa.delete(table).where(table.location_id == location.id))
             config_changed(session.connection())
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")

@@ -23,6 +23,7 @@ from webhooks.web.ui import (
     locations,
     login,
     page,
+    pbx,
     phone_systems,
     replays,
     theme,
@@ -40,8 +41,8 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, audit,
-    phone_systems, settings_page, theme,
+    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, pbx,
+    phone_systems, audit, settings_page, theme,
 )  # fmt: skip
 
 

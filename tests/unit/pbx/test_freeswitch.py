@@ -197,7 +197,7 @@ def test_a_losing_leg_of_a_group_says_nothing() -> None:
 
 
 def test_who_hung_up_is_told() -> None:
-    for disposition, side in (("recv_bye", "caller"), ("send_bye", "called")):
+    for disposition, side in (("recv_bye", "caller"), ("send_bye", "callee")):
         body = record(BRIDGED | {"sip_hangup_disposition": disposition})
         assert lines(body)[1].endswith(f"ended_by={side}")
 

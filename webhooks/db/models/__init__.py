@@ -6,6 +6,7 @@ Alembic compares all of them with the migrations, so every model is imported her
 from webhooks.db.models.configuration import ApiKey, Lane, Location, Meta, Webhook
 from webhooks.db.models.long_jobs import Erasure, LongJob, Replay
 from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Worker
+from webhooks.db.models.pbx import PbxConnection
 from webhooks.db.models.people import Change, Inbox, InboxMessage, LoginFailure, LoginSession
 from webhooks.db.models.phone_systems import CallView, PhoneSite, UnknownKind
 from webhooks.db.models.totals import EventNumber, Heard, Tally, Traffic
@@ -29,6 +30,7 @@ __all__ = [
     "LongJob",
     "Media",
     "Meta",
+    "PbxConnection",
     "PhoneSite",
     "Replay",
     "Tally",

@@ -87,7 +87,7 @@ class Facts:
 
     def _hanguprequest(self, message: Message, _at: datetime) -> None:
         channel = self._book.find(message)
-        if channel is None or channel.is_local or message["ChannelStateDesc"] == "Busy":
+        if channel is None or channel.gone or channel.is_local or message["ChannelStateDesc"] == "Busy":
             return  # "Busy": the dialplan itself ended the call, by Congestion() or Busy()
         open_call = self._book.home(channel)
         if channel is open_call.root:

@@ -21,7 +21,7 @@ class Transfers:
 
     def _blindtransfer(self, message: Message, _at: datetime) -> None:
         channel = self._book.find(message, "Transferer")
-        if channel is not None and message["Result"] == "Success":
+        if channel is not None and not channel.gone and message["Result"] == "Success":
             open_call = self._book.home(channel)
             open_call.transferring = True
             open_call.call.ended_by = None  # who hands a call on hangs up, and does not end it
@@ -34,6 +34,8 @@ class Transfers:
     def _attendedtransfer(self, message: Message, _at: datetime) -> None:
         first, second = (self._book.find(message, f"{which}Transferer") for which in ("Orig", "Second"))
         if first is None or second is None or message["Result"] != "Success":
+            return
+        if first.gone and second.gone:  # it comes again
             return
         target = self._book.find(message, "TransferTarget")
         homes = sorted({self._book.home(first), self._book.home(second)}, key=lambda call: call.serial)

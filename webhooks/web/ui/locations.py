@@ -115,6 +115,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         changes=services().audit_log.latest(10, subject=f"location {location.id}"),
         systems=SYSTEMS,
         unknown=services().phone_systems.unknown_kinds(location_id),
+        pbx=services().pbx.of(location_id),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

@@ -1,0 +1,129 @@
+"""A busy phone system: 200 recorded calls a second, in chunks that cut characters, and no patience."""
+
+import gzip
+import json
+import random
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from ami_server import SECRET, AmiServer, written
+from appliance import Appliance, eventually
+from asterisk import state
+
+CAPTURES = Path(__file__).parent / "captures" / "asterisk-lab" / "22"
+CLASSES = {"system", "call", "agent", "dialplan", "user"}  # what our user reads
+CALLS_A_SECOND, SECONDS = 200, 20
+WRITE_TIMEOUT_S = 0.1  # Asterisk's own, after which it cuts off who does not read
+SPREAD_S = 1.5  # a call's messages, from the first to the last
+
+
+class Template:
+    """A recorded call that is written again and again with ids of its own, in ``pieces`` over time."""
+
+    def __init__(self, course: str, pieces: int = 8) -> None:
+        lines = gzip.decompress((CAPTURES / f"{course}.jsonl.gz").read_bytes()).decode().splitlines()
+        events = [line["event"] for line in map(json.loads, lines) if "event" in line]
+        mine = [event for event in events if CLASSES & set(dict(event).get("Privilege", "").split(","))]
+        # FullyBooted would say that Asterisk was started anew.
+        mine = [event for event in mine if event[0][1] != "FullyBooted"]
+        self.messages = len(mine)
+        ids = sorted(
+            {value for event in mine for key, value in event if key.endswith(("Uniqueid", "Linkedid"))}
+        )
+        self._ids = [id_.encode() for id_ in ids]
+        whole = [written([(key, value) for key, value in event]) for event in mine]
+        size = -(-len(whole) // pieces)
+        self._pieces = [b"".join(whole[start : start + size]) for start in range(0, len(whole), size)]
+
+    def call(self, number: int) -> list[bytes]:
+        """The call's pieces. Its ids are unlike those of any other number."""
+        pieces = self._pieces
+        for index, id_ in enumerate(self._ids):
+            own = f"18{number:08d}.{index}".encode()
+            pieces = [piece.replace(id_, own) for piece in pieces]
+        return pieces
+
+
+class Busy:
+    """What the server sends; ``cut_off`` says that the reader was too slow for Asterisk."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self.cut_off = False
+        self.sent = 0
+        self.done = threading.Event()
+
+    def __call__(self, link: socket.socket) -> None:
+        due: dict[int, list[bytes]] = {}
+        chance = random.Random(14)
+        step_s = 1 / CALLS_A_SECOND
+        began_s = time.monotonic()
+        rest = b""
+        for step in range(int((SECONDS + SPREAD_S + 1) / step_s)):
+            if step < CALLS_A_SECOND * SECONDS:
+                pieces = self._template.call(step)
+                for index, piece in enumerate(pieces):
+                    due.setdefault(step + int(index * SPREAD_S / len(pieces) / step_s), []).append(piece)
+            rest += b"".join(due.pop(step, []))
+            cut = len(rest) - chance.randrange(40) if due else len(rest)
+            if not self._send(link, rest[: max(cut, 0)]):
+                break
+            rest = rest[max(cut, 0) :]
+            time.sleep(max(0.0, began_s + step * step_s - time.monotonic()))
+        self.done.set()
+
+    def _send(self, link: socket.socket, data: bytes) -> bool:
+        view = memoryview(data)
+        while view:
+            if not select.select([], [link], [], WRITE_TIMEOUT_S)[1]:
+                self.cut_off = True
+                return False
+            sent = link.send(view[:65536], socket.MSG_DONTWAIT)
+            self.sent += sent
+            view = view[sent:]
+        return True
+
+
+@pytest.mark.parametrize("course", ["caller_name_utf8"])
+@pytest.mark.databases("one")
+def test_200_calls_a_second_are_read_without_loss_and_memory_stays_flat(
+    start_appliance: Callable[..., Appliance], course: str
+) -> None:
+    busy = Busy(Template(course))
+    server = AmiServer(busy)
+    one = start_appliance()
+    one.location("Office")
+    one.invoke(
+        "pbx", "connect", "Office", "asterisk", "--host", "127.0.0.1", "--port", server.port,
+        "--user", "spoke", input=f"{SECRET}\n",
+    )  # fmt: skip
+    eventually(lambda: busy.sent > 0, 20)
+    (process,) = one.named("spoke: pbx")
+    memory = psutil.Process(process.pid)
+    time.sleep(SECONDS / 4)
+    early_bytes = memory.memory_info().rss
+    assert busy.done.wait(SECONDS * 4)
+    late_bytes = memory.memory_info().rss
+    assert not busy.cut_off and server.logins == 1, one.log
+    wanted = CALLS_A_SECOND * SECONDS
+
+    def counts() -> dict[str, int]:
+        rows = one.rows("SELECT subtype, count(*) FROM event GROUP BY subtype")
+        return {str(subtype): int(count) for subtype, count in rows}
+
+    eventually(lambda: counts().get("ended") == wanted, 60, every=0.5)
+    assert counts() == {"ringing": wanted, "answered": wanted, "ended": wanted}, one.log
+    (body,) = one.rows("SELECT body FROM event WHERE subtype = 'ended' ORDER BY id DESC LIMIT 1")[0]
+    assert "ü" in body or "é" in body or "ß" in body or "ö" in body, body
+    assert state(one, "Office")["state"] == "connected" and server.logins == 1
+    assert (process.pid,) == tuple(now.pid for now in one.named("spoke: pbx"))
+    grown = (late_bytes - early_bytes) / 2**20
+    print(f"{busy.sent / 2**20:.0f} MiB, {grown:+.1f} MiB of memory, {late_bytes / 2**20:.0f} in all")
+    assert grown < 60, f"{grown:.0f} MiB in {SECONDS} seconds"
+    server.close()

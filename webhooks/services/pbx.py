@@ -1,0 +1,238 @@
+"""Connections to phone systems that the appliance keeps open: set up, watched, taken away."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import sqlalchemy as sa
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from sqlalchemy import orm
+
+from webhooks.cleaning import fit
+from webhooks.db.meta import config_changed
+from webhooks.db.models import Location, PbxConnection
+from webhooks.db.store import Store
+from webhooks.errors import Invalid
+from webhooks.outbound.ami_link import Account
+from webhooks.pbx.asterisk import AsteriskOptions
+from webhooks.services.lookup import live_location, note, now, row_or_404
+from webhooks.services.parsing import Input
+from webhooks.vault import readable
+
+SYSTEMS: Final[dict[str, str]] = {"asterisk": "Asterisk"}
+STATES: Final[dict[str, str]] = {
+    "waiting": "Not tried yet",
+    "connecting": "Connecting",
+    "connected": "Connected",
+    "refused": "Log-in refused",
+    "broken": "Not connected",
+}
+_ACCOUNT: Final = {"host", "port", "user", "tls", "ca"}
+_SILENT: Final = timedelta(seconds=30)  # the process that holds the connections writes every ten seconds
+
+
+def _plain(text: str) -> str:
+    if not text or not fit(text) or any(character.isspace() for character in text):
+        raise ValueError("has to be without white space and control characters")
+    return text
+
+
+_Plain = Annotated[str, AfterValidator(_plain)]
+
+
+def _words(value: object) -> object:
+    return tuple(re.split(r"[\s,;]+", value.strip(" \t\r\n,;"))) if isinstance(value, str) else value
+
+
+_Words = Annotated[tuple[str, ...] | None, BeforeValidator(_words)]
+
+
+class AsteriskInput(Input):
+    """How to reach an Asterisk and to read it. A secret left out keeps the one that is there.
+
+    What differs between sites is as ``AsteriskOptions`` has it; left out, its defaults hold.
+    """
+
+    host: _Plain = Field(title="Host", max_length=253)
+    port: int = Field(default=5038, title="Port", ge=1, le=65535)
+    user: _Plain = Field(title="User", max_length=80)
+    secret: _Plain | None = Field(default=None, title="Secret", max_length=200)
+    tls: bool = Field(default=False, title="TLS")
+    ca: str | None = Field(default=None, title="Certificate to trust", max_length=20_000)
+    internal_numbers: _Words = Field(default=None, title="Internal numbers")
+    outgoing_prefixes: _Words = Field(default=None, title="Outgoing prefixes")
+    trunks: _Words = Field(default=None, title="Trunks")
+    trunk_contexts: _Words = Field(default=None, title="Trunk contexts")
+    internal_calls: bool = Field(default=False, title="Internal calls")
+
+    def account(self) -> dict[str, object]:
+        """Return how to reach it, without the secret."""
+        return self.model_dump(include=_ACCOUNT)
+
+    def options(self) -> dict[str, object]:
+        """Return how to read it, as far as that was given. Raises Invalid where it cannot be read so."""
+        given = self.model_dump(exclude={*_ACCOUNT, "secret"}, exclude_none=True)
+        try:
+            AsteriskOptions.model_validate(given)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            name = str(fault["loc"][0])
+            title = AsteriskInput.model_fields[name].title
+            raise Invalid(f"“{title}” {fault['msg']}.", name) from None
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a connection is. ``detail`` says what is wrong and what to do, "" where nothing is."""
+
+    state: str
+    detail: str = ""
+    since_at: datetime | None = None
+    last_message_at: datetime | None = None
+    last_event_at: datetime | None = None
+
+
+class Pbx:
+    """Connections by location, which has one at most. Raises NotFound as the other services do."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def all(self) -> Sequence[PbxConnection]:
+        """Read the connections of all locations, by their names."""
+        query = sa.select(PbxConnection).join(Location).where(Location.deleted_at.is_(None))
+        with self._store.read() as session:
+            return session.scalars(query.order_by(Location.name).options(_WITH_LOCATION)).all()
+
+    def of(self, location_id: int) -> PbxConnection | None:
+        """Read a location's connection, None where it has none."""
+        with self._store.read() as session:
+            return _of(session, location_id)
+
+    def by_name(self, name: str) -> PbxConnection:
+        """Read the connection of the location of this name."""
+        with self._store.read() as session:
+            location = live_location(session, name)
+            return row_or_404(_of(session, location.id), f"phone system connected to {name!r}")
+
+    def connect(self, name: str, given: AsteriskInput) -> PbxConnection:
+        """Connect a location to an Asterisk, or change how. The connection is made within a second.
+
+        Raises:
+            Invalid: no secret, and none is there to keep.
+        """
+        options = given.options()
+        with self._store.write() as session:
+            location = live_location(session, name)
+            row = _of(session, location.id)
+            if row is None:
+                if given.secret is None:
+                    raise Invalid("“Secret” is missing.", "secret")
+                row = PbxConnection(
+                    location=location, system="asterisk", secret=given.secret, created_at=now(), version=0
+                )
+                session.add(row)
+            row.account, row.options = given.account(), options
+            row.secret = given.secret or row.secret
+            row.version += 1
+            row.state, row.detail, row.since_at = "waiting", "", None
+            session.flush()
+            config_changed(session.connection())
+            note(session, location, f"connected to Asterisk at {place_of(row)}")
+            return row
+
+    def disconnect(self, name: str) -> PbxConnection:
+        """Take a location's connection away, with its secret. Calls that are open get their end."""
+        with self._store.write() as session:
+            location = live_location(session, name)
+            row = row_or_404(_of(session, location.id), f"phone system connected to {name!r}")
+            session.delete(row)
+            config_changed(session.connection())
+            note(session, location, f"disconnected from Asterisk at {place_of(row)}")
+            return row
+
+    def wanted(self) -> Sequence[PbxConnection]:
+        """Read the connections to keep open: those of locations that are not paused."""
+        query = (
+            sa.select(PbxConnection)
+            .join(Location)
+            .where(Location.deleted_at.is_(None), Location.state == "active")
+        )
+        with self._store.read() as session:
+            return session.scalars(query.order_by(PbxConnection.id).options(_WITH_LOCATION)).all()
+
+    def exists(self, connection_id: int) -> bool:
+        """Whether a connection is still set up, if only for a location that is paused."""
+        with self._store.read() as session:
+            return session.get(PbxConnection, connection_id) is not None
+
+    def report(self, conditions: dict[int, tuple[int, Condition, int]]) -> None:
+        """Write how connections are: {id: (version, condition, events since the last report)}.
+
+        A row that was changed meanwhile keeps its own state.
+        """
+        with self._store.write() as session:
+            for id_, (version, condition, events) in conditions.items():
+                session.execute(
+                    sa.update(PbxConnection)
+                    .where(PbxConnection.id == id_, PbxConnection.version == version)
+                    .values(
+                        state=condition.state, detail=condition.detail, since_at=condition.since_at,
+                        last_message_at=condition.last_message_at,
+                        last_event_at=condition.last_event_at or PbxConnection.last_event_at,
+                        events=PbxConnection.events + events, seen_at=now(),
+                    )
+                )  # fmt: skip
+
+
+def account_of(row: PbxConnection) -> Account:
+    """Return how to reach a connection's phone system.
+
+    Raises:
+        Invalid: its secret was sealed with a key that is not here.
+    """
+    if not readable(row.secret):
+        raise Invalid(
+            "The secret cannot be read: another secret key sealed it. Enter the secret again.", "secret"
+        )
+    return Account(secret=row.secret, **row.account)  # type: ignore[arg-type]  # as ``connect`` wrote them
+
+
+def options_of(
+    location_id: int, connection_id: int, options: dict[str, object] | None = None
+) -> AsteriskOptions:
+    """Return how to read a connection's phone system. Its calls' ids are of this connection alone."""
+    return AsteriskOptions.model_validate({"source": f"{location_id}-{connection_id}", **(options or {})})
+
+
+def place_of(row: PbxConnection) -> str:
+    """Return host and port of a connection's phone system, as people write them."""
+    return Account(secret="", **row.account).place  # type: ignore[arg-type]
+
+
+def condition_of(row: PbxConnection) -> Condition:
+    """Return how a connection is, for people: also where nobody holds it now."""
+    times = row.last_message_at, row.last_event_at
+    if row.location.state == "paused":
+        return Condition("paused", "The location is paused. Resume it to connect again.", None, *times)
+    if row.state == "waiting" and (row.seen_at or row.created_at) > now() - _SILENT:
+        return Condition("waiting", "", None, *times)
+    if row.seen_at is None or row.seen_at < now() - _SILENT:
+        return Condition(
+            "broken",
+            "The process that holds the connection does not run. Start the appliance, or see its log.",
+            row.seen_at,
+            *times,
+        )  # fmt: skip
+    return Condition(row.state, row.detail, row.since_at, *times)
+
+
+_WITH_LOCATION: Final = orm.joinedload(PbxConnection.location)
+
+
+def _of(session: orm.Session, location_id: int) -> PbxConnection | None:
+    query = sa.select(PbxConnection).where(PbxConnection.location_id == location_id)
+    return session.scalar(query.options(_WITH_LOCATION))
