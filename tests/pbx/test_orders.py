@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pbx.replaying import (
     LAB,
@@ -104,6 +104,8 @@ def test_whatever_the_order_a_call_has_one_end_at_its_end(name: str, chance: ran
     length=st.floats(0, 1),
 )
 @_SETTINGS
+@example(name="16/forwarded_302", begin=0.0, length=0.75)  # a phone's refusal comes again during the talk
+@example(name="22/park_and_retrieve", begin=0.0, length=0.96875)  # a transfer comes again after the hang-up
 def test_messages_that_come_again_change_nothing(name: str, begin: float, length: float) -> None:
     stream = _stream(name)
     first = int(begin * len(stream))
