@@ -11,6 +11,8 @@ import pytest
 from appliance import Appliance, eventually
 from labkit import build, runner
 
+from webhooks.data_dir import file_lock
+
 LAB = Path(__file__).parent / "pbx" / "lab"
 
 COURSES: dict[str, ModuleType] = runner.load(LAB / "courses")
@@ -58,8 +60,12 @@ def state(appliance: Appliance, location: str) -> dict[str, Any]:
 
 
 def build_or_skip(version: str) -> None:
+    """Build an Asterisk unless it is there; one process at a time, as all use the same folder."""
+    folder = build.cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        build.build(version, build.cache_folder())
+        with file_lock(folder / f"{version}.lock"):
+            build.build(version, folder)
     except (build.BuildError, OSError) as problem:
         if os.environ.get("CI"):
             pytest.fail(f"no Asterisk {version}: {problem}")
