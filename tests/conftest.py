@@ -20,14 +20,17 @@ from appliance import ROOT, Appliance, PostgreSQL, Visitor
 from receiver import Receiver
 from sample_data import Filled, fill
 
-# A loaded machine is no fault of what is tested. A failing example is printed with what repeats it.
-hypothesis.settings.register_profile("spoke", deadline=None, print_blob=True)
+# A loaded machine is no fault of what is tested. A failing example is printed with what repeats it. More
+# examples by hand: --hypothesis-profile=soak.
+hypothesis.settings.register_profile("spoke", deadline=None, print_blob=True, max_examples=30)
+hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=2000)
 hypothesis.settings.load_profile("spoke")
 
 # Those that take a minute and more, the longest first.
 LONG = [
     "image/test_image.py", "runtime/test_start.py", "runtime/test_crashes.py", "browser/test_every_page.py",
     "media/test_crashes.py", "media/test_waiting.py", "media/test_erasure.py", "dispatcher/test_isolation.py",
+    "pbx/test_courses.py", "pbx/test_breaks.py", "web/test_pages.py",
 ]  # fmt: skip
 
 
