@@ -133,7 +133,7 @@ class Link:
                 f"{field(answer, 'Message') or 'no reason given'}. Check user and secret, that its permit "
                 "lines have our address, and reload the manager at the phone system."
             )
-        # What came with the answer is the beginning of the stream.
+        # Messages that came with the response are the beginning of the stream.
         self._rest = b"".join(raw + b"\r\n\r\n" for raw in messages) + framer.rest
 
     def _answer(
