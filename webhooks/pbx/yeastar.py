@@ -116,9 +116,7 @@ def _record(record: Body, site: Site) -> list[Event]:
         type_ = "outgoing_call"
     incoming = type_ == "incoming_call"
     answered = status == "ANSWERED" and not machine
-    rang = record.seconds("ring_duration")
-    if rang is None and answered and call_seconds is not None and talk_seconds is not None:
-        rang = max(call_seconds - talk_seconds, 0)
+    rang = _ring_seconds(record.seconds("ring_duration"), call_seconds, talk_seconds if answered else None)
     call = Finished(
         thread=thread,
         type=type_,
@@ -144,6 +142,13 @@ def _record(record: Body, site: Site) -> list[Event]:
     if recording:
         events.append(call.media("call_recording", recording.rpartition("/")[2]))
     return events
+
+
+def _ring_seconds(told: int | None, call: int | None, talk: int | None) -> int | None:
+    """How long it rang: as it is told, or of an answered call what was not talked."""
+    if told is None and call is not None and talk is not None:
+        return max(call - talk, 0)
+    return told
 
 
 def _closing(status: str, incoming: bool) -> str:
