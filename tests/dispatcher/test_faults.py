@@ -85,7 +85,8 @@ def test_a_clock_set_back_an_hour_holds_nothing_up(
         got = receiver.wait(path, 3, 15)
         assert [one.json["subtype"] for one in got] == ["ringing", "ringing", "ended"]
     assert time.monotonic() - began < 12
-    assert re.search(r"the clock was set back; .* jump_s=36", appliance.log)
+    [jump_s] = re.findall(r"the clock was set back; .* jump_s=([\d.]+)", appliance.log)
+    assert float(jump_s) == pytest.approx(3600, abs=30)
     stamp = int(receiver.at("/retry")[-1].headers["webhook-timestamp"])
     assert abs(stamp - (time.time() - 3600)) < 60, "the test's clock did not move"
 
