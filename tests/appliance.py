@@ -19,9 +19,11 @@ from typing import Any
 import psutil
 import psycopg
 import requests
+from forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse"
+_READ_EARLY = {"LD_PRELOAD", "SPOKE_TEST_KILL_AT"}  # before a fork could set them
 
 Place = tuple[str, str]  # a location's name and token
 
@@ -49,7 +51,12 @@ def eventually(check: Any, seconds: float = 10, every: float = 0.02) -> Any:
 
 
 class Appliance:
-    """``python app.py`` in a data dir of its own. Usable as soon as it is made."""
+    """``python app.py`` in a data dir of its own. Usable as soon as it is made.
+
+    ``forks``: what to start it with, instead of a new interpreter.
+    """
+
+    forks: Forks | None = None
 
     def __init__(self, folder: Path, *arguments: str, start: bool = True, **environment: str) -> None:
         self.folder = folder
@@ -67,7 +74,7 @@ class Appliance:
             **environment,
         }
         self.log_file = folder / "log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
         self._session = requests.Session()
         self._session.trust_env = False
         if start:
@@ -75,12 +82,15 @@ class Appliance:
 
     # --- the process ---
 
-    def spawn(self) -> subprocess.Popen[bytes]:
+    def spawn(self) -> subprocess.Popen[bytes] | Forked:
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "app.py"), *self.arguments],
-                cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
-            )  # fmt: skip
+            if self.forks and not _READ_EARLY & self.environment.keys():
+                self.process = self.forks.start(self.arguments, self.folder, self.environment, log)
+            else:
+                self.process = subprocess.Popen(
+                    [sys.executable, str(ROOT / "app.py"), *self.arguments],
+                    cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
+                )  # fmt: skip
         return self.process
 
     def start(self) -> None:

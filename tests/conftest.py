@@ -17,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
 from appliance import ROOT, Appliance, PostgreSQL, Visitor
+from forks import Forks
 from receiver import Receiver
 from sample_data import Filled, fill
 
@@ -71,6 +72,16 @@ def need(tool: str | None, what: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forks() -> Iterator[None]:
+    """What appliances are started with, where the start itself is not under test."""
+    one = Forks()
+    Appliance.forks = one
+    yield
+    Appliance.forks = None
+    one.close()
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,14 @@ OTHER_SERVER = "import signal, sys, app, waitress; signal.signal(15, lambda *_: 
 REDIS_LINE = re.compile(r"\d+:(signal-handler|[A-Z] )")  # the server's own, as it writes them
 
 
+@pytest.fixture(scope="module", autouse=True)
+def new_interpreters() -> Iterator[None]:
+    """Start as a person does, by ``python app.py`` and nothing loaded before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Appliance, "forks", None)
+        yield
+
+
 @pytest.fixture(scope="module")
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
     """A first start: nobody has said what the password is."""
