@@ -23,7 +23,6 @@ from forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse"
-_READ_EARLY = {"LD_PRELOAD", "SPOKE_TEST_KILL_AT"}  # before a fork could set them
 
 Place = tuple[str, str]  # a location's name and token
 
@@ -84,7 +83,7 @@ class Appliance:
 
     def spawn(self) -> subprocess.Popen[bytes] | Forked:
         with self.log_file.open("ab") as log:
-            if self.forks and not _READ_EARLY & self.environment.keys():
+            if self.forks and "LD_PRELOAD" not in self.environment:
                 self.process = self.forks.start(self.arguments, self.folder, self.environment, log)
             else:
                 self.process = subprocess.Popen(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from appliance import Appliance
 from browsing import log_in
+from hypothesis import settings
 from playwright.sync_api import Browser, expect
 from sample_data import Filled
 
@@ -17,8 +18,13 @@ RUN = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+# Each width and each scheme once; all four pairs: --hypothesis-profile=soak.
+PAIRS = [(1280, "light"), (390, "dark")]
+if settings.get_current_profile_name() == "soak":
+    PAIRS += [(1280, "dark"), (390, "light")]
+
+
+@pytest.mark.parametrize(("width", "scheme"), PAIRS)
 def test_every_page_is_accessible_and_fits(
     browser: Browser, appliance: Appliance, filled: Filled, width: int, scheme: str
 ) -> None:

@@ -8,10 +8,10 @@ from typing import Final
 STEPS: Final = (
     "begun", "spooled", "synced", "placed", "committed", "encoded", "stored", "finished", "cleared",
 )  # fmt: skip
-_STOP_AT: Final = os.environ.get("SPOKE_TEST_KILL_AT")
+_VARIABLE: Final = "SPOKE_TEST_KILL_AT"
 
 
 def failpoint(step: str) -> None:
     """Note that a step is done. Where SPOKE_TEST_KILL_AT names it, the process dies as by ``kill -9``."""
-    if step == _STOP_AT:
+    if step == os.environ.get(_VARIABLE):
         os.kill(os.getpid(), signal.SIGKILL)
