@@ -21,6 +21,7 @@ from webhooks.runtime import logs
 from webhooks.services.erasures import Erasures
 from webhooks.services.long_jobs import LongJobs
 from webhooks.services.phone_systems import PhoneSystems
+from webhooks.services.refusals import Refusals
 from webhooks.services.replays import Replays
 from webhooks.settings import Settings
 
@@ -50,6 +51,7 @@ def run(settings: Settings, name: str) -> int:
     waker = Waker(settings)
     replays, erasures = Replays(store, waker), Erasures(settings, store)
     phone_systems = PhoneSystems(settings, store, Intake(store, waker))
+    refusals = Refusals(store)
     going_on: list[bool] = []
     often: list[Callable[[], object]] = [
         phone_systems.settle,
@@ -63,6 +65,7 @@ def run(settings: Settings, name: str) -> int:
         lambda: purge(settings, store, stop),
         lambda: media_cleanup.look_after(settings, store, stop),
         lambda: indexer.drop_older_than(store, settings.retention_days),
+        lambda: refusals.forget_older_than(settings.retention_days),
     ]
     once: list[Callable[[], object]] = [lambda: clock_skew.move_due_times(store)]  # if a crash cut it short
     while not stop.wait(0 if any(going_on) else _CHECKPOINT_SECONDS):

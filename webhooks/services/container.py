@@ -22,6 +22,7 @@ from webhooks.services.password import AdminPassword
 from webhooks.services.pbx import Pbx
 from webhooks.services.phone_systems import PhoneSystems
 from webhooks.services.recordings import Recordings
+from webhooks.services.refusals import Refusals
 from webhooks.services.replays import Replays
 from webhooks.services.sessions import Sessions
 from webhooks.services.stats import Stats
@@ -53,6 +54,7 @@ class Services:
     inboxes: Inboxes
     pbx: Pbx
     phone_systems: PhoneSystems
+    refusals: Refusals
     password: AdminPassword
     login_throttle: LoginThrottle
     sessions: Sessions
@@ -84,6 +86,7 @@ def compose(settings: Settings, store: Store) -> Services:
         inboxes=Inboxes(settings, store),
         pbx=Pbx(store),
         phone_systems=PhoneSystems(settings, store, intake),
+        refusals=Refusals(store),
         password=AdminPassword(settings, store),
         login_throttle=LoginThrottle(store),
         sessions=Sessions(store),
