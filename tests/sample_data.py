@@ -133,7 +133,7 @@ def fill(
         "location-dialplan": f"/locations/{where}/phone-systems/dialplan", "causes": "/causes",
         "refusals": f"/locations/{where}/refusals", "refusals-unknown": "/locations/refusals",
         "delete-location": f"/locations/{where}/delete", "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
-        "history": "/history", "settings": "/settings", "not-found": "/webhooks/999",
+        "history": "/history", "alerts": "/alerts", "settings": "/settings", "not-found": "/webhooks/999",
     }  # fmt: skip
     return Filled(token, working, failing, paused, inbox, pages)
 

@@ -9,6 +9,7 @@ from webhooks.db.store import Store
 from webhooks.events.intake import Intake
 from webhooks.events.recording_intake import RecordingIntake
 from webhooks.outbox.wakeup import Waker
+from webhooks.services.alerts import Alerts
 from webhooks.services.api_keys import ApiKeys
 from webhooks.services.audit_log import AuditLog
 from webhooks.services.deliveries import Deliveries
@@ -55,6 +56,7 @@ class Services:
     pbx: Pbx
     phone_systems: PhoneSystems
     refusals: Refusals
+    alerts: Alerts
     password: AdminPassword
     login_throttle: LoginThrottle
     sessions: Sessions
@@ -87,6 +89,7 @@ def compose(settings: Settings, store: Store) -> Services:
         pbx=Pbx(store),
         phone_systems=PhoneSystems(settings, store, intake),
         refusals=Refusals(store),
+        alerts=Alerts(settings, store),
         password=AdminPassword(settings, store),
         login_throttle=LoginThrottle(store),
         sessions=Sessions(store),

@@ -15,6 +15,7 @@ from webhooks.web.ingest import refusals as ingest_refusals
 from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
 from webhooks.web.ui import (
+    alerts,
     audit,
     deliveries,
     erasures,
@@ -43,8 +44,8 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, refusals, pbx,
-    phone_systems, audit, settings_page, theme,
+    login, alerts, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations,
+    refusals, pbx, phone_systems, audit, settings_page, theme,
 )  # fmt: skip
 
 

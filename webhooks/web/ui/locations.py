@@ -115,6 +115,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
         changes=services().audit_log.latest(10, subject=f"location {location.id}"),
         systems=SYSTEMS,
+        silence_hours=services().alerts.silence_hours(location_id),
         refused=services().refusals.since(location_id, midnight()),
         unknown=services().phone_systems.unknown_kinds(location_id),
         pbx=services().pbx.of(location_id),

@@ -12,6 +12,7 @@ _SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     _refusals()
     _alerts()
+    op.execute("INSERT INTO meta (key, value) VALUES ('alerts_looked_at', '0')")
     op.create_table(
         "expected_silence",
         sa.Column(
