@@ -299,3 +299,16 @@ def test_a_password_that_another_key_sealed_is_told(services: Services, smtp: Sm
     send_all(services)
     assert "another secret key" in (services.alerts.notices.of([test_id])[0].error or "")
     assert smtp.connections == 0
+
+
+def test_an_erasure_empties_the_lists_of_refused_requests(services: Services) -> None:
+    location, _ = services.locations.add("Office")
+    services.refusals.note(Refused(location.id, True, "POST /", 422, "no", "", "+4930123", 8))
+    services.refusals.flush()
+    assert len(services.refusals.of(location.id)) == 1
+    services.events.send("Office", {"type": "incoming_call", "subtype": "missed", "from": "+4930123"})
+    erasure = services.erasures.begin(number="+4930123")
+    for _ in range(20):
+        services.erasures.step(erasure.id)
+    assert services.erasures.get(erasure.id).state == "done"
+    assert services.refusals.of(location.id) == []
