@@ -54,6 +54,10 @@ def fill(
     paused = appliance.webhook(office, receiver.url("/wall"), type="outgoing_call")["id"]
     voice = appliance.webhook(office, receiver.url("/voice"), kind="media", type="voicemail")["id"]
     appliance.cli("webhook", "pause", paused)
+    for given, note in ((token, "a new kind of phone"), ("no longer valid", HOSTILE if hostile else "")):
+        appliance.event(
+            given, type="incoming_call", subtype="eaten", **{"from": "+19203833100", "note": note}
+        )
     call(appliance, token, "ringing", "missed")
     call(
         appliance,
@@ -127,8 +131,9 @@ def fill(
         "location-freeswitch": f"/locations/{where}/phone-systems/freeswitch",
         "location-phones": f"/locations/{where}/phone-systems/phones",
         "location-dialplan": f"/locations/{where}/phone-systems/dialplan", "causes": "/causes",
+        "refusals": f"/locations/{where}/refusals", "refusals-unknown": "/locations/refusals",
         "delete-location": f"/locations/{where}/delete", "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
-        "history": "/history", "settings": "/settings", "not-found": "/webhooks/999",
+        "history": "/history", "alerts": "/alerts", "settings": "/settings", "not-found": "/webhooks/999",
     }  # fmt: skip
     return Filled(token, working, failing, paused, inbox, pages)
 

@@ -11,7 +11,7 @@ from sample_data import Filled
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
-EMPTY = ("/", "/connect", "/deliveries", "/events/unmatched", "/locations", "/inboxes", "/history")
+EMPTY = ("/", "/connect", "/deliveries", "/events/unmatched", "/locations", "/inboxes", "/history", "/alerts")
 RUN = """async () => {
     const found = await axe.run(document, {resultTypes: ['violations']});
     return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ')}`);

@@ -3,6 +3,7 @@
 from flask import Flask
 
 from webhooks.cli import (
+    alerts,
     api_keys,
     deliveries,
     erasures,
@@ -18,7 +19,17 @@ from webhooks.cli import (
 
 def init_app(app: Flask) -> None:
     """Add all commands to the app's command line."""
-    for module in (locations, webhooks, events, deliveries, replays, recordings, api_keys, pbx_replay):
+    for module in (
+        locations,
+        webhooks,
+        events,
+        deliveries,
+        replays,
+        recordings,
+        api_keys,
+        pbx_replay,
+        alerts,
+    ):
         app.cli.add_command(module.group)
     for single in (erasures.erase, password.password):
         app.cli.add_command(single)

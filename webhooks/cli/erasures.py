@@ -21,7 +21,8 @@ def erase(thread: str | None, number: str | None, yes: bool, as_json: bool) -> N
     """Erase one call, or all calls of one number: events, deliveries, attempts and recordings.
 
     The command first tells how many events it would erase, and which numbers that end alike stay. If it is
-    interrupted, the appliance goes on with the erasure. Test inboxes are emptied as well.
+    interrupted, the appliance goes on with the erasure. Test inboxes and the lists of refused requests are
+    emptied as well.
     """
     erasures = services().erasures
     if (thread is None) == (number is None):

@@ -1,14 +1,16 @@
 """``location``: PBXs that may post events."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from webhooks.cli.common import command, iso, new_group, show, show_secret, table
-from webhooks.db.models import Location
+from webhooks.db.models import Location, Refusal
 from webhooks.services.container import services
 
 group = new_group("location", "PBXs that may post events.", "flask --app app location add Office")
+
+_SHOWN: Final = 60  # characters of a body in a table
 
 
 @command(group, "add", "flask --app app location add Office")
@@ -74,6 +76,30 @@ def delete(name: str, as_json: bool) -> None:
         {"id": location.id, "name": location.name},
         f"Location {name!r} and its webhooks are deleted.",
     )
+
+
+@command(group, "refusals", "flask --app app location refusals Office")
+@click.argument("name", required=False)
+def refusals(name: str | None, as_json: bool) -> None:
+    """List what was refused of a location, newest first; without NAME what had no known token."""
+    location_id = None if name is None else services().locations.by_name(name).id
+    rows = [_refusal(one) for one in services().refusals.of(location_id)]
+    if not as_json:
+        for row in rows:
+            row["body"] = row["body"] if len(row["body"]) <= _SHOWN else f"{row['body'][:_SHOWN]}…"
+    table(as_json, rows, "Nothing was refused.")
+
+
+def _refusal(refusal: Refusal) -> dict[str, Any]:
+    return {
+        "at": iso(refusal.at),
+        "count": refusal.count,
+        "status": refusal.http_status,
+        "door": refusal.door,
+        "caller": refusal.caller,
+        "reason": refusal.reason,
+        "body": refusal.body,
+    }
 
 
 def _location(location: Location) -> dict[str, Any]:

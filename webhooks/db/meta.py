@@ -54,6 +54,7 @@ SESSION_EPOCH: Final = Key("session_epoch", int)  # sessions of a former epoch h
 SEALED_WITH: Final = Key("sealed_with", str)  # the id of the secret key that sealed all secrets
 INDEXED_EVENT: Final = Key("digested_event", int)  # the last event that the indexer has read
 RENUMBER_BELOW: Final = Key("renumber_below", int)  # events below this id wait for their numbers; 0: none
+ALERTS_LOOKED_AT: Final = Key("alerts_looked_at", int)  # ms; its row is locked by who looks
 _CONFIG_VERSION: Final = Key("config_version", int)
 
 

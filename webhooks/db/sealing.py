@@ -8,7 +8,7 @@ from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
 from webhooks.db.meta import SEALED_WITH
-from webhooks.db.models import InboxMessage, PbxConnection, PhoneSite, Webhook
+from webhooks.db.models import AlertSettings, InboxMessage, PbxConnection, PhoneSite, Webhook
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 from webhooks.vault import readable
@@ -54,4 +54,7 @@ def seal_anew(session: orm.Session) -> list[int]:
         flag_modified(site, "signing_secret")
     for connection in session.scalars(sa.select(PbxConnection)):
         flag_modified(connection, "secret")
+    for settings in session.scalars(sa.select(AlertSettings)):
+        for column in ("password", "secret"):
+            flag_modified(settings, column)
     return lost

@@ -89,6 +89,10 @@ class Intake:
             raise Unauthorised("The location was deleted.")
         return routing.namespaces[location_id]
 
+    def known_location(self, token_hash: bytes) -> int | None:
+        """Return the location of a token, paused ones too, as this process last read them."""
+        return None if self._routing is None else self._routing.tokens.get(token_hash)
+
     def submit(
         self,
         sender: bytes | int,

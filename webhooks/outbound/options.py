@@ -66,6 +66,9 @@ def _certificate(pem: str) -> str:
     return pem
 
 
+CertificateText = Annotated[str, Field(max_length=100_000), AfterValidator(_certificate)]
+
+
 class Options(BaseModel):
     """Options as they are stored, named as on the wire. ``timeout`` and ``max_age`` are seconds, ``rate`` is
     requests a second. None is "no limit", and for ``timeout`` the appliance's own.
@@ -83,9 +86,7 @@ class Options(BaseModel):
     rate: float | None = Field(default=None, gt=0, le=10_000, title="Requests a second")
     timeout: float | None = Field(default=None, ge=1, le=25, title="Timeout in seconds")
     max_age: int | None = Field(default=None, ge=1, le=365 * 86_400, title="Maximum age in seconds")
-    ca: Annotated[str, Field(max_length=100_000), AfterValidator(_certificate)] | None = Field(
-        default=None, title="Certificate authority"
-    )
+    ca: CertificateText | None = Field(default=None, title="Certificate authority")
     verify: bool = Field(default=True, title="Check of the certificate")
 
     @property

@@ -36,7 +36,19 @@ Settings are environment variables; docs/reference.md lists them."""
 
 # Listed here so that a misspelt command loads nothing and makes no data dir. A test compares the list.
 COMMANDS: Final = frozenset(
-    ("location", "webhook", "event", "delivery", "replay", "media", "key", "erase", "password", "pbx")
+    (
+        "location",
+        "webhook",
+        "event",
+        "delivery",
+        "replay",
+        "media",
+        "key",
+        "erase",
+        "password",
+        "pbx",
+        "alert",
+    )
 )
 
 log = logging.getLogger(__name__)

@@ -18,9 +18,12 @@ from webhooks.outbox.wakeup import Waker
 from webhooks.retention import media_cleanup
 from webhooks.retention.purge import purge
 from webhooks.runtime import logs
+from webhooks.runtime.alerts import start_threads
+from webhooks.services.alerts import Alerts
 from webhooks.services.erasures import Erasures
 from webhooks.services.long_jobs import LongJobs
 from webhooks.services.phone_systems import PhoneSystems
+from webhooks.services.refusals import Refusals
 from webhooks.services.replays import Replays
 from webhooks.settings import Settings
 
@@ -30,6 +33,7 @@ _CHECKPOINT_PAGES: Final = _CHECKPOINT_BYTES // 4096
 _REST_PAGES: Final = 100  # few enough to be moved under the lock
 _PASSES: Final = 5
 _PURGE_SECONDS: Final = 60.0
+_ALERTS_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.02
 _SHIFT_SECONDS: Final = 1.0  # of long work between two checkpoints
 _TRACE_SECONDS: Final = 60.0  # at most one traceback a kind of error in this time
@@ -50,6 +54,8 @@ def run(settings: Settings, name: str) -> int:
     waker = Waker(settings)
     replays, erasures = Replays(store, waker), Erasures(settings, store)
     phone_systems = PhoneSystems(settings, store, Intake(store, waker))
+    refusals, alerts = Refusals(store), Alerts(settings, store)
+    start_threads(settings, store, alerts.notices, stop)
     going_on: list[bool] = []
     often: list[Callable[[], object]] = [
         phone_systems.settle,
@@ -58,11 +64,14 @@ def run(settings: Settings, name: str) -> int:
         lambda: going_on.append(run_jobs(replays, stop)),
         lambda: going_on.append(run_jobs(erasures, stop)),
         lambda: follow(store, stop),
+        Every(_ALERTS_SECONDS, alerts.look),
     ]
     seldom: list[Callable[[], object]] = [
         lambda: purge(settings, store, stop),
         lambda: media_cleanup.look_after(settings, store, stop),
         lambda: indexer.drop_older_than(store, settings.retention_days),
+        lambda: alerts.forget_older_than(settings.retention_days),
+        lambda: refusals.forget_older_than(settings.retention_days),
     ]
     once: list[Callable[[], object]] = [lambda: clock_skew.move_due_times(store)]  # if a crash cut it short
     while not stop.wait(0 if any(going_on) else _CHECKPOINT_SECONDS):
@@ -76,6 +85,20 @@ def run(settings: Settings, name: str) -> int:
         if failed:
             stop.wait(_BACK_OFF_SECONDS)
     return 0
+
+
+class Every:
+    """A duty that is done at most once in so many seconds."""
+
+    def __init__(self, seconds: float, duty: Callable[[], object]) -> None:
+        self._seconds, self._duty = seconds, duty
+        self._done_at: float | None = None
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if self._done_at is None or now - self._done_at >= self._seconds:
+            self._done_at = now
+            self._duty()
 
 
 def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> list[Callable[[], object]]:

@@ -9,6 +9,7 @@ from webhooks.db.store import Store
 from webhooks.events.intake import Intake
 from webhooks.events.recording_intake import RecordingIntake
 from webhooks.outbox.wakeup import Waker
+from webhooks.services.alerts import Alerts
 from webhooks.services.api_keys import ApiKeys
 from webhooks.services.audit_log import AuditLog
 from webhooks.services.deliveries import Deliveries
@@ -22,6 +23,7 @@ from webhooks.services.password import AdminPassword
 from webhooks.services.pbx import Pbx
 from webhooks.services.phone_systems import PhoneSystems
 from webhooks.services.recordings import Recordings
+from webhooks.services.refusals import Refusals
 from webhooks.services.replays import Replays
 from webhooks.services.sessions import Sessions
 from webhooks.services.stats import Stats
@@ -53,6 +55,8 @@ class Services:
     inboxes: Inboxes
     pbx: Pbx
     phone_systems: PhoneSystems
+    refusals: Refusals
+    alerts: Alerts
     password: AdminPassword
     login_throttle: LoginThrottle
     sessions: Sessions
@@ -84,6 +88,8 @@ def compose(settings: Settings, store: Store) -> Services:
         inboxes=Inboxes(settings, store),
         pbx=Pbx(store),
         phone_systems=PhoneSystems(settings, store, intake),
+        refusals=Refusals(store),
+        alerts=Alerts(settings, store),
         password=AdminPassword(settings, store),
         login_throttle=LoginThrottle(store),
         sessions=Sessions(store),

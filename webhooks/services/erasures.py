@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.audit import record
-from webhooks.db.models import Erasure, Event, EventNumber, InboxMessage
+from webhooks.db.models import Erasure, Event, EventNumber, InboxMessage, Refusal
 from webhooks.db.store import Store
 from webhooks.errors import Invalid, NotFound
 from webhooks.events import indexer
@@ -95,6 +95,7 @@ class Erasures(LongJobs[Erasure]):
             _add(job, gone)
             if not ids and job.state == "running":
                 job.state, job.finished_at = "done", datetime.now(UTC)
+                session.execute(sa.delete(Refusal))
                 self._record_move(session, job, "done")
                 counts = {"events": job.events, "recordings": job.media}
                 log.info("erasure finished", extra={"erasure": job.id, "kind": job.kind, **counts})

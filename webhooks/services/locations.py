@@ -2,18 +2,33 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
-from webhooks.db.models import CallView, Location, PbxConnection, PhoneSite, UnknownKind, Webhook
+from webhooks.db.models import (
+    CallView,
+    ExpectedSilence,
+    Location,
+    PbxConnection,
+    PhoneSite,
+    Refusal,
+    RefusalCount,
+    UnknownKind,
+    Webhook,
+)
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.services.lookup import checked_name, live_location, note, now, row_or_404, unless_deleted
 from webhooks.tokens import token_hash
+
+_OWN_TABLES: Final = (
+    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence,
+)  # fmt: skip
 
 
 class Locations:
@@ -112,7 +127,7 @@ class Locations:
             location = live_location(session, name)
             location.deleted_at = now()
             webhooks = _delete_webhooks(location)
-            for table in (PbxConnection, PhoneSite, CallView, UnknownKind):
+            for table in _OWN_TABLES:
                 session.execute(sa.delete(table).where(table.location_id == location.id))
             config_changed(session.connection())
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")

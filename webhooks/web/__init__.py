@@ -11,9 +11,11 @@ from webhooks.settings import Settings
 from webhooks.web.ingest import events as ingest_events
 from webhooks.web.ingest import phone_systems as ingest_phone_systems
 from webhooks.web.ingest import recordings as ingest_recordings
+from webhooks.web.ingest import refusals as ingest_refusals
 from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
 from webhooks.web.ui import (
+    alerts,
     audit,
     deliveries,
     erasures,
@@ -25,6 +27,7 @@ from webhooks.web.ui import (
     page,
     pbx,
     phone_systems,
+    refusals,
     replays,
     theme,
     webhooks,
@@ -41,8 +44,8 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, pbx,
-    phone_systems, audit, settings_page, theme,
+    login, alerts, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations,
+    refusals, pbx, phone_systems, audit, settings_page, theme,
 )  # fmt: skip
 
 
@@ -53,6 +56,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     access.init_app(app)
     problems.init_app(app)
     page.init_app(app)
+    ingest_refusals.init_app(app)
     app.url_map.converters["int"] = _Id
     for module in _ENDPOINTS:
         app.register_blueprint(module.blueprint)

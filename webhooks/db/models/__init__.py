@@ -3,23 +3,28 @@
 Alembic compares all of them with the migrations, so every model is imported here.
 """
 
+from webhooks.db.models.alerts import AlertSettings, Certificate, ExpectedSilence, Matter, Notice
 from webhooks.db.models.configuration import ApiKey, Lane, Location, Meta, Webhook
 from webhooks.db.models.long_jobs import Erasure, LongJob, Replay
 from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Worker
 from webhooks.db.models.pbx import PbxConnection
 from webhooks.db.models.people import Change, Inbox, InboxMessage, LoginFailure, LoginSession
 from webhooks.db.models.phone_systems import CallView, PhoneSite, UnknownKind
+from webhooks.db.models.refusals import Refusal, RefusalCount
 from webhooks.db.models.totals import EventNumber, Heard, Tally, Traffic
 
 __all__ = [
+    "AlertSettings",
     "ApiKey",
     "Attempt",
     "CallView",
+    "Certificate",
     "Change",
     "Delivery",
     "Erasure",
     "Event",
     "EventNumber",
+    "ExpectedSilence",
     "Heard",
     "Inbox",
     "InboxMessage",
@@ -28,10 +33,14 @@ __all__ = [
     "LoginFailure",
     "LoginSession",
     "LongJob",
+    "Matter",
     "Media",
     "Meta",
+    "Notice",
     "PbxConnection",
     "PhoneSite",
+    "Refusal",
+    "RefusalCount",
     "Replay",
     "Tally",
     "Traffic",

@@ -15,7 +15,7 @@ from webhooks.services.container import services
 from webhooks.web.ingest.tokens import authenticate_location
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import by_token
-from webhooks.web.shared.bodies import read_body, refuse_coded
+from webhooks.web.shared.bodies import read_body, refuse_coded, remember
 from webhooks.web.shared.multipart import receive as receive_parts
 
 blueprint = Blueprint("ingest_recordings", __name__)
@@ -60,6 +60,7 @@ def _read(upload: Upload, namespace: uuid.UUID) -> tuple[MediaEvent, str | None]
     parts = receive_parts(_pieces(), boundary.encode("latin-1", "replace"), most, upload.write)
     if parts.event is None:
         raise InvalidEvent([FieldError("", "has no part 'event': add it, with the event's JSON")])
+    remember(parts.event)
     event = parse_media(parts.event, namespace)
     if not parts.file:
         return event, services().recording_intake.collect(event, upload)

@@ -28,7 +28,7 @@ def authenticate_location(path_token: str | None) -> Credential:
     Raises:
         Unauthorised: no token, or one that no location has. LocationPaused: the location takes no events now.
     """
-    given = _tokens(path_token)
+    given = given_tokens(path_token)
     for token in given:
         hashed = token_hash(token)
         with contextlib.suppress(Unauthorised):
@@ -41,7 +41,8 @@ def authenticate_location(path_token: str | None) -> Credential:
     )
 
 
-def _tokens(path_token: str | None) -> list[str]:
+def given_tokens(path_token: str | None) -> list[str]:
+    """Return the tokens that a request brings: in its header, its path, its query."""
     authorization = request.authorization
     header = None
     if authorization is not None:

@@ -62,6 +62,11 @@ def _access() -> Access | None:
     return mark
 
 
+def is_by_token() -> bool:
+    """Whether the request is for a view that checks a token itself."""
+    return _access() == "token"
+
+
 def require_mark() -> None:
     """Fail a request for a view that does not say who may use it."""
     if request.endpoint not in (None, "static") and _access() is None:

@@ -99,6 +99,7 @@ def _list(error: SpokeError | None = None, name: str = "") -> str:
     return render_template(
         "locations/index.html",
         locations=paged([(location, pulses.get(location.id, Pulse())) for location in locations]),
+        unknown=services().refusals.since(None, midnight()),
         error=error,
         name=name,
     )
@@ -114,6 +115,8 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
         changes=services().audit_log.latest(10, subject=f"location {location.id}"),
         systems=SYSTEMS,
+        silence_hours=services().alerts.silence_hours(location_id),
+        refused=services().refusals.since(location_id, midnight()),
         unknown=services().phone_systems.unknown_kinds(location_id),
         pbx=services().pbx.of(location_id),
         revealed=shown,

@@ -1,0 +1,161 @@
+"""Messages about matters, on their way: a small outbox of its own, tried again until a day has passed.
+
+It is apart from the deliveries' outbox, so that a mail server that hangs takes no slot of the worker pool,
+and so that an alert about deliveries that stand still does not stand still with them.
+"""
+
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from webhooks.db.models import AlertSettings, Notice
+from webhooks.db.store import Store
+from webhooks.outbound.address_rules import AddressRules, own_inbox
+from webhooks.outbound.attempt import Endpoint, Message, Outcome, Sender, UnusableSender
+from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.forward_proxy import Proxy
+from webhooks.outbound.mail import MailSender, MessageSender
+from webhooks.outbound.pinned_adapter import Connector
+from webhooks.services.channels import Channel, Channels, in_use, mail_server
+from webhooks.services.lookup import now
+from webhooks.settings import Settings
+from webhooks.vault import readable
+
+ATTEMPT_S: Final = 20.0
+GIVEN_UP_AFTER: Final = timedelta(hours=24)
+_LEASE: Final = timedelta(seconds=60)
+_DELAYS_S: Final = (10, 60, 300, 900, 1800)  # the last one again and again
+_AT_A_TIME: Final = 10
+_SHOWN: Final = 20
+_LOST: Final = (
+    "The password or the secret cannot be read: it was sealed with another secret key. Enter the password "
+    "again, or make a new secret."
+)
+
+log = logging.getLogger(__name__)
+
+
+class Notices:
+    """The outbox of alerts. Raises ReadFailed and Unavailable as the Store does."""
+
+    def __init__(self, settings: Settings, store: Store, channels: Channels) -> None:
+        self._settings, self._store, self._channels = settings, store, channels
+        rules = AddressRules(settings.allow_nets, settings.deny_nets)
+        self._connector = Connector(rules, Proxy.of(settings.proxy))
+
+    def latest(self) -> Sequence[Notice]:
+        """Read the newest messages, newest first."""
+        with self._store.read() as session:
+            return session.scalars(sa.select(Notice).order_by(Notice.id.desc()).limit(_SHOWN)).all()
+
+    def of(self, ids: Sequence[int]) -> Sequence[Notice]:
+        """Read these messages."""
+        with self._store.read() as session:
+            return session.scalars(sa.select(Notice).where(Notice.id.in_(ids)).order_by(Notice.id)).all()
+
+    def send_due(self, channel: Channel) -> int:
+        """Send what is due by a channel, one after the other. Returns how many attempts were made."""
+        due = (
+            sa.select(Notice)
+            .where(Notice.channel == channel, Notice.state == "pending", Notice.due_at <= now())
+            .order_by(Notice.due_at)
+            .limit(_AT_A_TIME)
+        )
+        with self._store.read() as session:
+            notices = session.scalars(due).all()
+        made = 0
+        for notice in notices:
+            if self._claimed(notice):
+                self._settle(notice, self._attempt(channel, notice))
+                made += 1
+        return made
+
+    def _claimed(self, notice: Notice) -> bool:
+        """Take a message for this process, until its lease ends."""
+        claim = (
+            sa.update(Notice)
+            .where(Notice.id == notice.id, Notice.state == "pending", Notice.tries == notice.tries)
+            .values(tries=notice.tries + 1, due_at=now() + _LEASE)
+        )
+        with self._store.write() as session:
+            result = session.execute(claim)
+            return bool(getattr(result, "rowcount", 0))
+
+    def _attempt(self, channel: Channel, notice: Notice) -> Outcome | None:
+        """Make one attempt. Returns None where the channel is no longer set."""
+        row = self._channels.read()
+        if channel not in in_use(row):
+            return None
+        message = Message(notice.id, notice.tries + 1, notice.uid, notice.body)
+        sender, deadline = self._sender(channel, row), Deadline(ATTEMPT_S)
+        with _watched(deadline):
+            try:
+                return sender.send(message, deadline)
+            finally:
+                sender.close()
+
+    def _sender(self, channel: Channel, row: AlertSettings) -> MessageSender:
+        secret = row.password if channel == "mail" else row.secret
+        if secret is not None and not readable(secret):
+            return UnusableSender(0, ATTEMPT_S, _LOST)
+        if channel == "mail":
+            return MailSender(mail_server(row.mail or {}, secret), self._connector)
+        inbox_path = own_inbox(self._settings, row.url or "")
+        endpoint = Endpoint(
+            0,
+            f"{self._settings.own_url}{inbox_path}" if inbox_path else row.url or "",
+            (secret or "",),
+            ATTEMPT_S,
+            is_test_inbox=inbox_path is not None,
+        )
+        return Sender(endpoint, self._connector, 1)
+
+    def _settle(self, notice: Notice, outcome: Outcome | None) -> None:
+        tries, moment = notice.tries + 1, now()
+        if outcome is None:
+            values = _ended("failed", moment, error="Its way is no longer set.")
+        elif outcome.delivered:
+            status = f"Answered {outcome.http_status}." if outcome.http_status else outcome.response_body
+            values = _ended("delivered", moment, answer=status, error=None)
+        elif notice.is_test or moment - notice.created_at >= GIVEN_UP_AFTER:
+            values = _ended("failed", moment, error=outcome.error)
+        else:
+            delay_s = _DELAYS_S[min(tries, len(_DELAYS_S)) - 1]
+            values = {"due_at": moment + timedelta(seconds=delay_s), "error": outcome.error}
+        if outcome is not None and not outcome.delivered:
+            log.warning("alert not sent", extra={"channel": notice.channel, "reason": outcome.error})
+        with self._store.write(wait=None) as session:
+            session.execute(sa.update(Notice).where(Notice.id == notice.id).values(**values))
+
+
+def queue(session: orm.Session, channel: Channel, title: str, body: str, *, is_test: bool = False) -> Notice:
+    """Put a message into the outbox, in the caller's transaction."""
+    moment = now()
+    notice = Notice(
+        uid=str(uuid.uuid4()), channel=channel, title=title, body=body, is_test=is_test, state="pending",
+        tries=0, created_at=moment, due_at=moment,
+    )  # fmt: skip
+    session.add(notice)
+    return notice
+
+
+def _ended(state: str, moment: datetime, **values: object) -> dict[str, object]:
+    return {"state": state, "settled_at": moment, **values}
+
+
+@contextmanager
+def _watched(deadline: Deadline) -> Iterator[None]:
+    watchdog = threading.Timer(ATTEMPT_S, deadline.abort, ["deadline"])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()
