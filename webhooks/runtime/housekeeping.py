@@ -20,8 +20,8 @@ from webhooks.retention.purge import purge
 from webhooks.runtime import logs
 from webhooks.services.erasures import Erasures
 from webhooks.services.long_jobs import LongJobs
-from webhooks.services.phone_systems import PhoneSystems
 from webhooks.services.replays import Replays
+from webhooks.services.waiting_calls import WaitingCalls
 from webhooks.settings import Settings
 
 _CHECKPOINT_SECONDS: Final = 1.0
@@ -49,10 +49,10 @@ def run(settings: Settings, name: str) -> int:
     purged_at = 0.0
     waker = Waker(settings)
     replays, erasures = Replays(store, waker), Erasures(settings, store)
-    phone_systems = PhoneSystems(settings, store, Intake(store, waker))
+    waiting_calls = WaitingCalls(store, Intake(store, waker))
     going_on: list[bool] = []
     often: list[Callable[[], object]] = [
-        phone_systems.settle,
+        waiting_calls.settle,
         lambda: checkpoint(settings, store),
         lambda: clock_skew.check(store),
         lambda: going_on.append(run_jobs(replays, stop)),

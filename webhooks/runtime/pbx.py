@@ -25,6 +25,7 @@ from webhooks.runtime import logs
 from webhooks.runtime.pbx_connection import Connection, Storing, recover
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.services.pbx import Condition, Pbx, options_of
+from webhooks.services.phone_systems import PhoneSystems
 from webhooks.settings import Settings
 
 _LOOK_S: Final = 0.5
@@ -83,6 +84,7 @@ class Connections:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store, self._pbx = store, Pbx(store)
         self._intake = Intake(store, Waker(settings))
+        self._phone_systems = PhoneSystems(settings, store, self._intake)
         self._folder = settings.data / "pbx"
         self._held: dict[int, Connection] = {}
         self._version: int | None = None
@@ -137,7 +139,7 @@ class Connections:
 
     def _begin(self, row: PbxConnection) -> None:
         try:
-            connection = Connection(row, self._folder, self._intake)
+            connection = Connection(row, self._folder, self._intake, self._phone_systems.country_of)
         except Invalid as error:
             self._unusable[row.id] = (row.version, Condition("refused", str(error), datetime.now(UTC)))
             return
@@ -155,7 +157,8 @@ class Connections:
         journal, translator = Journal(path), Translator(options)
         events = recover(translator, journal)
         events += translator.lost(datetime.now(UTC))
-        if Storing(self._intake, location_id, threading.Event()).store(events):
+        country_of = self._phone_systems.country_of
+        if Storing(self._intake, location_id, threading.Event(), country_of).store(events):
             journal.remove()
 
     def _report(self) -> None:
