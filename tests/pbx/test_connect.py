@@ -14,7 +14,9 @@ import pytest
 from ami_server import SECRET, AmiServer, written
 from appliance import Appliance, Visitor, eventually, free_port
 from asterisk import Lab, state
+from pbx.template import Template
 from receiver import Receiver
+from refusing import refusing
 
 
 def connect(appliance: Appliance, location: str, port: int, *more: str, secret: str = SECRET) -> Any:
@@ -255,3 +257,44 @@ def test_what_cannot_be_a_host_a_port_or_a_rule_is_refused_with_its_field(
     assert "“Host” has to be without white space" in sentence("--host", "a b")
     assert "“Port” has to be at most 65,535" in sentence("--port", "70000")
     assert "neither a length such as 4" in sentence("--internal-numbers", "five")
+
+
+@pytest.mark.databases("one")
+def test_numbers_are_in_e164_by_the_country_and_a_change_holds_for_the_next_call(
+    appliance: Appliance, visitor: Visitor, place: tuple[str, str], receiver: Receiver, server: AmiServer
+) -> None:
+    appliance.webhook(place[0], receiver.url("/crm"), status="missed")
+    template = Template("no_answer")
+    next_call = threading.Semaphore(0)
+
+    def calls(link: socket.socket) -> None:
+        for number in (1, 2):
+            next_call.acquire(timeout=60)
+            link.sendall(b"".join(template.call(number)).replace(b"+12025550123", b"2025550123"))
+
+    server.script = calls
+    connect(appliance, place[0], server.port)
+    next_call.release()
+    (raw,) = receiver.wait("/crm", 1)
+    assert raw.json["from"] == "2025550123" and "from_raw" not in raw.json
+    page = f"/locations/{appliance.location_id(place[0])}"
+    assert visitor.post(f"{page}/phone-settings", country="us").status_code == 303
+    next_call.release()
+    _, read = receiver.wait("/crm", 2)
+    assert (read.json["from"], read.json["from_raw"], read.json["from_national"], read.json["to"]) == (
+        "+12025550123", "2025550123", "(202) 555-0123", "5010",
+    )  # fmt: skip
+
+
+@pytest.mark.databases("one")
+def test_an_event_that_the_database_refuses_is_set_aside_and_the_next_one_comes(
+    appliance: Appliance, place: tuple[str, str], server: AmiServer
+) -> None:
+    whole = b"".join(Template("no_answer").call(3))
+    server.script = lambda link: link.sendall(whole)
+    with refusing(appliance, "event", "INSERT", "NEW.subtype = 'ringing'"):
+        connect(appliance, place[0], server.port)
+        eventually(lambda: state(appliance, place[0])["events"] == 1, 20)
+    told = "SELECT event.subtype FROM event JOIN location ON location.id = location_id WHERE name = :name"
+    assert [row[0] for row in appliance.rows(told, name=place[0])] == ["missed"]
+    assert "event set aside" in appliance.log

@@ -267,8 +267,12 @@ def test_numbers_are_written_by_the_locations_country(
 ) -> None:
     name, token = place
     appliance.webhook(name, receiver.url("/crm"), type="incoming_call")
-    page = f"/locations/{appliance.location_id(name)}/phone-systems/3cx"
-    assert visitor.post(f"{page}/settings", country="de").status_code == 303
+    page = f"/locations/{appliance.location_id(name)}"
+    assert visitor.post(f"{page}/phone-settings", country="de").status_code == 303
+    assert 'name="country" value="DE"' in visitor.get(page).text
+    refused = visitor.post(f"{page}/phone-settings", country="xx", time_zone="Europe/Berlin")
+    assert refused.status_code == 422 and "“Country” has to be two letters" in refused.text
+    assert 'name="country" value="xx"' in refused.text and 'value="Europe/Berlin"' in refused.text
     assert (
         appliance.post(f"/api/pbx/3cx/t/{token}", json=JOURNAL | {"number": "03012345678"}).status_code == 202
     )

@@ -74,6 +74,7 @@ def _page(location_id: int, error: SpokeError | None = None) -> str:
         error=error,
         user=typed["user"] or _USER,
         permit=_own_network(typed["host"]),
+        country=services().phone_systems.country_of(location_id),
     )
 
 
