@@ -221,13 +221,14 @@ def test_the_page_has_the_lines_to_copy_and_shows_how_the_connection_is(
     refused = visitor.post(path, **typed, secret="")
     assert refused.status_code == 422 and "“Secret” is missing." in refused.text
     assert 'value="reader"' in refused.text and "permit = 127.0.0.1/255.255.255.255" in refused.text
-    assert visitor.post(path, **typed, secret=SECRET).status_code == 303
+    assert visitor.post(path, **typed, secret=SECRET, outgoing_prefixes="None").status_code == 303
     shown = eventually(
         lambda: next((t for t in [visitor.get(f"{path}/state").text] if "Connected" in t), ""), 15
     )
     assert "since" in shown
     page = visitor.get(path).text
     assert "[reader]" in page and SECRET not in page
+    assert 'name="outgoing_prefixes" value="none"' in page and 'name="trunks" value=""' in page
     assert "Disconnect Asterisk?" in visitor.get(f"{path}/disconnect").text
     assert visitor.post(f"{path}/disconnect").status_code == 303
     assert "No phone system is connected any more." in visitor.get(f"{path}/state").text

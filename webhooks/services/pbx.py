@@ -29,6 +29,7 @@ STATES: Final[dict[str, str]] = {
     "refused": "Log-in refused",
     "broken": "Not connected",
 }
+NONE: Final = "none"  # in a list: there are none, whatever the default is
 _ACCOUNT: Final = {"host", "port", "user", "tls", "ca"}
 _SILENT: Final = timedelta(seconds=30)  # the process that holds the connections writes every ten seconds
 
@@ -43,17 +44,40 @@ _Plain = Annotated[str, AfterValidator(_plain)]
 
 
 def _words(value: object) -> object:
-    return tuple(re.split(r"[\s,;]+", value.strip(" \t\r\n,;"))) if isinstance(value, str) else value
+    """A list as people type it; blank is left out, so that a word says that there are none."""
+    if not isinstance(value, str):
+        return value
+    words = tuple(re.split(r"[\s,;]+", value.strip(" \t\r\n,;")))
+    return () if [word.lower() for word in words] == [NONE] else words
 
 
 _Words = Annotated[tuple[str, ...] | None, BeforeValidator(_words)]
 
 
-class AsteriskInput(Input):
-    """How to reach an Asterisk and to read it. A secret left out keeps the one that is there.
+class AsteriskSite(Input):
+    """What differs between sites, as ``AsteriskOptions`` has it; left out, its defaults hold."""
 
-    What differs between sites is as ``AsteriskOptions`` has it; left out, its defaults hold.
-    """
+    internal_numbers: _Words = Field(default=None, title="Internal numbers")
+    outgoing_prefixes: _Words = Field(default=None, title="Outgoing prefixes")
+    trunks: _Words = Field(default=None, title="Trunks")
+    trunk_contexts: _Words = Field(default=None, title="Trunk contexts")
+    internal_calls: bool = Field(default=False, title="Internal calls")
+
+    def options(self) -> dict[str, object]:
+        """Return how to read it, as far as that was given. Raises Invalid where it cannot be read so."""
+        given = self.model_dump(include=set(AsteriskSite.model_fields), exclude_none=True)
+        try:
+            AsteriskOptions.model_validate(given)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            name = str(fault["loc"][0])
+            title = AsteriskSite.model_fields[name].title
+            raise Invalid(f"“{title}” {fault['msg']}.", name) from None
+        return given
+
+
+class AsteriskInput(AsteriskSite):
+    """How to reach an Asterisk and to read it. A secret left out keeps the one that is there."""
 
     host: _Plain = Field(title="Host", max_length=253)
     port: int = Field(default=5038, title="Port", ge=1, le=65535)
@@ -61,27 +85,10 @@ class AsteriskInput(Input):
     secret: _Plain | None = Field(default=None, title="Secret", max_length=200)
     tls: bool = Field(default=False, title="TLS")
     ca: str | None = Field(default=None, title="Certificate to trust", max_length=20_000)
-    internal_numbers: _Words = Field(default=None, title="Internal numbers")
-    outgoing_prefixes: _Words = Field(default=None, title="Outgoing prefixes")
-    trunks: _Words = Field(default=None, title="Trunks")
-    trunk_contexts: _Words = Field(default=None, title="Trunk contexts")
-    internal_calls: bool = Field(default=False, title="Internal calls")
 
     def account(self) -> dict[str, object]:
         """Return how to reach it, without the secret."""
         return self.model_dump(include=_ACCOUNT)
-
-    def options(self) -> dict[str, object]:
-        """Return how to read it, as far as that was given. Raises Invalid where it cannot be read so."""
-        given = self.model_dump(exclude={*_ACCOUNT, "secret"}, exclude_none=True)
-        try:
-            AsteriskOptions.model_validate(given)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            name = str(fault["loc"][0])
-            title = AsteriskInput.model_fields[name].title
-            raise Invalid(f"“{title}” {fault['msg']}.", name) from None
-        return given
 
 
 @dataclass(frozen=True, slots=True)

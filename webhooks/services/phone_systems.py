@@ -22,7 +22,7 @@ from webhooks.events.storage import Accepted
 from webhooks.pbx.finished import Site, Told
 from webhooks.pbx.numbers import is_country, with_numbers
 from webhooks.services.lookup import note, now, row_or_404, unless_deleted
-from webhooks.services.parsing import Input
+from webhooks.services.parsing import Input, parse
 from webhooks.services.waiting_calls import WaitingCalls, as_events
 from webhooks.settings import Settings
 
@@ -45,12 +45,15 @@ def _country(code: str) -> str:
     return code
 
 
+Country = Annotated[str, AfterValidator(_country), Field(title="Country", max_length=60)]
+
+
 class SiteInput(Input):
     """What a location says of its phone system."""
 
     time_zone: Annotated[str, AfterValidator(_time_zone), Field(title="Time zone", max_length=60)] = ""
     internal: bool = Field(default=False, title="Internal calls")
-    country: Annotated[str, AfterValidator(_country), Field(title="Country", max_length=60)] = ""
+    country: Country = ""
 
 
 class SecretInput(Input):
@@ -101,6 +104,11 @@ class PhoneSystems:
     def save(self, location_id: int, given: SiteInput) -> None:
         """Change a location's settings."""
         self._change(location_id, "phone system's settings changed", **given.model_dump())
+
+    def set_country(self, location_id: int, country: str) -> None:
+        """Change the country of a location's numbers alone. Raises Invalid."""
+        given = parse(SiteInput, {"country": country})
+        self._change(location_id, "country of its numbers changed", country=given.country)
 
     def set_signing_secret(self, location_id: int, secret: str | None) -> None:
         """Set the secret that messages have to be signed with; None takes unsigned ones again."""

@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from webhooks.db.models import PbxConnection
 from webhooks.errors import SpokeError
 from webhooks.services.container import services
-from webhooks.services.pbx import AsteriskInput, condition_of, place_of
+from webhooks.services.pbx import NONE, AsteriskInput, condition_of, place_of
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, parse_form
 
@@ -100,7 +100,7 @@ def _kept(row: PbxConnection | None) -> dict[str, Any]:
     return {
         **row.account,
         "internal_calls": options.get("internal_calls", False),
-        **{name: ", ".join(options.get(name, ())) for name in _LISTS},
+        **{name: ", ".join(options[name]) or NONE if name in options else "" for name in _LISTS},
     }
 
 
