@@ -12,6 +12,7 @@ from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.phone_systems import SecretInput
 from webhooks.tokens import token_hash
+from webhooks.vault import readable
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, parse_form, reveal, revealed
 
@@ -109,6 +110,7 @@ def _page(location_id: int, system: str, error: SpokeError | None = None) -> str
     location = _known(location_id, system)
     shown = revealed(f"location {location_id}")
     token = shown["secret"] if shown else "TOKEN"
+    site = services().phone_systems.settings_of(location_id)
     return render_template(
         "phone_systems/show.html",
         location=location,
@@ -116,7 +118,8 @@ def _page(location_id: int, system: str, error: SpokeError | None = None) -> str
         token=token,
         door=f"{services().settings.base_url}/api/pbx/{system}/t/{token}",
         revealed=shown,
-        site=services().phone_systems.settings_of(location_id),
+        site=site,
+        secret_lost=site.signing_secret is not None and not readable(site.signing_secret),
         unknown=services().phone_systems.unknown_kinds(location_id, system),
         error=error,
     )
