@@ -260,6 +260,23 @@ def test_what_cannot_be_a_host_a_port_or_a_rule_is_refused_with_its_field(
     assert "neither a length such as 4" in sentence("--internal-numbers", "five")
 
 
+def test_the_death_of_the_process_that_holds_the_connection_is_told_at_once(
+    appliance: Appliance, place: tuple[str, str], server: AmiServer
+) -> None:
+    connect(appliance, place[0], server.port)
+    eventually(lambda: state(appliance, place[0])["state"] == "connected", 15)
+    supervisor, (process,) = appliance.family()[0], appliance.named("spoke: pbx")
+    supervisor.suspend()  # so that it is not back at once
+    try:
+        process.kill()
+        # Well before the age of what it wrote would tell.
+        eventually(lambda: "does not run" in state(appliance, place[0])["detail"], 20)
+        assert state(appliance, place[0])["state"] == "broken"
+    finally:
+        supervisor.resume()
+    eventually(lambda: state(appliance, place[0])["state"] == "connected", 30)
+
+
 @pytest.mark.databases("one")
 def test_numbers_are_in_e164_by_the_country_and_a_change_holds_for_the_next_call(
     appliance: Appliance, visitor: Visitor, place: tuple[str, str], receiver: Receiver, server: AmiServer

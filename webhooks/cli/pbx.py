@@ -13,7 +13,7 @@ from webhooks.cli.pbx_options import with_site_options
 from webhooks.db.models import PbxConnection
 from webhooks.services.container import services
 from webhooks.services.parsing import parse
-from webhooks.services.pbx import SYSTEMS, AsteriskInput, account_of, condition_of, place_of
+from webhooks.services.pbx import SYSTEMS, AsteriskInput, account_of, place_of
 from webhooks.services.pbx_recorder import record as record_to
 
 group = new_group(
@@ -95,7 +95,7 @@ def disconnect(location: str, as_json: bool) -> None:
 
 
 def _connection(row: PbxConnection) -> dict[str, Any]:
-    now = condition_of(row)
+    now = services().pbx.condition(row)
     return {
         "location": row.location.name, "system": row.system, "at": place_of(row), "state": now.state,
         "since": now.since_at and iso(now.since_at),

@@ -18,8 +18,10 @@ from webhooks.outbox.wakeup import Waker
 from webhooks.retention import media_cleanup
 from webhooks.retention.purge import purge
 from webhooks.runtime import logs
+from webhooks.runtime.supervisor import Flag
 from webhooks.services.erasures import Erasures
 from webhooks.services.long_jobs import LongJobs
+from webhooks.services.pbx_process import PbxProcess
 from webhooks.services.replays import Replays
 from webhooks.services.waiting_calls import WaitingCalls
 from webhooks.settings import Settings
@@ -39,8 +41,8 @@ log = logging.getLogger(__name__)
 _traced_at: dict[type[Exception], float] = {}
 
 
-def run(settings: Settings, name: str) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status."""
+def run(settings: Settings, name: str, pbx_wanted: Flag) -> int:
+    """Run until SIGTERM or SIGINT. ``pbx_wanted`` is raised at the first phone system. Returns the status."""
     logs.set_up(name, settings.log)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -50,8 +52,10 @@ def run(settings: Settings, name: str) -> int:
     waker = Waker(settings)
     replays, erasures = Replays(store, waker), Erasures(settings, store)
     waiting_calls = WaitingCalls(store, Intake(store, waker))
+    pbx_process = PbxProcess(settings, store)
     going_on: list[bool] = []
     often: list[Callable[[], object]] = [
+        lambda: call_for(pbx_process, pbx_wanted),
         waiting_calls.settle,
         lambda: checkpoint(settings, store),
         lambda: clock_skew.check(store),
@@ -76,6 +80,12 @@ def run(settings: Settings, name: str) -> int:
         if failed:
             stop.wait(_BACK_OFF_SECONDS)
     return 0
+
+
+def call_for(process: PbxProcess, wanted: Flag) -> None:
+    """Raise the flag at which the supervisor starts a process, once there is work for it."""
+    if not wanted and process.is_needed():
+        wanted.hoist()
 
 
 def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> list[Callable[[], object]]:

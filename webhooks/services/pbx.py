@@ -19,6 +19,8 @@ from webhooks.outbound.ami_link import Account
 from webhooks.pbx.asterisk import AsteriskOptions
 from webhooks.services.lookup import live_location, note, now, row_or_404
 from webhooks.services.parsing import Input
+from webhooks.services.pbx_process import PbxProcess
+from webhooks.settings import Settings
 from webhooks.vault import readable
 
 SYSTEMS: Final[dict[str, str]] = {"asterisk": "Asterisk"}
@@ -105,8 +107,9 @@ class Condition:
 class Pbx:
     """Connections by location, which has one at most. Raises NotFound as the other services do."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
+        self._process = PbxProcess(settings, store)
 
     def all(self) -> Sequence[PbxConnection]:
         """Read the connections of all locations, by their names."""
@@ -171,6 +174,10 @@ class Pbx:
         with self._store.read() as session:
             return session.scalars(query.order_by(PbxConnection.id).options(_WITH_LOCATION)).all()
 
+    def condition(self, row: PbxConnection) -> Condition:
+        """Return how a connection is, for people: also where nobody holds it now."""
+        return condition_of(row, self._process.runs())
+
     def exists(self, connection_id: int) -> bool:
         """Whether a connection is still set up, if only for a location that is paused."""
         with self._store.read() as session:
@@ -220,17 +227,19 @@ def place_of(row: PbxConnection) -> str:
     return Account(secret="", **row.account).place  # type: ignore[arg-type]
 
 
-def condition_of(row: PbxConnection) -> Condition:
-    """Return how a connection is, for people: also where nobody holds it now."""
+def condition_of(row: PbxConnection, runs: bool) -> Condition:
+    """Return how a connection is. ``runs``: whether there is a process that holds it."""
     times = row.last_message_at, row.last_event_at
     if row.location.state == "paused":
         return Condition("paused", "The location is paused. Resume it to connect again.", None, *times)
     if row.state == "waiting" and (row.seen_at or row.created_at) > now() - _SILENT:
         return Condition("waiting", "", None, *times)
-    if row.seen_at is None or row.seen_at < now() - _SILENT:
+    # The machine may be lost, and PostgreSQL not know that yet: then the age of what it wrote tells.
+    if not runs or row.seen_at is None or row.seen_at < now() - _SILENT:
         return Condition(
             "broken",
-            "The process that holds the connection does not run. Start the appliance, or see its log.",
+            "The process that holds the connection does not run. It is started again in a moment; if not, "
+            "start the appliance, or see its log.",
             row.seen_at,
             *times,
         )  # fmt: skip
