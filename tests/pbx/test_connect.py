@@ -99,15 +99,15 @@ def test_deleting_a_location_ends_its_connection(appliance: Appliance, server: A
 
 @pytest.mark.databases("one")
 def test_a_refused_log_in_is_said_in_words_and_tried_again_slowly(
-    appliance: Appliance, place: tuple[str, str], asterisk: Lab
+    appliance: Appliance, place: tuple[str, str], asterisk_22: Lab
 ) -> None:
-    connect(appliance, place[0], asterisk.port, secret="wrong")
+    connect(appliance, place[0], asterisk_22.port, secret="wrong")
     now = wrong(appliance, place[0], "refuses the user 'spoke'")
     assert now["state"] == "refused"
     assert "Authentication failed" in now["detail"] and "Check user and secret" in now["detail"]
     time.sleep(3)
     assert state(appliance, place[0])["since"] == now["since"]  # no further log-in meanwhile
-    connect(appliance, place[0], asterisk.port, "--user", "adapter", secret=asterisk.info["secret"])
+    connect(appliance, place[0], asterisk_22.port, "--user", "adapter", secret=asterisk_22.info["secret"])
     eventually(lambda: state(appliance, place[0])["state"] == "connected")  # at once, not after a minute
 
 
