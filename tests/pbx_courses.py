@@ -6,7 +6,7 @@ from webhooks.events.schema import make_event
 from webhooks.pbx.finished import Event, Told
 from webhooks.pbx.merging import merge
 
-MORE = ("queue", "transferred_to", "did", "filename", "ended_by", "sip_code", "answered_by_name")
+MORE = ("queue", "transferred_to", "did", "filename", "ended_by", "sip_code", "internal")
 
 
 def told(message: Told) -> list[str]:

@@ -14,7 +14,9 @@ import pytest
 from ami_server import SECRET, AmiServer, written
 from appliance import Appliance, Visitor, eventually, free_port
 from asterisk import Lab, state
+from pbx.template import Template
 from receiver import Receiver
+from refusing import refusing
 
 
 def connect(appliance: Appliance, location: str, port: int, *more: str, secret: str = SECRET) -> Any:
@@ -97,15 +99,15 @@ def test_deleting_a_location_ends_its_connection(appliance: Appliance, server: A
 
 @pytest.mark.databases("one")
 def test_a_refused_log_in_is_said_in_words_and_tried_again_slowly(
-    appliance: Appliance, place: tuple[str, str], asterisk: Lab
+    appliance: Appliance, place: tuple[str, str], asterisk_22: Lab
 ) -> None:
-    connect(appliance, place[0], asterisk.port, secret="wrong")
+    connect(appliance, place[0], asterisk_22.port, secret="wrong")
     now = wrong(appliance, place[0], "refuses the user 'spoke'")
     assert now["state"] == "refused"
     assert "Authentication failed" in now["detail"] and "Check user and secret" in now["detail"]
     time.sleep(3)
     assert state(appliance, place[0])["since"] == now["since"]  # no further log-in meanwhile
-    connect(appliance, place[0], asterisk.port, "--user", "adapter", secret=asterisk.info["secret"])
+    connect(appliance, place[0], asterisk_22.port, "--user", "adapter", secret=asterisk_22.info["secret"])
     eventually(lambda: state(appliance, place[0])["state"] == "connected")  # at once, not after a minute
 
 
@@ -219,13 +221,14 @@ def test_the_page_has_the_lines_to_copy_and_shows_how_the_connection_is(
     refused = visitor.post(path, **typed, secret="")
     assert refused.status_code == 422 and "“Secret” is missing." in refused.text
     assert 'value="reader"' in refused.text and "permit = 127.0.0.1/255.255.255.255" in refused.text
-    assert visitor.post(path, **typed, secret=SECRET).status_code == 303
+    assert visitor.post(path, **typed, secret=SECRET, outgoing_prefixes="None").status_code == 303
     shown = eventually(
         lambda: next((t for t in [visitor.get(f"{path}/state").text] if "Connected" in t), ""), 15
     )
     assert "since" in shown
     page = visitor.get(path).text
     assert "[reader]" in page and SECRET not in page
+    assert 'name="outgoing_prefixes" value="none"' in page and 'name="trunks" value=""' in page
     assert "Disconnect Asterisk?" in visitor.get(f"{path}/disconnect").text
     assert visitor.post(f"{path}/disconnect").status_code == 303
     assert "No phone system is connected any more." in visitor.get(f"{path}/state").text
@@ -255,3 +258,61 @@ def test_what_cannot_be_a_host_a_port_or_a_rule_is_refused_with_its_field(
     assert "“Host” has to be without white space" in sentence("--host", "a b")
     assert "“Port” has to be at most 65,535" in sentence("--port", "70000")
     assert "neither a length such as 4" in sentence("--internal-numbers", "five")
+
+
+def test_the_death_of_the_process_that_holds_the_connection_is_told_at_once(
+    appliance: Appliance, place: tuple[str, str], server: AmiServer
+) -> None:
+    connect(appliance, place[0], server.port)
+    eventually(lambda: state(appliance, place[0])["state"] == "connected", 15)
+    supervisor, (process,) = appliance.family()[0], appliance.named("spoke: pbx")
+    supervisor.suspend()  # so that it is not back at once
+    try:
+        process.kill()
+        # Well before the age of what it wrote would tell.
+        eventually(lambda: "does not run" in state(appliance, place[0])["detail"], 20)
+        assert state(appliance, place[0])["state"] == "broken"
+    finally:
+        supervisor.resume()
+    eventually(lambda: state(appliance, place[0])["state"] == "connected", 30)
+
+
+@pytest.mark.databases("one")
+def test_numbers_are_in_e164_by_the_country_and_a_change_holds_for_the_next_call(
+    appliance: Appliance, visitor: Visitor, place: tuple[str, str], receiver: Receiver, server: AmiServer
+) -> None:
+    appliance.webhook(place[0], receiver.url("/crm"), status="missed")
+    template = Template("no_answer")
+    next_call = threading.Semaphore(0)
+
+    def calls(link: socket.socket) -> None:
+        for number in (1, 2):
+            next_call.acquire(timeout=60)
+            link.sendall(b"".join(template.call(number)).replace(b"+12025550123", b"2025550123"))
+
+    server.script = calls
+    connect(appliance, place[0], server.port)
+    next_call.release()
+    (raw,) = receiver.wait("/crm", 1)
+    assert raw.json["from"] == "2025550123" and "from_raw" not in raw.json
+    page = f"/locations/{appliance.location_id(place[0])}"
+    assert visitor.post(f"{page}/phone-settings", country="us").status_code == 303
+    next_call.release()
+    _, read = receiver.wait("/crm", 2)
+    assert (read.json["from"], read.json["from_raw"], read.json["from_national"], read.json["to"]) == (
+        "+12025550123", "2025550123", "(202) 555-0123", "5010",
+    )  # fmt: skip
+
+
+@pytest.mark.databases("one")
+def test_an_event_that_the_database_refuses_is_set_aside_and_the_next_one_comes(
+    appliance: Appliance, place: tuple[str, str], server: AmiServer
+) -> None:
+    whole = b"".join(Template("no_answer").call(3))
+    server.script = lambda link: link.sendall(whole)
+    with refusing(appliance, "event", "INSERT", "NEW.subtype = 'ringing'"):
+        connect(appliance, place[0], server.port)
+        eventually(lambda: state(appliance, place[0])["events"] == 1, 20)
+    told = "SELECT event.subtype FROM event JOIN location ON location.id = location_id WHERE name = :name"
+    assert [row[0] for row in appliance.rows(told, name=place[0])] == ["missed"]
+    assert "event set aside" in appliance.log

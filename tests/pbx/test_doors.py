@@ -125,6 +125,7 @@ def test_a_ucm_without_a_field_for_the_path_posts_to_the_root(appliance: Applian
     eventually(lambda: stored(appliance, name) == [("incoming_call", "missed")])
 
 
+@pytest.mark.databases("one")
 @pytest.mark.parametrize(
     ("kind", "encode"),
     [
@@ -216,6 +217,7 @@ def test_unknown_kinds_are_counted_and_shown(appliance: Appliance, visitor: Visi
     assert len(kinds) == 31 and dict(map(tuple, kinds))["others"] == 11
 
 
+@pytest.mark.databases("one")
 @pytest.mark.parametrize(
     ("system", "body", "status", "pointer"),
     [
@@ -245,6 +247,7 @@ def test_what_no_such_system_sends_is_refused(
     assert stored(appliance, name) == []
 
 
+@pytest.mark.databases("one")
 @pytest.mark.parametrize("system", ["3cx", "yeastar", "grandstream", "freeswitch", "dialplan"])
 def test_a_door_opens_to_the_token_alone(appliance: Appliance, place: Place, system: str) -> None:
     name, token = place
@@ -254,6 +257,7 @@ def test_a_door_opens_to_the_token_alone(appliance: Appliance, place: Place, sys
     assert appliance.post(f"/api/pbx/{system}/t/{token}", json=JOURNAL).status_code == 403
 
 
+@pytest.mark.databases("one")
 def test_a_phone_without_a_calls_id_is_refused(appliance: Appliance, place: Place) -> None:
     for query, pointer in (("", "/call"), ("?call=$call_id", "/call"), ("?call=1", "/event")):
         answer = appliance.get(f"/api/pbx/phones/t/{place[1]}/eaten{query}")
@@ -267,8 +271,12 @@ def test_numbers_are_written_by_the_locations_country(
 ) -> None:
     name, token = place
     appliance.webhook(name, receiver.url("/crm"), type="incoming_call")
-    page = f"/locations/{appliance.location_id(name)}/phone-systems/3cx"
-    assert visitor.post(f"{page}/settings", country="de").status_code == 303
+    page = f"/locations/{appliance.location_id(name)}"
+    assert visitor.post(f"{page}/phone-settings", country="de").status_code == 303
+    assert 'name="country" value="DE"' in visitor.get(page).text
+    refused = visitor.post(f"{page}/phone-settings", country="xx", time_zone="Europe/Berlin")
+    assert refused.status_code == 422 and "“Country” has to be two letters" in refused.text
+    assert 'name="country" value="xx"' in refused.text and 'value="Europe/Berlin"' in refused.text
     assert (
         appliance.post(f"/api/pbx/3cx/t/{token}", json=JOURNAL | {"number": "03012345678"}).status_code == 202
     )

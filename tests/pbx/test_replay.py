@@ -83,3 +83,45 @@ def test_a_file_without_a_message_is_one_sentence(app: Flask, tmp_path: Path) ->
 def test_wrong_usage_is_exit_status_2(app: Flask, tmp_path: Path, words: list[str]) -> None:
     path = str(_recording(tmp_path, "busy"))
     assert _replay(app, *[path if word == "FILE" else word for word in words]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("course", "words", "wanted"),
+    [
+        ("internal_answered", [], []),
+        ("internal_answered", ["--internal-calls"], ["ringing 5010>5011", "answered 5010>5011"]),
+        (
+            "no_answer",
+            ["--trunk-contexts", "from-pst*"],
+            ["ringing +12025550123>5010", "missed +12025550123>5010"],
+        ),
+        ("no_answer", ["--trunk-contexts", "elsewhere"], []),
+    ],
+)
+def test_a_stream_is_read_by_the_options_that_a_connection_has(
+    app: Flask, tmp_path: Path, course: str, words: list[str], wanted: list[str]
+) -> None:
+    ran = _replay(app, str(_recording(tmp_path, course)), *words)
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [f"{one['subtype']} {one['from']}>{one['to']}" for one in events][: len(wanted) or 9] == wanted
+
+
+def test_numbers_of_a_stream_are_read_by_a_country(app: Flask, tmp_path: Path) -> None:
+    path = _recording(tmp_path, "no_answer")
+    path.write_text(path.read_text().replace("+12025550123", "2025550123"))
+    (first, *_) = _replay(app, str(path), "--country", "us").stdout.splitlines()
+    assert (json.loads(first)["from"], json.loads(first)["from_raw"]) == ("+12025550123", "2025550123")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--country", "xx"], "“Country” has to be two letters"),
+        (["--internal-numbers", "five"], "neither a length such as 4"),
+    ],
+)
+def test_an_option_that_cannot_be_is_one_sentence(
+    app: Flask, tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    ran = _replay(app, str(_recording(tmp_path, "busy")), *words)
+    assert (ran.exit_code, ran.stdout) == (1, "") and sentence in ran.stderr

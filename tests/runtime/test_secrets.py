@@ -124,6 +124,11 @@ def test_a_copy_of_the_database_is_no_copy_of_the_secrets_and_a_lost_key_stops_n
     held = kept(store)
     assert "sealed:" in held and "whsec_" not in held and SESAME not in held
 
+    office = f"/locations/{one.location_id('Office')}"
+    typed = {"host": "127.0.0.1", "port": "1", "user": "spoke", "secret": SESAME}
+    assert page.post(f"{office}/asterisk", **typed).status_code == 303
+    assert page.post(f"{office}/phone-systems/yeastar/secret", secret=SESAME).status_code == 303
+
     key = one.folder / "data" / "secret.key"
     one.cli("media", "rotate-key")
     one.event(token, type="incoming_call", subtype="answered")
@@ -135,6 +140,12 @@ def test_a_copy_of_the_database_is_no_copy_of_the_secrets_and_a_lost_key_stops_n
     one.start()
     said = [line for line in one.log.splitlines() if "sealed the secrets of webhook" in line]
     assert len(said) == 1 and f" key={key} " in said[0] and "SPOKE_OLD_SECRET_KEYS" in said[0]
+    systems = [line for line in one.log.splitlines() if "sealed the secrets of phone systems" in line]
+    assert len(systems) == 1
+    assert "locations_in_all=1" in systems[0] and "enter the secrets again" in systems[0]
+    assert "It cannot be read" in Visitor(one).get(f"{office}/phone-systems/yeastar").text
+    broken = eventually(lambda: next((c for c in one.cli("pbx", "status") if c["state"] == "refused"), None))
+    assert "another secret key sealed it" in broken["detail"]
     assert one.event(token, type="incoming_call", subtype="ended").json()["deliveries"] == 3
     query = "SELECT error FROM attempt WHERE error LIKE '%another secret key%'"
     eventually(lambda: len(one.rows(query)) == 3)

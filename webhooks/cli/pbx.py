@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from webhooks.cli.common import command, counted, iso, new_group, show, table
+from webhooks.cli.pbx_options import with_site_options
 from webhooks.db.models import PbxConnection
 from webhooks.services.container import services
 from webhooks.services.parsing import parse
-from webhooks.services.pbx import SYSTEMS, AsteriskInput, account_of, condition_of, place_of
+from webhooks.services.pbx import SYSTEMS, AsteriskInput, account_of, place_of
 from webhooks.services.pbx_recorder import record as record_to
 
 group = new_group(
@@ -31,20 +32,24 @@ _CONNECT = "flask --app app pbx connect Office asterisk --host 192.0.2.10 --user
 @click.option("--tls", is_flag=True, help="Speak TLS; 5039 is its usual port.")
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file of the only certificate to trust.")  # fmt: skip
-@click.option("--internal-numbers", help="Lengths and patterns, such as 2-6,50XX.  [default: 2-6]")
-@click.option("--outgoing-prefixes", help="Digits for a line outside.  [default: 9]")
-@click.option("--trunks", help="Names of endpoints that lead outside.")
-@click.option("--trunk-contexts", help="Contexts of calls from outside; may end in *.")
-@click.option("--internal-calls", is_flag=True, help="Tell of calls between internal numbers too.")
-def connect(location: str, system: str, as_json: bool, ca: Path | None, **given: Any) -> None:
-    """Connect a location to an Asterisk, or change how. The secret is asked for, or read from stdin."""
+@with_site_options
+def connect(
+    location: str, system: str, as_json: bool, ca: Path | None, country: str | None, **given: Any
+) -> None:
+    """Connect a location to an Asterisk, or change how. The secret is asked for, or read from stdin.
+
+    --country is the location's, for all its phone systems; left out, it stays as it is.
+    """
     if sys.stdin.isatty():
         secret = click.prompt("Secret", hide_input=True)
     else:
         secret = sys.stdin.readline().rstrip("\r\n")
     values = {name: value for name, value in given.items() if value is not None}
     values |= {"secret": secret or None, "ca": ca.read_text() if ca else None}
-    row = services().pbx.connect(location, parse(AsteriskInput, values))
+    asterisk = parse(AsteriskInput, values)
+    if country is not None:
+        services().phone_systems.set_country(services().locations.by_name(location).id, country)
+    row = services().pbx.connect(location, asterisk)
     made = f"{location!r} is being connected to Asterisk at {place_of(row)}. See how it is:"
     show(as_json, _connection(row), made, "  flask --app app pbx status")
 
@@ -90,7 +95,7 @@ def disconnect(location: str, as_json: bool) -> None:
 
 
 def _connection(row: PbxConnection) -> dict[str, Any]:
-    now = condition_of(row)
+    now = services().pbx.condition(row)
     return {
         "location": row.location.name, "system": row.system, "at": place_of(row), "state": now.state,
         "since": now.since_at and iso(now.since_at),

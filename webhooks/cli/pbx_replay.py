@@ -3,17 +3,28 @@
 import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from webhooks.cli.common import command, counted
 from webhooks.cli.pbx import group
+from webhooks.cli.pbx_options import with_site_options
 from webhooks.errors import Invalid
 from webhooks.pbx.asterisk import AsteriskOptions, Translator
+from webhooks.pbx.numbers import with_numbers
 from webhooks.pbx.recorded import read
+from webhooks.services.parsing import parse
+from webhooks.services.pbx import AsteriskSite
+from webhooks.services.phone_systems import Country
 
 _SYSTEMS: Final = ("asterisk",)
+
+
+class _Site(AsteriskSite):
+    """How the recorded system is read, as a connection to it would be."""
+
+    country: Country = ""
 
 
 @command(group, "replay", "flask --app app pbx replay day.jsonl")
@@ -25,19 +36,22 @@ _SYSTEMS: Final = ("asterisk",)
     show_default=True,
     help="Whose stream it is.",
 )
-def replay(file: Path, system: str, as_json: bool) -> None:
+@with_site_options
+def replay(file: Path, system: str, as_json: bool, **given: Any) -> None:
     """Print the events that a recorded stream becomes, one a line, as JSON. Nothing is sent.
 
     A line of FILE with "event": [[key, value], …] is a message as it came, "ms" its time of arrival; other
     lines are passed over. Calls that are open at the end are counted on standard error.
     """
+    site = parse(_Site, {name: value for name, value in given.items() if value is not None})
+    options = AsteriskOptions.model_validate({"source": "replay", **site.options()})
     # A recording may hold names that are not UTF-8; they are shown, not refused.
     with file.open(encoding="utf-8", errors="replace") as lines:
-        translator = Translator(AsteriskOptions(source="replay"))
+        translator = Translator(options)
         at = None
         for at, fields in read(lines):
             for event in translator.feed(fields, at):
-                click.echo(json.dumps(event, ensure_ascii=False))
+                click.echo(json.dumps(with_numbers(event, site.country), ensure_ascii=False))
     if at is None:
         raise Invalid(f'{file} has no message of {system}: no line has an "event" that is a list of pairs.')
     left_open = translator.lost(at + timedelta(seconds=1))

@@ -11,6 +11,11 @@ from enum import StrEnum
 from typing import Final, Literal
 
 
+def sequence_of(status: str) -> int:
+    """Return the number by which receivers sort a call's events: ringing, answered, its closing status."""
+    return _SEQUENCE.get(status, _CLOSING)
+
+
 class Direction(StrEnum):
     """Who called whom, as the site sees it. An internal call goes from one of its phones to another."""
 
@@ -184,7 +189,7 @@ class Call:
             "type": "incoming_call" if incoming else "outgoing_call",
             "subtype": status,
             "timestamp": at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-            "sequence": _SEQUENCE.get(status, _CLOSING),
+            "sequence": sequence_of(status),
         }  # fmt: skip
         further = {**self._further(), **(self._closing(at) if status not in _SEQUENCE else {})}
         return event | {name: value for name, value in further.items() if value not in (None, "")}

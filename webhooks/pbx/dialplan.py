@@ -6,8 +6,9 @@ The lines are on the page; what they send is Asterisk's own: UNIQUEID, DIALSTATU
 from typing import Final
 
 from webhooks.pbx.body import Body
+from webhooks.pbx.calls import Party
 from webhooks.pbx.causes import status_of
-from webhooks.pbx.finished import Finished, Party, Told
+from webhooks.pbx.finished import Finished, Told
 
 _DIRECTIONS: Final = {"IN": "incoming_call", "OUT": "outgoing_call"}
 _WORDS: Final = (
@@ -35,7 +36,10 @@ def translate(body: Body) -> Told:
         caller=Party(body.text("from"), body.text("name")),
         called=Party(body.text("to")),
         closing=closing if event == "ended" else event,
-        more={"cause": cause if event == "ended" and cause not in ("", "0") else ""},
+        more={
+            "cause": int(cause) if event == "ended" and cause.isdecimal() and int(cause) else None,
+            "ended_by": "caller" if event == "ended" and word == "CANCEL" else "",
+        },
     )
     if event != "ended":
         return Told(event, now=[call.event(event, None)])

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Final
 
+from webhooks.pbx.calls import Party, sequence_of
+
 Event = dict[str, object]
 CLOSING: Final = (
     "ended", "rejected", "busy", "missed", "no_answer", "blocked", "invalid", "not_available",
 )  # fmt: skip
+TAKEN: Final = ("answered_by", "answered_by_name")
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,6 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Party:
-    """One end of a call."""
-
-    number: str = ""
-    name: str = ""
-
-
-@dataclass(frozen=True)
 class Finished:
     """A call that is over. ``closing`` is its last status; ``more`` are further fields of both events.
 
@@ -72,7 +67,8 @@ class Finished:
 
     def event(self, status: str, at: datetime | None) -> Event:
         """Make one event of the call; ``at`` left out is the time at which it is stored."""
-        return call_event(self.thread, self.type, status, self.caller, self.called, at) | filled(self.more)
+        event = call_event(self.thread, self.type, status, self.caller, self.called, at) | filled(self.more)
+        return event | filled(taken_by(self.called)) if status == "ended" else event
 
     def media(self, kind: str, filename: str, **more: object) -> Event:
         """Make the event of a recording or a voicemail that the phone system keeps itself."""
@@ -100,10 +96,18 @@ def call_event(
         "to": called.number,
         "from_name": caller.name,
         "to_name": called.name,
+        "sequence": sequence_of(status),
     }
+    if status == "answered":
+        event |= filled(taken_by(called))
     if at is not None:
         event["timestamp"] = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return event
+
+
+def taken_by(party: Party) -> Event:
+    """Name who took a call."""
+    return dict(zip(TAKEN, (party.number, party.name), strict=True))
 
 
 def filled(fields: dict[str, object]) -> Event:

@@ -15,8 +15,9 @@ from urllib.parse import unquote
 
 from webhooks.errors import Unreadable
 from webhooks.pbx.body import Body, read_object
+from webhooks.pbx.calls import Party
 from webhooks.pbx.causes import status_of
-from webhooks.pbx.finished import Event, Finished, Party, Site, Told, seconds_between, unanswered
+from webhooks.pbx.finished import Event, Finished, Site, Told, seconds_between, unanswered
 
 _ESCAPED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _EXTENSION: Final = re.compile(r"[0-9]{2,6}")
@@ -64,30 +65,29 @@ def translate(body: Body, site: Site) -> Told:
     if thread != leg or called:
         return Told("b-leg")
     type_ = _type(body, variables)
-    if type_ == "internal":
-        if not site.internal:
-            return Told("a-leg")
-        type_ = "outgoing_call"
+    if type_ == "internal" and not site.internal:
+        return Told("a-leg")
     return Told("a-leg", now=_call(body, variables, profiles, type_))
 
 
 def _call(
     body: Body, variables: Body, profiles: list[tuple[Body, datetime | None]], type_: str
 ) -> list[Event]:
-    incoming = type_ == "incoming_call"
+    incoming, internal = type_ == "incoming_call", type_ == "internal"
     first, last = profiles[0][0], profiles[-1][0]
     # A call that is transferred has a profile for each one it was with.
     had = [(profile, at) for profile, at in profiles if at is not None]
     taker = had[0][0] if had else last
     answered_at = had[0][1] if had else _bridged_at(variables, incoming)
     ended_at = _moment(variables, "end_epoch")
+    given_up_at = None if _moment(variables, "answer_epoch") else ended_at  # a menu has no ringing
     dialled = first.text("destination_number") or variables.text("sip_to_user")
     agent = variables.text("cc_agent").partition("@")[0]
     reached = agent or taker.text("destination_number") or variables.text("dialed_user")
     code = _sip_code(variables)
     call = Finished(
         thread=variables.key("call_uuid", "uuid"),
-        type=type_,
+        type="outgoing_call" if internal else type_,
         caller=Party(
             first.text("caller_id_number") or variables.text("sip_from_user"), first.text("caller_id_name")
         ),
@@ -96,13 +96,14 @@ def _call(
         answered_at=answered_at,
         ended_at=ended_at,
         more={
+            "internal": internal or None,
             "did": dialled if incoming and reached != dialled else "",
             "queue": variables.text("cc_queue").partition("@")[0],
-            "cause": variables.text("hangup_cause"),
+            "cause": variables.seconds("hangup_cause_q850"),
+            "hangup_cause": variables.text("hangup_cause"),
             "sip_code": code if code is not None and code >= 300 else None,
             "ended_by": _ENDED_BY.get(variables.text("sip_hangup_disposition"), ""),
-            "answered_by": reached if answered_at and incoming else "",
-            "ring_seconds": seconds_between(_moment(variables, "start_epoch"), answered_at),
+            "ring_seconds": seconds_between(_moment(variables, "start_epoch"), answered_at or given_up_at),
             "talk_seconds": seconds_between(answered_at, ended_at),
             "transferred_to": last.text("destination_number") if had and last is not had[0][0] else "",
         },

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 
 from webhooks.errors import Unreadable
 from webhooks.pbx.body import Body, read_json
-from webhooks.pbx.finished import Event, Finished, Party, Site, Told, seconds_between, unanswered
+from webhooks.pbx.calls import Party
+from webhooks.pbx.finished import Event, Finished, Site, Told, seconds_between, unanswered
 
 _DISPOSITIONS: Final = {word: word for word in ("ANSWERED", "NO ANSWER", "BUSY", "FAILED", "NOANSWER")}
 _DIRECTIONS: Final = {"INBOUND": "incoming_call", "OUTBOUND": "outgoing_call", "INTERNAL": "internal"}
@@ -84,10 +85,9 @@ def _record(record: Body, thread: str, site: Site) -> list[Event]:
     disposition = record.word("disposition", _DISPOSITIONS)
     key = record.key("uniqueid") if not thread else Body({"session": thread}, record.place).key("session")
     type_ = _type(record)
-    if type_ == "internal":
-        if not site.internal:
-            return []
-        type_ = "outgoing_call"
+    internal = type_ == "internal"
+    if internal and not site.internal:
+        return []
     incoming = type_ == "incoming_call"
     action = _WORD.match(record.text("action_type").upper())
     machine = action is not None and action[0] in _MACHINES
@@ -96,20 +96,22 @@ def _record(record: Body, thread: str, site: Site) -> list[Event]:
     waited = action is not None and action[0] == "QUEUE" and not record.text("dstchannel")
     answered = disposition == "ANSWERED" and not machine and not waited
     answered_at, ended_at = record.time("answer", site.zone), record.time("end", site.zone)
+    rang_until_at = ended_at if disposition in ("NO ANSWER", "NOANSWER") else None
     call = Finished(
         thread=key,
-        type=type_,
+        type="outgoing_call" if internal else type_,
         caller=Party(record.text("src"), _caller_name(record)),
         called=Party(reached if incoming and answered else record.text("dst")),
         closing="ended" if answered else _closing(disposition, incoming),
         answered_at=answered_at if answered else None,
         ended_at=ended_at,
         more={
+            "internal": internal or None,
             "trunk": record.text("src_trunk_name" if incoming else "dst_trunk_name"),
             "queue": record.text("action_owner") if action is not None and action[0] == "QUEUE" else "",
-            "ring_seconds": seconds_between(record.time("start", site.zone), answered_at)
-            if answered
-            else None,
+            "ring_seconds": seconds_between(
+                record.time("start", site.zone), answered_at if answered else rang_until_at
+            ),
             "talk_seconds": record.seconds("billsec") if answered else None,
         },
     )

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Final
 
 from webhooks.catalogue import CALL_TYPES
-from webhooks.pbx.finished import CLOSING, Event, unanswered
+from webhooks.pbx.finished import CLOSING, TAKEN, Event, seconds_between, unanswered
 
 
 def merge(views: Sequence[Event], told: Collection[tuple[str, str]] = ()) -> list[Event]:
@@ -39,7 +40,8 @@ def _end(ends: list[Event], answers: list[Event], answered: bool) -> Event | Non
         return best
     # A phone hung up that had not answered: it says no more than that.
     status = unanswered(best["type"] == "incoming_call")
-    return {**best, "subtype": status, "id": f"{best['thread_id']}/{status}"}
+    told = {name: value for name, value in best.items() if name not in TAKEN}
+    return told | {"subtype": status, "id": f"{best['thread_id']}/{status}"}
 
 
 def _with_first_taker(final: Event, answers: list[Event]) -> Event:
@@ -47,7 +49,17 @@ def _with_first_taker(final: Event, answers: list[Event]) -> Event:
     if not answers or answers[0]["to"] == final["to"] or final["type"] != "incoming_call":
         return final
     first = answers[0]
-    return {**final, "to": first["to"], "to_name": first["to_name"], "transferred_to": final["to"]}
+    more: Event = {"transferred_to": final["to"], "talk_seconds": _between(first, final)}
+    same = {name: first.get(name) for name in ("to", "to_name", "ring_seconds", *TAKEN)}
+    return {name: value for name, value in (final | same | more).items() if value is not None}
+
+
+def _between(first: Event, last: Event) -> int | None:
+    """Count the seconds from one event to another, None where one has no time."""
+    times = [str(event.get("timestamp", "")) for event in (first, last)]
+    if not all(times):
+        return last.get("talk_seconds")  # type: ignore[return-value]  # as its translator counted
+    return seconds_between(*map(datetime.fromisoformat, times))
 
 
 # The status that says most comes first; "ended" without an answer says least.

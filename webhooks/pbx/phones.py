@@ -10,7 +10,8 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from webhooks.pbx.body import Body
-from webhooks.pbx.finished import Party, Told, call_event
+from webhooks.pbx.calls import Party
+from webhooks.pbx.finished import Told, call_event
 
 # The address's last word: (status, type). "" is as the call's earlier events have it.
 EVENTS: Final[Mapping[str, tuple[str, str]]] = {

@@ -8,7 +8,8 @@ from datetime import UTC, timedelta
 from typing import Final
 
 from webhooks.pbx.body import Body
-from webhooks.pbx.finished import Finished, Party, Told, digest, seconds_between
+from webhooks.pbx.calls import Party
+from webhooks.pbx.finished import Finished, Told, digest, seconds_between
 
 _CALL_TYPES: Final = {
     "INBOUND": "incoming_call ended",
@@ -47,10 +48,8 @@ def translate(body: Body) -> Told:
         ended_at=ended_at,
         more={
             "queue": body.text("queue"),
-            "answered_by": agent if answered and incoming else "",
-            "answered_by_name": inside.name if answered and incoming else "",
             "talk_seconds": talk_seconds,
-            "ring_seconds": seconds_between(started_at, answered_at) if answered else None,
+            "ring_seconds": seconds_between(started_at, answered_at if answered else ended_at),
         },
     )
     return Told(body.text("call_type"), call.events())

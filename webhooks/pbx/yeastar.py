@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from webhooks.errors import FieldError, InvalidEvent
 from webhooks.pbx.body import Body
-from webhooks.pbx.finished import Event, Finished, Party, Site, Told, call_event, unanswered
+from webhooks.pbx.calls import Party
+from webhooks.pbx.finished import Event, Finished, Site, Told, call_event, unanswered
 
 _RINGING: Final = ("RING", "EARLYMEDIA")
 _ANSWERED: Final = ("ANSWER", "ANSWERED", "HOLD")
@@ -75,7 +76,8 @@ def _live(message: Body, site: Site) -> list[Event]:
     for status, words in (("answered", _ANSWERED), ("ringing", _RINGING)):
         found = next((one for one in callees if _state(one) in words), None)
         if found is not None:
-            return [call_event(thread, type_, status, caller, Party(found.text(number)), None)]
+            event = call_event(thread, type_, status, caller, Party(found.text(number)), None)
+            return [event if inbound or outbound else event | {"internal": True}]
     return []
 
 
@@ -110,16 +112,15 @@ def _record(record: Body, site: Site) -> list[Event]:
         called = Party(machine["number"].strip(), called.number)
     caller = _party(record.text("call_from"))
     thread = record.key("call_id")
-    if type_ == "internal":
-        if not site.internal:
-            return []
-        type_ = "outgoing_call"
+    internal = type_ == "internal"
+    if internal and not site.internal:
+        return []
     incoming = type_ == "incoming_call"
     answered = status == "ANSWERED" and not machine
     rang = _ring_seconds(record.seconds("ring_duration"), call_seconds, talk_seconds if answered else None)
     call = Finished(
         thread=thread,
-        type=type_,
+        type="outgoing_call" if internal else type_,
         caller=caller,
         called=called,
         closing="ended" if answered else _closing(status, incoming),
@@ -128,6 +129,7 @@ def _record(record: Body, site: Site) -> list[Event]:
         if start_at and call_seconds is not None
         else None,
         more={
+            "internal": internal or None,
             "did": record.text("did_number"),
             "trunk": record.text("src_trunk_name" if incoming else "dst_trunk_name"),
             "queue": called.number if machine and machine["kind"].lower() == "queue" else "",

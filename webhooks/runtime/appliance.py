@@ -21,7 +21,7 @@ from webhooks.data_dir import make_ready, try_lock
 from webhooks.errors import SpokeError, StartError
 from webhooks.runtime import logs
 from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
-from webhooks.runtime.supervisor import Child, Heartbeat, Supervisor
+from webhooks.runtime.supervisor import Child, Flag, Heartbeat, Supervisor
 from webhooks.settings import ROOT, VERSION, Settings, load_settings, unknown_variables
 
 _START_SECONDS: Final = 30.0
@@ -168,7 +168,12 @@ def worker_children(settings: Settings, close: tuple[int, ...]) -> list[Child]:
 
     workers = [child(f"worker-{number}", worker.run) for number in range(1, settings.workers + 1)]
     media = [child("media", converter.run), child("media-short", converter.run_short)]
-    return [*workers, *media, child("housekeeping", housekeeping.run), child("pbx", pbx.run)]
+    # A site without a connection to a phone system is spared the memory of its process.
+    connected = Flag()
+    keeper = child("housekeeping", functools.partial(housekeeping.run, pbx_wanted=connected))
+    holder = child("pbx", pbx.run)
+    holder.wanted = connected
+    return [*workers, *media, keeper, holder]
 
 
 def web_children(app: Any, listener: socket.socket, close: tuple[int, ...]) -> list[Child]:

@@ -19,12 +19,14 @@ from webhooks.retention import media_cleanup
 from webhooks.retention.purge import purge
 from webhooks.runtime import logs
 from webhooks.runtime.alerts import start_threads
+from webhooks.runtime.supervisor import Flag
 from webhooks.services.alerts import Alerts
 from webhooks.services.erasures import Erasures
 from webhooks.services.long_jobs import LongJobs
-from webhooks.services.phone_systems import PhoneSystems
+from webhooks.services.pbx_process import PbxProcess
 from webhooks.services.refusals import Refusals
 from webhooks.services.replays import Replays
+from webhooks.services.waiting_calls import WaitingCalls
 from webhooks.settings import Settings
 
 _CHECKPOINT_SECONDS: Final = 1.0
@@ -43,8 +45,8 @@ log = logging.getLogger(__name__)
 _traced_at: dict[type[Exception], float] = {}
 
 
-def run(settings: Settings, name: str) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit status."""
+def run(settings: Settings, name: str, pbx_wanted: Flag) -> int:
+    """Run until SIGTERM or SIGINT. ``pbx_wanted`` is raised at the first phone system. Returns the status."""
     logs.set_up(name, settings.log)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -53,12 +55,14 @@ def run(settings: Settings, name: str) -> int:
     purged_at = 0.0
     waker = Waker(settings)
     replays, erasures = Replays(store, waker), Erasures(settings, store)
-    phone_systems = PhoneSystems(settings, store, Intake(store, waker))
     refusals, alerts = Refusals(store), Alerts(settings, store)
     start_threads(settings, store, alerts.notices, stop)
+    waiting_calls = WaitingCalls(store, Intake(store, waker))
+    pbx_process = PbxProcess(settings, store)
     going_on: list[bool] = []
     often: list[Callable[[], object]] = [
-        phone_systems.settle,
+        lambda: call_for(pbx_process, pbx_wanted),
+        waiting_calls.settle,
         lambda: checkpoint(settings, store),
         lambda: clock_skew.check(store),
         lambda: going_on.append(run_jobs(replays, stop)),
@@ -99,6 +103,12 @@ class Every:
         if self._done_at is None or now - self._done_at >= self._seconds:
             self._done_at = now
             self._duty()
+
+
+def call_for(process: PbxProcess, wanted: Flag) -> None:
+    """Raise the flag at which the supervisor starts a process, once there is work for it."""
+    if not wanted and process.is_needed():
+        wanted.hoist()
 
 
 def do_all(duties: Sequence[Callable[[], object]], stop: threading.Event) -> list[Callable[[], object]]:

@@ -6,14 +6,12 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 
-from webhooks.data_dir import try_lock
 from webhooks.db.meta import config_version
 from webhooks.db.models import PbxConnection
 from webhooks.db.store import Store
@@ -25,12 +23,13 @@ from webhooks.runtime import logs
 from webhooks.runtime.pbx_connection import Connection, Storing, recover
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.services.pbx import Condition, Pbx, options_of
+from webhooks.services.pbx_process import PbxProcess
+from webhooks.services.phone_systems import PhoneSystems
 from webhooks.settings import Settings
 
 _LOOK_S: Final = 0.5
 _TIMES_S: Final = 2.0
 _REPORT_S: Final = 10.0
-_LOCK: Final = 0x53706F6B67
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ def run(settings: Settings, name: str) -> int:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     store = Store(settings)
     try:
-        with _alone(settings, store, stop) as lock:
+        with PbxProcess(settings, store).alone(stop) as lock:
             connections = Connections(settings, store)
             try:
                 while not stop.is_set():
@@ -60,29 +59,13 @@ def run(settings: Settings, name: str) -> int:
     return 0
 
 
-@contextlib.contextmanager
-def _alone(settings: Settings, store: Store, stop: threading.Event) -> Iterator[sa.Connection | None]:
-    """Wait to be the one process that holds connections: two would hear each call twice."""
-    if store.sqlite:
-        path = settings.data / "pbx.lock"
-        while (descriptor := try_lock(path)) is None and not stop.wait(1):
-            pass
-        yield None  # the kernel frees the lock with the process
-        del descriptor
-        return
-    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        taken = sa.text("SELECT pg_try_advisory_lock(:key)")
-        while not connection.execute(taken, {"key": _LOCK}).scalar() and not stop.wait(1):
-            pass
-        yield connection
-
-
 class Connections:
     """Follows the configuration: begins, changes and ends connections; reports how they are."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
-        self._store, self._pbx = store, Pbx(store)
+        self._store, self._pbx = store, Pbx(settings, store)
         self._intake = Intake(store, Waker(settings))
+        self._phone_systems = PhoneSystems(settings, store, self._intake)
         self._folder = settings.data / "pbx"
         self._held: dict[int, Connection] = {}
         self._version: int | None = None
@@ -137,7 +120,7 @@ class Connections:
 
     def _begin(self, row: PbxConnection) -> None:
         try:
-            connection = Connection(row, self._folder, self._intake)
+            connection = Connection(row, self._folder, self._intake, self._phone_systems.country_of)
         except Invalid as error:
             self._unusable[row.id] = (row.version, Condition("refused", str(error), datetime.now(UTC)))
             return
@@ -155,7 +138,8 @@ class Connections:
         journal, translator = Journal(path), Translator(options)
         events = recover(translator, journal)
         events += translator.lost(datetime.now(UTC))
-        if Storing(self._intake, location_id, threading.Event()).store(events):
+        country_of = self._phone_systems.country_of
+        if Storing(self._intake, location_id, threading.Event(), country_of).store(events):
             journal.remove()
 
     def _report(self) -> None:

@@ -8,20 +8,25 @@ goes on.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from webhooks.db.models import PbxConnection
-from webhooks.errors import InvalidEvent, RowRefused, Unauthorised, Unavailable
+from webhooks.errors import InvalidEvent, Unauthorised, Unavailable
 from webhooks.events.intake import Intake
+from webhooks.events.refusals import store_all_but_refused
 from webhooks.events.schema import IncomingEvent, make_event
 from webhooks.pbx.ami import decode
 from webhooks.pbx.asterisk import Translator
+from webhooks.pbx.numbers import with_numbers
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.runtime.pbx_reader import ByteQueue, Reader
 from webhooks.runtime.pbx_stream import Events, Stream, careful
 from webhooks.services.pbx import Condition, account_of, options_of
+
+CountryOf = Callable[[int], str]  # of a location; "" where it names none
 
 _BATCH: Final = 500
 _WAIT_S: Final = 0.5
@@ -36,29 +41,27 @@ log = logging.getLogger(__name__)
 class Storing:
     """The way of a location's events to the disk: in order, nothing lost, nothing twice."""
 
-    def __init__(self, intake: Intake, location_id: int, stop: threading.Event) -> None:
+    def __init__(
+        self, intake: Intake, location_id: int, stop: threading.Event, country_of: CountryOf
+    ) -> None:
         self._intake, self._location_id, self._stop = intake, location_id, stop
+        self._country_of = country_of
         self.stored = 0  # that were new
 
     def store(self, events: Events) -> bool:
         """Store events, however long the database is away. Returns False where ``stop`` came before."""
-        made = [event for event in map(_made, events) if event is not None]
-        return all(self._store(made[start : start + _BATCH]) for start in range(0, len(made), _BATCH))
+        return all(self._store(events[start : start + _BATCH]) for start in range(0, len(events), _BATCH))
 
-    def _store(self, batch: list[IncomingEvent]) -> bool:
+    def _store(self, batch: Events) -> bool:
         pause_s = _TRY_AGAIN_S[0]
         while True:
             try:
-                accepted = self._intake.submit(self._location_id, batch)
-                self.stored += sum(not one.duplicate for one in accepted)
+                made = _made(batch, self._country_of(self._location_id))
+                for accepted in store_all_but_refused(self._intake, self._location_id, made):
+                    self.stored += sum(not one.duplicate for one in accepted)
                 return True
             except Unauthorised:  # the location was deleted, and its connection is about to be
                 return True
-            except RowRefused as error:
-                if len(batch) == 1:
-                    log.error("event set aside", extra={"event": batch[0].id, "reason": error})
-                    return True
-                return all(self._store([event]) for event in batch)
             except Unavailable as error:
                 log.warning("events wait", extra={"reason": error, "events": len(batch)})
             if self._stop.wait(pause_s):
@@ -66,22 +69,24 @@ class Storing:
             pause_s = min(pause_s * 2, _TRY_AGAIN_S[1])
 
 
-def _made(fields: dict[str, object]) -> IncomingEvent | None:
-    try:
-        return make_event(fields)
-    except InvalidEvent as error:
-        log.error("event of a phone system set aside", extra={"reason": error})
-        return None
+def _made(batch: Events, country: str) -> list[IncomingEvent]:
+    made = []
+    for fields in batch:
+        try:
+            made.append(make_event(with_numbers(fields, country)))
+        except InvalidEvent as error:
+            log.error("event of a phone system set aside", extra={"reason": error})
+    return made
 
 
 class Connection:
     """A row of ``pbx_connection``, held open from ``start`` to ``stop``."""
 
-    def __init__(self, row: PbxConnection, folder: Path, intake: Intake) -> None:
+    def __init__(self, row: PbxConnection, folder: Path, intake: Intake, country_of: CountryOf) -> None:
         self.id, self.version = row.id, row.version
         self.condition = Condition("connecting", "", datetime.now(UTC))
         self._stop = threading.Event()
-        self._storing = Storing(intake, row.location_id, self._stop)
+        self._storing = Storing(intake, row.location_id, self._stop, country_of)
         self._translator = Translator(options_of(row.location_id, row.id, row.options))
         self._journal = Journal(journal_path(folder, row))
         self._queue = ByteQueue()

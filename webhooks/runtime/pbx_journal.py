@@ -19,6 +19,7 @@ from webhooks.pbx.open_calls import Group, OpenCalls, own_id
 # Lines of calls that are over have people's numbers in them, and stay no longer than one of these allows.
 _SPARE_LINES: Final = 5_000
 _SPARE: Final = timedelta(minutes=1)
+_SYNC: Final = timedelta(seconds=1)  # the most that a power cut takes
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ class Journal:
         self._groups: list[tuple[Group, ...]] = []  # those that each line of the file is about
         self._kept_lines = 0
         self._waiting: list[str] = []
-        self._rewritten_at = datetime.now(UTC)
+        self._rewritten_at = self._synced_at = datetime.now(UTC)
+        self._is_synced = True
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8")
 
@@ -66,11 +68,18 @@ class Journal:
         self._append("channels", channels, at)
 
     def flush(self, now: datetime) -> None:
-        """Write what was noted: a process that is killed does not lose it. Shorten the file now and then."""
+        """Write what was noted: a process that is killed does not lose it. Shorten the file now and then.
+
+        It is forced to the disk once a second, and not each time: the disk would be the slowest part.
+        """
         if self._waiting:
             self._file.write("".join(self._waiting))
             self._file.flush()
             self._waiting.clear()
+            self._is_synced = False
+        if not self._is_synced and abs(now - self._synced_at) >= _SYNC:
+            os.fsync(self._file.fileno())
+            self._is_synced, self._synced_at = True, now
         self._calls.over(now.timestamp())
         if self._groups and not self._calls:
             self._file.truncate(0)

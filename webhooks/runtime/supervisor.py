@@ -65,22 +65,42 @@ class Heartbeat:
         return self._silent_s
 
 
+class Flag:
+    """A bit in shared memory: a child raises it, its supervisor sees that. It stays raised."""
+
+    def __init__(self) -> None:
+        self._byte = memoryview(mmap.mmap(-1, 1))
+
+    def hoist(self) -> None:
+        self._byte[0] = 1
+
+    def __bool__(self) -> bool:
+        return bool(self._byte[0])
+
+
 @dataclass
 class Child:
     """A child process. ``run`` is its main function: it returns the exit status, or never (exec).
 
     ``close``: descriptors that only the supervisor may hold, so that its lock and its listening socket are
-    free as soon as it ends. A child with a ``heartbeat`` is killed after HUNG_SECONDS without a beat.
+    free as soon as it ends. A child with a ``heartbeat`` is killed after HUNG_SECONDS without a beat. One
+    with a flag, ``wanted``, is first started once that is raised.
     """
 
     name: str
     run: Callable[[], int]
     close: tuple[int, ...] = ()
     heartbeat: Heartbeat | None = None
+    wanted: Flag | None = None
     pid: int | None = None
     started_at: float = 0.0
     pause_s: float = _BACK_OFF[0]
     start_at: float = 0.0
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it should run, and does not."""
+        return self.pid is None and (self.wanted is None or bool(self.wanted))
 
     def start(self) -> None:
         sys.stdout.flush()
@@ -190,7 +210,7 @@ class Supervisor:
         while not self.stop_wanted:
             now = time.monotonic()
             for child in self._all:
-                if child.pid is None and now >= child.start_at:
+                if child.is_missing and now >= child.start_at:
                     child.start()
             each_tick()
             select.select([wakeup], [], [], _TICK_SECONDS if self._restless() else 1.0)
@@ -202,7 +222,9 @@ class Supervisor:
                 child.end_if_hung(self.hung_s)
 
     def _restless(self) -> bool:
-        return any(child.pid is None or time.monotonic() - child.started_at < 5 for child in self._all)
+        return any(
+            child.is_missing or (child.pid and time.monotonic() - child.started_at < 5) for child in self._all
+        )
 
     def reap(self) -> list[tuple[Child, int]]:
         """Reap ended processes, as PID 1 also orphans. Returns the children with their wait status."""

@@ -86,7 +86,7 @@ def compose(settings: Settings, store: Store) -> Services:
         recordings=Recordings(settings, store),
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),
-        pbx=Pbx(store),
+        pbx=Pbx(settings, store),
         phone_systems=PhoneSystems(settings, store, intake),
         refusals=Refusals(store),
         alerts=Alerts(settings, store),

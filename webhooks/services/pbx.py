@@ -19,6 +19,8 @@ from webhooks.outbound.ami_link import Account
 from webhooks.pbx.asterisk import AsteriskOptions
 from webhooks.services.lookup import live_location, note, now, row_or_404
 from webhooks.services.parsing import Input
+from webhooks.services.pbx_process import PbxProcess
+from webhooks.settings import Settings
 from webhooks.vault import readable
 
 SYSTEMS: Final[dict[str, str]] = {"asterisk": "Asterisk"}
@@ -29,6 +31,7 @@ STATES: Final[dict[str, str]] = {
     "refused": "Log-in refused",
     "broken": "Not connected",
 }
+NONE: Final = "none"  # in a list: there are none, whatever the default is
 _ACCOUNT: Final = {"host", "port", "user", "tls", "ca"}
 _SILENT: Final = timedelta(seconds=30)  # the process that holds the connections writes every ten seconds
 
@@ -43,17 +46,40 @@ _Plain = Annotated[str, AfterValidator(_plain)]
 
 
 def _words(value: object) -> object:
-    return tuple(re.split(r"[\s,;]+", value.strip(" \t\r\n,;"))) if isinstance(value, str) else value
+    """A list as people type it; blank is left out, so that a word says that there are none."""
+    if not isinstance(value, str):
+        return value
+    words = tuple(re.split(r"[\s,;]+", value.strip(" \t\r\n,;")))
+    return () if [word.lower() for word in words] == [NONE] else words
 
 
 _Words = Annotated[tuple[str, ...] | None, BeforeValidator(_words)]
 
 
-class AsteriskInput(Input):
-    """How to reach an Asterisk and to read it. A secret left out keeps the one that is there.
+class AsteriskSite(Input):
+    """What differs between sites, as ``AsteriskOptions`` has it; left out, its defaults hold."""
 
-    What differs between sites is as ``AsteriskOptions`` has it; left out, its defaults hold.
-    """
+    internal_numbers: _Words = Field(default=None, title="Internal numbers")
+    outgoing_prefixes: _Words = Field(default=None, title="Outgoing prefixes")
+    trunks: _Words = Field(default=None, title="Trunks")
+    trunk_contexts: _Words = Field(default=None, title="Trunk contexts")
+    internal_calls: bool = Field(default=False, title="Internal calls")
+
+    def options(self) -> dict[str, object]:
+        """Return how to read it, as far as that was given. Raises Invalid where it cannot be read so."""
+        given = self.model_dump(include=set(AsteriskSite.model_fields), exclude_none=True)
+        try:
+            AsteriskOptions.model_validate(given)
+        except ValidationError as error:
+            fault = error.errors(include_url=False)[0]
+            name = str(fault["loc"][0])
+            title = AsteriskSite.model_fields[name].title
+            raise Invalid(f"“{title}” {fault['msg']}.", name) from None
+        return given
+
+
+class AsteriskInput(AsteriskSite):
+    """How to reach an Asterisk and to read it. A secret left out keeps the one that is there."""
 
     host: _Plain = Field(title="Host", max_length=253)
     port: int = Field(default=5038, title="Port", ge=1, le=65535)
@@ -61,27 +87,10 @@ class AsteriskInput(Input):
     secret: _Plain | None = Field(default=None, title="Secret", max_length=200)
     tls: bool = Field(default=False, title="TLS")
     ca: str | None = Field(default=None, title="Certificate to trust", max_length=20_000)
-    internal_numbers: _Words = Field(default=None, title="Internal numbers")
-    outgoing_prefixes: _Words = Field(default=None, title="Outgoing prefixes")
-    trunks: _Words = Field(default=None, title="Trunks")
-    trunk_contexts: _Words = Field(default=None, title="Trunk contexts")
-    internal_calls: bool = Field(default=False, title="Internal calls")
 
     def account(self) -> dict[str, object]:
         """Return how to reach it, without the secret."""
         return self.model_dump(include=_ACCOUNT)
-
-    def options(self) -> dict[str, object]:
-        """Return how to read it, as far as that was given. Raises Invalid where it cannot be read so."""
-        given = self.model_dump(exclude={*_ACCOUNT, "secret"}, exclude_none=True)
-        try:
-            AsteriskOptions.model_validate(given)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            name = str(fault["loc"][0])
-            title = AsteriskInput.model_fields[name].title
-            raise Invalid(f"“{title}” {fault['msg']}.", name) from None
-        return given
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +107,9 @@ class Condition:
 class Pbx:
     """Connections by location, which has one at most. Raises NotFound as the other services do."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
+        self._process = PbxProcess(settings, store)
 
     def all(self) -> Sequence[PbxConnection]:
         """Read the connections of all locations, by their names."""
@@ -164,6 +174,10 @@ class Pbx:
         with self._store.read() as session:
             return session.scalars(query.order_by(PbxConnection.id).options(_WITH_LOCATION)).all()
 
+    def condition(self, row: PbxConnection) -> Condition:
+        """Return how a connection is, for people: also where nobody holds it now."""
+        return condition_of(row, self._process.runs())
+
     def exists(self, connection_id: int) -> bool:
         """Whether a connection is still set up, if only for a location that is paused."""
         with self._store.read() as session:
@@ -213,17 +227,19 @@ def place_of(row: PbxConnection) -> str:
     return Account(secret="", **row.account).place  # type: ignore[arg-type]
 
 
-def condition_of(row: PbxConnection) -> Condition:
-    """Return how a connection is, for people: also where nobody holds it now."""
+def condition_of(row: PbxConnection, runs: bool) -> Condition:
+    """Return how a connection is. ``runs``: whether there is a process that holds it."""
     times = row.last_message_at, row.last_event_at
     if row.location.state == "paused":
         return Condition("paused", "The location is paused. Resume it to connect again.", None, *times)
     if row.state == "waiting" and (row.seen_at or row.created_at) > now() - _SILENT:
         return Condition("waiting", "", None, *times)
-    if row.seen_at is None or row.seen_at < now() - _SILENT:
+    # The machine may be lost, and PostgreSQL not know that yet: then the age of what it wrote tells.
+    if not runs or row.seen_at is None or row.seen_at < now() - _SILENT:
         return Condition(
             "broken",
-            "The process that holds the connection does not run. Start the appliance, or see its log.",
+            "The process that holds the connection does not run. It is started again in a moment; if not, "
+            "start the appliance, or see its log.",
             row.seen_at,
             *times,
         )  # fmt: skip

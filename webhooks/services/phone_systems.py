@@ -1,41 +1,33 @@
 """Phone systems that post to doors of their own: a location's settings for them, and the way of their events.
 
-What is certain is stored at once. A record that may be one leg's view of a call is kept until the call's
-other records are there; then one answer and one end are made of all of them (``webhooks/pbx/merging.py``).
+What is certain is stored at once. A record that may be one leg's view of a call waits until the call's other
+records are there (``waiting_calls``).
 """
 
-import json
-import logging
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, Field
 
-from webhooks.db.models import CallView, Event, Location, PhoneSite, UnknownKind
-from webhooks.db.store import Store, now_ms
-from webhooks.errors import LocationPaused, Unauthorised, Unavailable
+from webhooks.db.models import Location, PhoneSite, UnknownKind
+from webhooks.db.store import Store
+from webhooks.errors import LocationPaused, Unauthorised
 from webhooks.events.intake import Intake
-from webhooks.events.schema import IncomingEvent, parse_json, thread_key
 from webhooks.events.storage import Accepted
 from webhooks.pbx.finished import Site, Told
-from webhooks.pbx.merging import merge
 from webhooks.pbx.numbers import is_country, with_numbers
 from webhooks.services.lookup import note, now, row_or_404, unless_deleted
-from webhooks.services.parsing import Input
+from webhooks.services.parsing import Input, parse
+from webhooks.services.waiting_calls import WaitingCalls, as_events
 from webhooks.settings import Settings
 
-_WINDOW_MS: Final = 2_000  # from a call's last record until it is decided
-_PUT_OFF_MS: Final = 60_000  # for a call that could not be stored
-_CALLS: Final = 200  # decided in one round
 _KINDS: Final = 30  # unknown kinds that are told apart for a system; the others count as one
 _OTHER_KINDS: Final = "others"
-
-log = logging.getLogger(__name__)
 
 
 def _time_zone(name: str) -> str:
@@ -53,12 +45,15 @@ def _country(code: str) -> str:
     return code
 
 
+Country = Annotated[str, AfterValidator(_country), Field(title="Country", max_length=60)]
+
+
 class SiteInput(Input):
     """What a location says of its phone system."""
 
     time_zone: Annotated[str, AfterValidator(_time_zone), Field(title="Time zone", max_length=60)] = ""
     internal: bool = Field(default=False, title="Internal calls")
-    country: Annotated[str, AfterValidator(_country), Field(title="Country", max_length=60)] = ""
+    country: Country = ""
 
 
 class SecretInput(Input):
@@ -92,6 +87,7 @@ class PhoneSystems:
 
     def __init__(self, settings: Settings, store: Store, intake: Intake) -> None:
         self._settings, self._store, self._intake = settings, store, intake
+        self._waiting = WaitingCalls(store, intake)
 
     # --- a location's settings ---
 
@@ -101,9 +97,18 @@ class PhoneSystems:
             site = session.get(PhoneSite, location_id)
         return site or PhoneSite(location_id=location_id, time_zone="", internal=False, country="")
 
+    def country_of(self, location_id: int) -> str:
+        """Read the country of a location's numbers, "" where it names none."""
+        return self.settings_of(location_id).country
+
     def save(self, location_id: int, given: SiteInput) -> None:
         """Change a location's settings."""
         self._change(location_id, "phone system's settings changed", **given.model_dump())
+
+    def set_country(self, location_id: int, country: str) -> None:
+        """Change the country of a location's numbers alone. Raises Invalid."""
+        given = parse(SiteInput, {"country": country})
+        self._change(location_id, "country of its numbers changed", country=given.country)
 
     def set_signing_secret(self, location_id: int, secret: str | None) -> None:
         """Set the secret that messages have to be signed with; None takes unsigned ones again."""
@@ -157,11 +162,7 @@ class PhoneSystems:
 
     def told(self, location_id: int, thread: str) -> set[tuple[str, str]]:
         """Read which events of a call were stored: (type, status)."""
-        query = sa.select(Event.type, Event.subtype).where(
-            Event.thread_key == thread_key(thread), Event.location_id == location_id, Event.subtype != ""
-        )
-        with self._store.read() as session:
-            return {(type_, status) for type_, status in session.execute(query)}
+        return self._waiting.told(location_id, thread)
 
     def take(self, sender: Sender, system: str, told: Told) -> Taken:
         """Store what a message tells; return once it is on disk.
@@ -172,23 +173,14 @@ class PhoneSystems:
         now_told, later = (
             [with_numbers(event, sender.country) for event in events] for events in (told.now, told.later)
         )
-        certain, views = _events(now_told, sender.namespace), _events(later, sender.namespace)
+        certain, views = as_events(now_told, sender.namespace), as_events(later, sender.namespace)
         accepted = self._intake.submit(sender.token_hash, certain) if certain else []
         if views:
-            due_at = now_ms() + _WINDOW_MS
-            with self._store.write() as session:
-                session.add_all(
-                    CallView(
-                        location_id=sender.location_id,
-                        thread_key=event.thread_key,
-                        due_at=due_at,
-                        body=json.dumps(view),
-                    )
-                    for event, view in zip(views, later, strict=True)
-                )
+            keys = [event.thread_key for event in views]
+            self._waiting.keep(sender.location_id, list(zip(keys, later, strict=True)))
         if not told.known:
             self._count(sender.location_id, system, told.kind)
-        return Taken(accepted, len(views))
+        return Taken(accepted, len(later))
 
     def _count(self, location_id: int, system: str, kind: str) -> None:
         with self._store.write() as session:
@@ -214,53 +206,3 @@ class PhoneSystems:
             query = query.where(UnknownKind.system == system)
         with self._store.read() as session:
             return session.scalars(query.order_by(UnknownKind.last_at.desc())).all()
-
-    # --- calls whose records are there ---
-
-    def settle(self) -> int:
-        """Decide the calls whose last record came a while ago. Returns how many."""
-        last = sa.func.max(CallView.due_at)
-        query = (
-            sa.select(CallView.location_id, CallView.thread_key)
-            .group_by(CallView.location_id, CallView.thread_key)
-            .having(last <= now_ms())
-            .order_by(last)
-            .limit(_CALLS)
-        )
-        with self._store.read() as session:
-            calls = [(location_id, thread) for location_id, thread in session.execute(query)]
-        for location_id, thread in calls:
-            of_call = (CallView.location_id == location_id, CallView.thread_key == thread)
-            with self._store.read() as session:
-                views = session.scalars(sa.select(CallView).where(*of_call)).all()
-            try:
-                self._decide(location_id, thread, views)
-            except Unavailable as error:  # of this call alone, or else the next statement fails too
-                log.warning("call put off", extra={"location": location_id, "reason": error})
-                self._put_off(views)
-                continue
-            except Exception:  # one call's failure must not hold up the others
-                log.exception("call lost: internal error", extra={"location": location_id})
-            # By their numbers: a record that came meanwhile stays, for the next round.
-            with self._store.write() as session:
-                session.execute(sa.delete(CallView).where(CallView.id.in_([view.id for view in views])))
-        return len(calls)
-
-    def _put_off(self, views: Sequence[CallView]) -> None:
-        these = CallView.id.in_([view.id for view in views])
-        with self._store.write() as session:
-            session.execute(sa.update(CallView).where(these).values(due_at=now_ms() + _PUT_OFF_MS))
-
-    def _decide(self, location_id: int, thread: str, views: Sequence[CallView]) -> None:
-        told = self.told(location_id, thread)
-        events = merge([json.loads(view.body) for view in views], told)
-        try:
-            if events:
-                namespace = self._intake.namespace_of(location_id)
-                self._intake.submit(location_id, _events(events, namespace))
-        except (LocationPaused, Unauthorised) as error:
-            log.warning("call lost", extra={"location": location_id, "reason": error})
-
-
-def _events(events: Sequence[dict[str, Any]], namespace: uuid.UUID) -> list[IncomingEvent]:
-    return parse_json(json.dumps(list(events)).encode(), namespace).events if events else []

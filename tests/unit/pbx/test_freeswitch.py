@@ -227,8 +227,8 @@ def test_base64_keeps_its_plus_signs() -> None:
 def test_internal_calls_are_told_where_a_location_wants_them() -> None:
     inside = INSIDE | BRIDGED | {"bridge_channel": "sofia/internal/1003@pbx"}
     assert lines(record(inside, profile("1003", caller="1001")), Site(internal=True)) == [
-        "outgoing_call answered 1001>1003 12:28:25",
-        "outgoing_call ended 1001>1003 12:29:24",
+        "outgoing_call answered 1001>1003 12:28:25 internal=True",
+        "outgoing_call ended 1001>1003 12:29:24 internal=True",
     ]
 
 
@@ -256,3 +256,13 @@ def test_what_freeswitch_does_not_send_is_refused_with_the_field(body: bytes, po
 def test_what_is_in_no_encoding_is_unreadable(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read(body)
+
+
+def test_the_further_fields_are_numbers_in_order() -> None:
+    answered, ended = translate(read(record(BRIDGED)), Site()).now
+    assert (answered["sequence"], ended["sequence"]) == (2, 3)
+    assert (ended["cause"], ended["hangup_cause"]) == (16, "NORMAL_CLEARING")
+    assert (ended["answered_by"], ended["ring_seconds"], ended["talk_seconds"]) == ("1002", 2, 59)
+    (missed,) = translate(read(record({"hangup_cause": "NO_ANSWER", "hangup_cause_q850": "19"})), Site()).now
+    assert (missed["sequence"], missed["cause"], missed["ring_seconds"]) == (3, 19, 61)
+    assert "answered_by" not in missed and "talk_seconds" not in missed

@@ -153,9 +153,20 @@ def test_a_record_without_a_session_is_its_own_call() -> None:
     assert push(RECORD | {"session": ""}).later[0]["thread_id"] == "1738412400.1"
 
 
+def test_the_further_fields_of_an_answered_and_of_a_missed_call() -> None:
+    answered, ended = merge(push(RECORD).later)
+    assert (answered["sequence"], ended["sequence"]) == (2, 3)
+    assert ended["answered_by"] == "1001"
+    assert (ended["ring_seconds"], ended["talk_seconds"], ended["trunk"]) == (5, 305, "Provider")
+    (missed,) = merge(push(RECORD | NOBODY | {"disposition": "NO ANSWER"}).later)
+    assert (missed["sequence"], missed["ring_seconds"]) == (3, 20) and "answered_by" not in missed
+    (menu,) = merge(push(RECORD | {"action_type": "IVR"}).later)
+    assert menu["subtype"] == "missed" and "ring_seconds" not in menu
+
+
 def test_internal_calls_are_told_where_a_location_wants_them() -> None:
     message = push(RECORD | {"userfield": "Internal", "src": "1002"}, Site(internal=True))
-    assert told(message)[0] == "outgoing_call answered 1002>1001 10:30:05"
+    assert told(message)[0] == "outgoing_call answered 1002>1001 10:30:05 internal=True"
 
 
 @pytest.mark.parametrize(

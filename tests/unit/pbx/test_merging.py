@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.pbx.finished import CLOSING, Event, Finished, Party
+from webhooks.pbx.calls import Party
+from webhooks.pbx.finished import CLOSING, Event, Finished
 from webhooks.pbx.merging import merge
 
 
@@ -76,3 +77,16 @@ def test_a_call_that_had_its_end_gets_no_second_one(
 def test_the_best_view_decides(closings: list[str], best: str) -> None:
     told = merge([view for closing in closings for view in views("5010", closing, 0)])
     assert told[0]["subtype"] == best
+
+
+def test_a_transferred_call_is_answered_by_the_first_and_talked_until_its_end() -> None:
+    first, second = views("5010", "ended", 0), views("5011", "ended", 30)
+    answered, ended, *_ = merge([*second, *first])
+    assert (answered["sequence"], ended["sequence"]) == (2, 3)
+    assert (ended["answered_by"], ended["transferred_to"]) == ("5010", "5011")
+    assert ended["talk_seconds"] == 90 * 60  # from 8:00, when the first answered, to 9:30
+
+
+def test_an_end_without_an_answer_names_nobody_who_took_the_call() -> None:
+    (missed,) = merge([view for view in views("5010", "ended", 0) if view.get("subtype") == "ended"])
+    assert missed["subtype"] == "missed" and "answered_by" not in missed

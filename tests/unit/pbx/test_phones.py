@@ -143,7 +143,7 @@ CALL = {"event": "ended", "direction": "in", "uniqueid": "1732551234.57", "from"
             [f"incoming_call answered {IN}", f"incoming_call ended {IN}"],
         ),
         ({"dialstatus": "NOANSWER", "cause": "19"}, [f"incoming_call missed {IN}"]),
-        ({"dialstatus": "CANCEL", "cause": "0"}, [f"incoming_call missed {IN}"]),
+        ({"dialstatus": "CANCEL", "cause": "0"}, [f"incoming_call missed {IN} ended_by=caller"]),
         ({"dialstatus": "", "cause": ""}, [f"incoming_call missed {IN}"]),
         ({"dialstatus": "BUSY", "cause": "17"}, [f"incoming_call busy {IN}"]),
         ({"dialstatus": "CHANUNAVAIL", "cause": "20"}, [f"incoming_call not_available {IN}"]),

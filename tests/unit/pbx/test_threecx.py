@@ -23,8 +23,8 @@ NO_ANSWER = {
 }
 IN, OUT = "+493012345678>101", "101>+493012345678"
 ANSWERED = [
-    f"incoming_call answered {IN} 08:00:07 answered_by_name=Grace",
-    f"incoming_call ended {IN} 08:02:12 answered_by_name=Grace",
+    f"incoming_call answered {IN} 08:00:07",
+    f"incoming_call ended {IN} 08:02:12",
 ]
 
 
@@ -66,7 +66,7 @@ def lines(**changed: Any) -> list[str]:
         ),
         pytest.param(
             {"queue": "800"},
-            [line.replace(" answered_by_name", " queue=800 answered_by_name") for line in ANSWERED],
+            [f"{line} queue=800" for line in ANSWERED],
             id="queue",
         ),
         pytest.param(
@@ -98,11 +98,13 @@ def test_all_fields_of_an_answered_call() -> None:
     }  # fmt: skip
     assert answered == common | {
         "id": f"{thread}/answered", "subtype": "answered", "timestamp": "2026-11-24T08:00:07Z",
+        "sequence": 2,
     }  # fmt: skip
     assert ended == common | {
         "id": f"{thread}/ended",
         "subtype": "ended",
         "timestamp": "2026-11-24T08:02:12Z",
+        "sequence": 3,
     }
 
 

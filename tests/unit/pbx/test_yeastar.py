@@ -126,8 +126,8 @@ def test_a_transfer_is_told_with_the_end() -> None:
 def test_internal_calls_are_told_where_a_location_wants_them() -> None:
     message = push(RECORD | {"type": "Internal", "call_from": "2005"}, site=Site(internal=True))
     assert told(message) == [
-        "outgoing_call answered 2005>2002 19:04:39",
-        "outgoing_call ended 2005>2002 19:05:00",
+        "outgoing_call answered 2005>2002 19:04:39 internal=True",
+        "outgoing_call ended 2005>2002 19:05:00 internal=True",
     ]
 
 

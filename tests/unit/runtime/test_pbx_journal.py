@@ -1,6 +1,7 @@
 """The journal of a connection: what a restart finds in it, and what it must not find any more."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,3 +158,26 @@ def test_a_queue_that_is_full_says_so_and_has_room_again_once_something_is_taken
     assert queue.put(chunk) and not queue.put(chunk)
     assert queue.take(0) == [chunk]
     assert queue.put(chunk)
+
+
+def test_it_is_forced_to_the_disk_once_a_second_and_only_where_something_was_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def counted(file: int) -> None:
+        synced.append(file)
+        fsync(file)
+
+    monkeypatch.setattr("os.fsync", counted)
+    with opened(path) as journal:
+        begin = datetime.now(UTC)
+        for tenth in range(31):
+            journal.add(BEGIN[0], begin)
+            journal.flush(begin + timedelta(milliseconds=100 * tenth))
+        assert 2 <= len(synced) <= 3
+        journal.flush(begin + timedelta(seconds=60))
+        before = len(synced)
+        journal.flush(begin + timedelta(seconds=90))
+        assert len(synced) == before

@@ -8,6 +8,7 @@ from webhooks.errors import SpokeError
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.parsing import Named
+from webhooks.services.phone_systems import SiteInput
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
@@ -74,6 +75,19 @@ def rotate(location_id: int) -> Any:
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
+@blueprint.post("/locations/<int:location_id>/phone-settings")
+@admin
+def save_phone_settings(location_id: int) -> Any:
+    """Save what holds for every phone system of the location."""
+    location = services().locations.get(location_id)
+    try:
+        services().phone_systems.save(location_id, parse_form(SiteInput))
+    except SpokeError as error:
+        return _page(location_id, error), 422
+    notice(f"The settings of {location.name} are saved. They hold for the next event.")
+    return redirect(url_for("locations.show", location_id=location_id), 303)
+
+
 @blueprint.get("/locations/<int:location_id>/delete")
 @admin
 def delete(location_id: int) -> Any:
@@ -108,6 +122,8 @@ def _list(error: SpokeError | None = None, name: str = "") -> str:
 def _page(location_id: int, error: SpokeError | None = None, name: str | None = None) -> str:
     location = services().locations.get(location_id)
     shown = revealed(f"location {location_id}")
+    site = services().phone_systems.settings_of(location_id)
+    typed = request.form if "country" in request.form else {}
     return render_template(
         "locations/show.html",
         location=location,
@@ -119,6 +135,9 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         refused=services().refusals.since(location_id, midnight()),
         unknown=services().phone_systems.unknown_kinds(location_id),
         pbx=services().pbx.of(location_id),
+        country=typed.get("country", site.country),
+        time_zone=typed.get("time_zone", site.time_zone),
+        internal="internal" in typed if typed else site.internal,
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

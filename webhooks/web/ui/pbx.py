@@ -9,7 +9,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from webhooks.db.models import PbxConnection
 from webhooks.errors import SpokeError
 from webhooks.services.container import services
-from webhooks.services.pbx import AsteriskInput, condition_of, place_of
+from webhooks.services.pbx import NONE, AsteriskInput, place_of
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, parse_form
 
@@ -41,7 +41,7 @@ def connect(location_id: int) -> Any:
 @admin
 def state(location_id: int) -> Any:
     row = services().pbx.of(location_id)
-    return render_template("pbx/_state.html", row=row, now=row and condition_of(row))
+    return render_template("pbx/_state.html", row=row, now=row and services().pbx.condition(row))
 
 
 @blueprint.get("/locations/<int:location_id>/asterisk/disconnect")
@@ -69,11 +69,12 @@ def _page(location_id: int, error: SpokeError | None = None) -> str:
         "pbx/asterisk.html",
         location=location,
         row=row,
-        now=row and condition_of(row),
+        now=row and services().pbx.condition(row),
         typed=typed,
         error=error,
         user=typed["user"] or _USER,
         permit=_own_network(typed["host"]),
+        country=services().phone_systems.country_of(location_id),
     )
 
 
@@ -99,7 +100,7 @@ def _kept(row: PbxConnection | None) -> dict[str, Any]:
     return {
         **row.account,
         "internal_calls": options.get("internal_calls", False),
-        **{name: ", ".join(options.get(name, ())) for name in _LISTS},
+        **{name: ", ".join(options[name]) or NONE if name in options else "" for name in _LISTS},
     }
 
 

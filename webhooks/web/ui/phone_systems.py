@@ -10,8 +10,9 @@ from webhooks.errors import Invalid, SpokeError
 from webhooks.pbx import causes
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
-from webhooks.services.phone_systems import SecretInput, SiteInput
+from webhooks.services.phone_systems import SecretInput
 from webhooks.tokens import token_hash
+from webhooks.vault import readable
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, parse_form, reveal, revealed
 
@@ -43,11 +44,7 @@ def fill_in(location_id: int, system: str) -> Any:
     location = _known(location_id, system)
     token = request.form.get("token", "").strip()
     if token_hash(token) != location.token_hash:
-        error = Invalid(
-            f"This is not the token of {location.name}: look whether it was rotated, or make a new one.",
-            "token",
-        )
-        return _page(location_id, system, error), 422
+        return _wrong_token(location, system)
     reveal(f"The token of {location.name}", token, f"location {location_id}")
     return _back(location_id, system)
 
@@ -59,18 +56,6 @@ def rotate(location_id: int, system: str) -> Any:
     _, token = services().locations.rotate_token(location.name)
     reveal(f"The new token of {location.name}", token, f"location {location_id}")
     notice("The old token no longer works. The new one stands in the lines below.")
-    return _back(location_id, system)
-
-
-@blueprint.post("/locations/<int:location_id>/phone-systems/<system>/settings")
-@admin
-def save(location_id: int, system: str) -> Any:
-    _known(location_id, system)
-    try:
-        services().phone_systems.save(location_id, parse_form(SiteInput))
-    except SpokeError as error:
-        return _page(location_id, system, error), 422
-    notice("The settings are saved.")
     return _back(location_id, system)
 
 
@@ -96,7 +81,7 @@ def template(location_id: int) -> Any:
     location = _known(location_id, "3cx")
     token = request.form.get("token", "")
     if token_hash(token) != location.token_hash:
-        return _page(location_id, "3cx", Invalid(f"This is not the token of {location.name}.", "token")), 422
+        return _wrong_token(location, "3cx")
     door = f"{services().settings.base_url}/api/pbx/3cx/t/{token}"
     text = render_template("phone_systems/3cx.xml", door=escape(door, {'"': "&quot;"}))
     headers = {
@@ -112,6 +97,11 @@ def _known(location_id: int, system: str) -> Location:
     return services().locations.get(location_id)
 
 
+def _wrong_token(location: Location, system: str) -> tuple[str, int]:
+    sentence = f"This is not the token of {location.name}: look whether it was rotated, or make a new one."
+    return _page(location.id, system, Invalid(sentence, "token")), 422
+
+
 def _back(location_id: int, system: str) -> Any:
     return redirect(url_for("phone_systems.show", location_id=location_id, system=system), 303)
 
@@ -121,7 +111,6 @@ def _page(location_id: int, system: str, error: SpokeError | None = None) -> str
     shown = revealed(f"location {location_id}")
     token = shown["secret"] if shown else "TOKEN"
     site = services().phone_systems.settings_of(location_id)
-    given = request.form if error else None
     return render_template(
         "phone_systems/show.html",
         location=location,
@@ -130,8 +119,7 @@ def _page(location_id: int, system: str, error: SpokeError | None = None) -> str
         door=f"{services().settings.base_url}/api/pbx/{system}/t/{token}",
         revealed=shown,
         site=site,
-        time_zone=given.get("time_zone", "") if given and "time_zone" in given else site.time_zone,
-        country=given.get("country", "") if given and "country" in given else site.country,
+        secret_lost=site.signing_secret is not None and not readable(site.signing_secret),
         unknown=services().phone_systems.unknown_kinds(location_id, system),
         error=error,
     )

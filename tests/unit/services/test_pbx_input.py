@@ -1,0 +1,26 @@
+"""What people type of a site with an Asterisk: lists, blanks, and the word for none."""
+
+import pytest
+from werkzeug.datastructures import MultiDict
+
+from webhooks.pbx.asterisk import AsteriskOptions
+from webhooks.services.parsing import parse
+from webhooks.services.pbx import AsteriskSite
+
+
+@pytest.mark.parametrize(
+    ("typed", "prefixes", "rest"),
+    [
+        ("", ("9",), "+12025550188"),
+        ("none", (), "912025550188"),
+        (" None ", (), "912025550188"),
+        ("0, 8;9", ("0", "8", "9"), "+12025550188"),
+    ],
+)
+def test_a_blank_list_is_the_default_and_none_is_empty(
+    typed: str, prefixes: tuple[str, ...], rest: str
+) -> None:
+    site = parse(AsteriskSite, MultiDict({"outgoing_prefixes": typed}))
+    options = AsteriskOptions.model_validate(site.options())
+    assert options.outgoing_prefixes == prefixes
+    assert options.without_prefix("912025550188", "+12025550188") == rest
