@@ -24,6 +24,7 @@ from webhooks.web.ui import (
     login,
     page,
     pbx,
+    pbx_media,
     phone_systems,
     replays,
     theme,
@@ -42,7 +43,7 @@ class _Id(IntegerConverter):
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
     login, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations, pbx,
-    phone_systems, audit, settings_page, theme,
+    pbx_media, phone_systems, audit, settings_page, theme,
 )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ from webhooks.services.container import services
 from webhooks.services.phone_systems import SecretInput, SiteInput
 from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import notice, parse_form, reveal, revealed
+from webhooks.web.ui import location_token
+from webhooks.web.ui.page import notice, parse_form
 
 blueprint = Blueprint("phone_systems", __name__)
 
@@ -40,25 +41,17 @@ def show(location_id: int, system: str) -> Any:
 @admin
 def fill_in(location_id: int, system: str) -> Any:
     """Show the lines with a token that the visitor has kept."""
-    location = _known(location_id, system)
-    token = request.form.get("token", "").strip()
-    if token_hash(token) != location.token_hash:
-        error = Invalid(
-            f"This is not the token of {location.name}: look whether it was rotated, or make a new one.",
-            "token",
-        )
+    try:
+        location_token.fill_in(_known(location_id, system), request.form.get("token", ""))
+    except Invalid as error:
         return _page(location_id, system, error), 422
-    reveal(f"The token of {location.name}", token, f"location {location_id}")
     return _back(location_id, system)
 
 
 @blueprint.post("/locations/<int:location_id>/phone-systems/<system>/rotate")
 @admin
 def rotate(location_id: int, system: str) -> Any:
-    location = _known(location_id, system)
-    _, token = services().locations.rotate_token(location.name)
-    reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token no longer works. The new one stands in the lines below.")
+    location_token.make_anew(_known(location_id, system))
     return _back(location_id, system)
 
 
@@ -118,17 +111,15 @@ def _back(location_id: int, system: str) -> Any:
 
 def _page(location_id: int, system: str, error: SpokeError | None = None) -> str:
     location = _known(location_id, system)
-    shown = revealed(f"location {location_id}")
-    token = shown["secret"] if shown else "TOKEN"
+    in_lines = location_token.in_lines(location)
     site = services().phone_systems.settings_of(location_id)
     given = request.form if error else None
     return render_template(
         "phone_systems/show.html",
         location=location,
         system=SYSTEMS[system],
-        token=token,
-        door=f"{services().settings.base_url}/api/pbx/{system}/t/{token}",
-        revealed=shown,
+        door=f"{services().settings.base_url}/api/pbx/{system}/t/{in_lines['token']}",
+        **in_lines,
         site=site,
         time_zone=given.get("time_zone", "") if given and "time_zone" in given else site.time_zone,
         country=given.get("country", "") if given and "country" in given else site.country,
