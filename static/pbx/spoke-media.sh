@@ -149,7 +149,7 @@ send() {
 		return 0
 		;;
 	esac
-	if [ -n "$(find "$1" -prune -mtime +"$most_days")" ]; then
+	if [ -n "$(find "$1/event" -mtime +"$most_days")" ]; then
 		give_up "$1" "It could not be sent for $most_days days (answer ${status:-000})."
 		return 0
 	fi
@@ -169,7 +169,7 @@ flush() {
 				return 1
 			}
 		done
-		[ "$(wc -c <"$folder/log")" -le $log_bytes ] || mv "$folder/log" "$folder/log.1"
+		[ "$(wc -c <"$folder/log")" -le $log_bytes ] || { mv "$folder/log" "$folder/log.1" && : >"$folder/log"; }
 		flock -u 9
 		set -- "$folder"/spool/*
 		while [ $# -gt 1 ]; do shift; done

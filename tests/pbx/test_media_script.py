@@ -237,19 +237,27 @@ def test_what_the_appliance_refuses_is_moved_aside_with_the_answer_and_holds_up_
 def test_a_fault_of_one_recording_holds_up_no_other_and_a_week_is_enough(
     make: Callable[..., Pbx], receiver: Receiver
 ) -> None:
-    receiver.answers["/media"] = [500, 202, 503]
+    receiver.answers["/media"] = [500, 500, 202, 503]
     pbx = make(receiver.url("/media"))
     for uniqueid in ("1.1", "2.1"):
         pbx.record(f"x-{uniqueid}.wav")
-    pbx.run("recording", "1.1", status=None)
-    pbx.run("recording", "2.1", status=None)
-    (left,) = pbx.waiting()
-    assert left["uniqueid"] == ("2.1" if receiver.requests[1].body.count(b'"1.1"') else "1.1")
+        assert "answer 500" in pbx.run("recording", uniqueid)
+    assert [event["uniqueid"] for event in pbx.waiting()] == ["1.1"]
     (entry,) = (pbx.folder / "spool").iterdir()
-    week_ago = time.time() - 9 * 86_400
-    os.utime(entry, (week_ago, week_ago))
-    pbx.run("retry", status=None)
-    assert pbx.waiting() == [] or "could not be sent for 7 days" in pbx.run("retry", status=None)
+    assert "answer 503" in pbx.run("retry", status=1)
+    long_ago = time.time() - 9 * 86_400
+    os.utime(entry / "event", (long_ago, long_ago))
+    assert "could not be sent for 7 days (answer 503)" in pbx.run("retry")
+    assert pbx.waiting() == [] and len(pbx.failed()) == 1
+
+
+def test_the_log_stays_short(pbx: Pbx) -> None:
+    pbx.run("retry")
+    log = pbx.folder / "log"
+    log.write_text("x" * 1_000_001)
+    for _ in range(2):
+        assert pbx.run("retry") == ""
+    assert log.stat().st_size == 0 and (pbx.folder / "log.1").stat().st_size == 1_000_001
 
 
 def test_a_full_spool_takes_no_more_and_says_so(make: Callable[..., Pbx]) -> None:
