@@ -111,6 +111,7 @@ def fill(
         )  # fmt: skip
     pages = {
         "asterisk": f"/locations/{where}/asterisk", "asterisk-paused": f"/locations/{store}/asterisk",
+        "asterisk-media": f"/locations/{where}/asterisk/media",
         "asterisk-disconnect": f"/locations/{where}/asterisk/disconnect",
         "main": "/", "connect": "/connect", "disconnect": f"/locations/{where}/disconnect",
         "manage": f"/locations/{where}/webhooks", "new-call": f"/locations/{where}/webhooks/new/call",

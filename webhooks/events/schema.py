@@ -14,7 +14,7 @@ from webhooks.errors import FieldError, InvalidEvent, InvalidForm
 from webhooks.events.fields import EventFields, validated
 from webhooks.events.forms import read_form
 from webhooks.events.strict_json import Member, Members, pointer, read
-from webhooks.events.timestamps import written
+from webhooks.events.timestamps import iso_time, written
 from webhooks.media.filenames import clean
 from webhooks.media.payload import compose
 from webhooks.media.transcode import TYPE
@@ -124,6 +124,23 @@ class MediaEvent:
     path: str | None
     url: str | None
     namespace: uuid.UUID
+
+    def value(self, name: str) -> Any:
+        """Return a field's value as it came, None where it has none."""
+        member = self.members.get(name)
+        return None if member is None else member.value
+
+    def text(self, name: str) -> str:
+        """Return a field's text, "" where it has none. A ``timestamp`` is ISO 8601, however it came."""
+        value = self.value(name)
+        if name == "timestamp" and value is not None:
+            return iso_time(value)
+        return value if isinstance(value, str) else ""
+
+    def filled(self, fields: dict[str, str]) -> "MediaEvent":
+        """Return the event with these fields where it had none of its own."""
+        new = {name: Member.of(name, text) for name, text in fields.items() if not self.text(name)}
+        return replace(self, members={**self.members, **new})
 
     def with_recording(
         self, media_id: str, name: str | None, size: int, milliseconds: int | None

@@ -22,6 +22,7 @@ from webhooks.services.login_throttle import LoginThrottle
 from webhooks.services.password import AdminPassword
 from webhooks.services.pbx import Pbx
 from webhooks.services.phone_systems import PhoneSystems
+from webhooks.services.recorded_calls import RecordedCalls
 from webhooks.services.recordings import Recordings
 from webhooks.services.refusals import Refusals
 from webhooks.services.replays import Replays
@@ -50,6 +51,7 @@ class Services:
     deliveries: Deliveries
     delivery_log: DeliveryLog
     replays: Replays
+    recorded_calls: RecordedCalls
     recordings: Recordings
     erasures: Erasures
     inboxes: Inboxes
@@ -83,6 +85,7 @@ def compose(settings: Settings, store: Store) -> Services:
         deliveries=Deliveries(store, waker),
         delivery_log=DeliveryLog(store),
         replays=Replays(store, waker),
+        recorded_calls=RecordedCalls(store),
         recordings=Recordings(settings, store),
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),

@@ -26,6 +26,7 @@ from webhooks.web.ui import (
     login,
     page,
     pbx,
+    pbx_media,
     phone_systems,
     refusals,
     replays,
@@ -45,7 +46,7 @@ class _Id(IntegerConverter):
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
     login, alerts, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations,
-    refusals, pbx, phone_systems, audit, settings_page, theme,
+    refusals, pbx, pbx_media, phone_systems, audit, settings_page, theme,
 )  # fmt: skip
 
 

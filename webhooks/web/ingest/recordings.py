@@ -31,6 +31,7 @@ def receive(token: str | None = None) -> tuple[Response, int]:
     credential = authenticate_location(token)
     with slots.uploads.take(), services().recording_intake.upload(_announced()) as upload:
         event, name = _read(upload, credential.namespace)
+        event = services().recorded_calls.relate(credential.token_hash, event)
         accepted = services().recording_intake.take(credential.token_hash, event, upload, name)
     return jsonify(_answer(accepted)), 202 if accepted.media_id else 200
 

@@ -11,10 +11,10 @@ from webhooks.pbx import causes
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.phone_systems import SecretInput
-from webhooks.tokens import token_hash
 from webhooks.vault import readable
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.page import notice, parse_form, reveal, revealed
+from webhooks.web.ui import location_token
+from webhooks.web.ui.page import notice, parse_form
 
 blueprint = Blueprint("phone_systems", __name__)
 
@@ -41,21 +41,17 @@ def show(location_id: int, system: str) -> Any:
 @admin
 def fill_in(location_id: int, system: str) -> Any:
     """Show the lines with a token that the visitor has kept."""
-    location = _known(location_id, system)
-    token = request.form.get("token", "").strip()
-    if token_hash(token) != location.token_hash:
-        return _wrong_token(location, system)
-    reveal(f"The token of {location.name}", token, f"location {location_id}")
+    try:
+        location_token.fill_in(_known(location_id, system), request.form.get("token", ""))
+    except Invalid as error:
+        return _page(location_id, system, error), 422
     return _back(location_id, system)
 
 
 @blueprint.post("/locations/<int:location_id>/phone-systems/<system>/rotate")
 @admin
 def rotate(location_id: int, system: str) -> Any:
-    location = _known(location_id, system)
-    _, token = services().locations.rotate_token(location.name)
-    reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token no longer works. The new one stands in the lines below.")
+    location_token.make_anew(_known(location_id, system))
     return _back(location_id, system)
 
 
@@ -79,9 +75,10 @@ def save_secret(location_id: int) -> Any:
 def template(location_id: int) -> Any:
     """Send the CRM template for 3CX, with address and token filled in."""
     location = _known(location_id, "3cx")
-    token = request.form.get("token", "")
-    if token_hash(token) != location.token_hash:
-        return _wrong_token(location, "3cx")
+    try:
+        token = location_token.checked(location, request.form.get("token", ""))
+    except Invalid as error:
+        return _page(location_id, "3cx", error), 422
     door = f"{services().settings.base_url}/api/pbx/3cx/t/{token}"
     text = render_template("phone_systems/3cx.xml", door=escape(door, {'"': "&quot;"}))
     headers = {
@@ -97,27 +94,20 @@ def _known(location_id: int, system: str) -> Location:
     return services().locations.get(location_id)
 
 
-def _wrong_token(location: Location, system: str) -> tuple[str, int]:
-    sentence = f"This is not the token of {location.name}: look whether it was rotated, or make a new one."
-    return _page(location.id, system, Invalid(sentence, "token")), 422
-
-
 def _back(location_id: int, system: str) -> Any:
     return redirect(url_for("phone_systems.show", location_id=location_id, system=system), 303)
 
 
 def _page(location_id: int, system: str, error: SpokeError | None = None) -> str:
     location = _known(location_id, system)
-    shown = revealed(f"location {location_id}")
-    token = shown["secret"] if shown else "TOKEN"
+    in_lines = location_token.in_lines(location)
     site = services().phone_systems.settings_of(location_id)
     return render_template(
         "phone_systems/show.html",
         location=location,
         system=SYSTEMS[system],
-        token=token,
-        door=f"{services().settings.base_url}/api/pbx/{system}/t/{token}",
-        revealed=shown,
+        door=f"{services().settings.base_url}/api/pbx/{system}/t/{in_lines['token']}",
+        **in_lines,
         site=site,
         secret_lost=site.signing_secret is not None and not readable(site.signing_secret),
         unknown=services().phone_systems.unknown_kinds(location_id, system),
