@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webhooks.db.models.columns import SERIAL, Id
+from webhooks.db.models.columns import SERIAL, Id, Words
 from webhooks.db.store import Model, Moment
 from webhooks.vault import Sealed, SealedHeaders
 
@@ -19,7 +19,10 @@ class Meta(Model):
 
 
 class Location(Model):
-    """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept."""
+    """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept.
+
+    The token that was there before the last rotation is taken until ``previous_until``.
+    """
 
     __tablename__ = "location"
     __table_args__ = (
@@ -35,6 +38,8 @@ class Location(Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(100))
     token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    previous_token_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary(32))
+    previous_until: Mapped[datetime | None] = mapped_column(Moment)
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
     created_at: Mapped[datetime] = mapped_column(Moment)
     connected_at: Mapped[datetime | None] = mapped_column(Moment)  # "Authorize" was pressed for it
@@ -43,7 +48,7 @@ class Location(Model):
 
 
 class Webhook(Model):
-    """What to send where. ``type`` or ``status`` of None means any.
+    """What to send where. ``types`` and ``statuses`` (of calls) are those of its events; empty means any.
 
     ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
     ("send") or dropped ("drop"); until the last of them is through, the state stays what it was.
@@ -54,8 +59,8 @@ class Webhook(Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
     kind: Mapped[str] = mapped_column(sa.String(10))
-    type: Mapped[str | None] = mapped_column(sa.String(30))
-    call_status: Mapped[str | None] = mapped_column("status", sa.String(30))
+    types: Mapped[tuple[str, ...]] = mapped_column(Words, default=(), server_default="")
+    statuses: Mapped[tuple[str, ...]] = mapped_column(Words, default=(), server_default="")
     url: Mapped[str] = mapped_column(sa.Text)
     description: Mapped[str] = mapped_column(sa.Text, default="")
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
@@ -70,6 +75,11 @@ class Webhook(Model):
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     location: Mapped[Location] = relationship(back_populates="webhooks")
     lane: Mapped["Lane"] = relationship(back_populates="webhook")
+
+    @property
+    def name(self) -> str:
+        """What people call it: its description, or its number where it has none."""
+        return self.description or f"Webhook {self.id}"
 
 
 class Lane(Model):

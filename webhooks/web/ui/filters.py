@@ -93,7 +93,7 @@ def capped_counted(count: int, singular: str, plural: str) -> str:
     return f"{capped(count)} {singular if count == 1 else plural}"
 
 
-def word(value: str | None) -> str:
+def word(value: str) -> str:
     return catalogue.label(value)
 
 

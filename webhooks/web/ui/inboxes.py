@@ -16,7 +16,7 @@ from webhooks.errors import Invalid, NoCapacity, SpokeError
 from webhooks.services.container import services
 from webhooks.services.inboxes import STATUSES, InboxAnswer
 from webhooks.services.parsing import Input, row_number
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.shared.slots import waiting

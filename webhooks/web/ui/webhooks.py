@@ -9,9 +9,9 @@ from pydantic import Field
 from webhooks.catalogue import (
     CALL_STATUSES,
     CALL_TYPES,
-    EVENT_TYPES,
     MEDIA_TYPES,
     counted,
+    filter_label,
     sample_payload,
 )
 from webhooks.db.models import Webhook
@@ -21,7 +21,7 @@ from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.parsing import Input, parse
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
 from webhooks.web.ui.webhook_form import OPTION_FIELDS, WebhookForm
@@ -251,17 +251,15 @@ def _form_page(
 
 
 def _sample(kind: str, form: WebhookForm) -> dict[str, Any]:
-    """The example payload for the chosen type and status, as a receiver would get it."""
+    """The example payload for the chosen types and statuses, as a receiver would get it."""
     kind = kind if kind in ("call", "media") else "call"
-    known = CALL_TYPES if kind == "call" else MEDIA_TYPES
-    type_ = form.type if form.type in known else None
-    status = form.status if form.status in CALL_STATUSES else None
-    payload = sample_payload(kind, type_, status, services().settings.base_url)
+    types = [word for word in (CALL_TYPES if kind == "call" else MEDIA_TYPES) if word in form.types]
+    statuses = [word for word in CALL_STATUSES if word in form.statuses and kind == "call"]
+    payload = sample_payload(kind, types, statuses, services().settings.base_url)
     return {
         "kind": kind,
         "sample": json.dumps(payload, ensure_ascii=False, indent=2),
-        "stands_for": EVENT_TYPES[payload["type"]],
-        "open_type": type_ is None,
-        "open_status": kind == "call" and status is None,
+        "chosen": filter_label(kind, types, statuses),
+        "stands_for": filter_label(kind, [payload["type"]], [*filter(None, [payload.get("subtype")])]),
         "own_headers": form.header_names(),
     }
