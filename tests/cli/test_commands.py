@@ -71,12 +71,42 @@ def test_a_renamed_location_keeps_its_token(appliance: Appliance, place: Place) 
     appliance.ring(token)
 
 
-def test_a_rotated_location_takes_the_new_token_alone(appliance: Appliance, place: Place) -> None:
+def test_a_rotated_location_takes_both_tokens_and_no_third(appliance: Appliance, place: Place) -> None:
     name, old = place
     rotated = appliance.cli("location", "rotate", name)
     assert list(rotated) == ["id", "name", "token"] and rotated["token"] != old
-    appliance.ring(old, 401)
+    appliance.ring(old)
     appliance.ring(rotated["token"])
+    assert "Two tokens are valid until" in fails(appliance, "location", "rotate", name)
+    appliance.ring(old)
+
+
+def test_a_token_that_has_leaked_is_refused_at_once(appliance: Appliance, place: Place) -> None:
+    name, leaked = place
+    second = appliance.cli("location", "rotate", name)["token"]
+    third = appliance.cli("location", "rotate", name, "--now")["token"]
+    appliance.ring(leaked, 401)
+    appliance.ring(second, 401)
+    appliance.ring(third)
+    said = appliance.invoke("location", "rotate", name).stdout
+    assert "the old one is accepted until 20" in said
+
+
+def test_a_third_secret_is_refused_until_the_first_has_ended(
+    appliance: Appliance, receiver: Receiver, place: Place
+) -> None:
+    added = appliance.webhook(place[0], receiver.url("/hook"))
+    second = appliance.cli("webhook", "rotate", added["id"])["secret"]
+    assert "Two secrets are valid until" in fails(appliance, "webhook", "rotate", added["id"])
+    appliance.ring(place[1])
+    (got,) = receiver.wait("/hook")
+    for secret in (added["secret"], second):
+        Webhook(secret).verify(got.body, got.headers)
+    third = appliance.cli("webhook", "rotate", added["id"], "--now")["secret"]
+    appliance.ring(place[1])
+    got = receiver.wait("/hook", 2)[1]
+    Webhook(third).verify(got.body, got.headers)
+    assert " " not in got.headers["webhook-signature"], "one signature alone"
 
 
 def test_a_paused_location_refuses_events_until_it_is_resumed(appliance: Appliance, place: Place) -> None:

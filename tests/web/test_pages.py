@@ -336,10 +336,34 @@ def test_a_test_event_shows_its_result_in_place(
 
 def test_a_rotated_secret_is_shown_once(appliance: Appliance, visitor: Visitor, place: Place) -> None:
     added = appliance.webhook(place[0], "https://crm.example/")
-    page = visitor.get(visitor.post(f"/webhooks/{added['id']}/rotate").headers["Location"]).text
+    where = f"/webhooks/{added['id']}"
+    assert "For 24 hours messages are signed with both secrets" in visitor.get(f"{where}/rotate").text
+    page = visitor.get(visitor.post(f"{where}/rotate").headers["Location"]).text
     shown = re.findall(r"whsec_[A-Za-z0-9+/=]+", html.unescape(page))
     assert len(shown) == 1 and shown[0] != added["secret"]
-    assert "whsec_" not in visitor.get(f"/webhooks/{added['id']}").text
+    page = visitor.get(where).text
+    assert "whsec_" not in page and "The old secret is valid until" in page
+    refused = visitor.post(f"{where}/rotate")
+    assert refused.status_code == 409 and "Two secrets are valid until" in refused.text
+    assert "<button" not in visitor.get(f"{where}/rotate").text.partition("<main")[2].partition("</main>")[0]
+    assert visitor.post(f"{where}/end-secret").status_code == 303
+    assert "The old secret" not in visitor.get(where).text.replace("The old secret no longer signs", "")
+    assert visitor.post(f"{where}/rotate").status_code == 303
+
+
+def test_a_location_is_asked_for_before_its_events_are_refused(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    where = f"/locations/{appliance.location_id(place[0])}"
+    page = visitor.get(where).text
+    for path in (f"{where}/pause", f"{where}/rotate"):
+        assert f'href="{path}"' in page and f'action="{path}"' not in page
+        assert visitor.get(path).status_code == 200
+    appliance.ring(place[1])
+    assert "are lost" in visitor.get(f"{where}/pause").text
+    assert visitor.post(f"{where}/pause").status_code == 303
+    appliance.ring(place[1], 403)
+    assert f'action="{where}/resume"' in visitor.get(where).text
 
 
 def test_resending_what_failed_since_counts_first_and_shows_how_far_it_is(

@@ -144,11 +144,13 @@ def delete(id_: int, as_json: bool) -> None:
 
 @command(group, "rotate", "flask --app app webhook rotate 3")
 @click.argument("id_", metavar="ID", type=ID)
-def rotate(id_: int, as_json: bool) -> None:
-    """Replace a webhook's secret. Both secrets sign for 24 hours."""
-    secret = services().webhooks.rotate_secret(id_).secret
-    sentence = f"Webhook {id_} has a new secret; both secrets sign for 24 hours."
-    show_secret(as_json, {"id": id_, "secret": secret}, sentence, secret)
+@click.option("--now", "at_once", is_flag=True, help="Sign with the new secret alone, as after a leak.")
+def rotate(id_: int, at_once: bool, as_json: bool) -> None:
+    """Replace a webhook's secret. The old secret signs for 24 hours as well."""
+    webhook = services().webhooks.rotate_secret(id_, at_once=at_once)
+    old = f"signs as well until {iso(webhook.both_until)}" if webhook.both_until else "no longer signs"
+    sentence = f"Webhook {id_} has a new secret; the old one {old}."
+    show_secret(as_json, {"id": id_, "secret": webhook.secret}, sentence, webhook.secret)
 
 
 @command(group, "test", "flask --app app webhook test 3")

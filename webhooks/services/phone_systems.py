@@ -129,16 +129,7 @@ class PhoneSystems:
         Raises:
             Unauthorised: the token was rotated meanwhile. LocationPaused: the location takes no events now.
         """
-        query = sa.select(Location.id, Location.state).where(
-            Location.token_hash == token_hash, Location.deleted_at.is_(None)
-        )
-        with self._store.read() as session:
-            row = session.execute(query).first()
-        if row is None:
-            raise Unauthorised("No location has this token; look whether it was rotated.")
-        location_id, state = row
-        if state == "paused":
-            raise LocationPaused("This location is paused: its events are not taken. Resume it to take them.")
+        location_id = self._intake.location(token_hash)
         given = self.settings_of(location_id)
         return Sender(
             location_id,

@@ -1,7 +1,6 @@
 """Webhooks: which events are sent where, and how."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -21,10 +20,10 @@ from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
+from webhooks.services.rotation import check_former, grace_end
 from webhooks.services.webhook_input import WebhookInput
 from webhooks.settings import Settings
 
-_ROTATION: Final = timedelta(hours=24)
 _LOOKUP_SECONDS: Final = 2.0
 
 
@@ -136,14 +135,29 @@ class Webhooks:
             note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
         return apply_webhook_state(self._store, webhook_id)
 
-    def rotate_secret(self, webhook_id: int) -> Webhook:
-        """Make a new secret. For 24 hours the former one signs as well."""
+    def rotate_secret(self, webhook_id: int, *, at_once: bool = False) -> Webhook:
+        """Make a new secret. For 24 hours the old one signs as well, unless it ends ``at_once``.
+
+        Raises Conflict where two sign already.
+        """
         with self._store.write() as session:
-            webhook = _webhook(session, webhook_id)
-            webhook.previous_secret, webhook.previous_until = webhook.secret, now() + _ROTATION
+            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            webhook.previous_until = grace_end(webhook, "secret", at_once=at_once)
+            webhook.previous_secret = None if at_once else webhook.secret
             webhook.secret = new_secret()
             config_changed(session.connection())
-            note(session, webhook, "secret rotated: the former one signs as well for 24 hours")
+            old = "no longer signs" if at_once else "signs as well for 24 hours"
+            note(session, webhook, f"secret rotated: the old one {old}")
+            return webhook
+
+    def end_former_secret(self, webhook_id: int) -> Webhook:
+        """Sign no longer with the secret of before the rotation. Raises Conflict where it does not sign."""
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            check_former(webhook, "secret")
+            webhook.previous_until = webhook.previous_secret = None
+            config_changed(session.connection())
+            note(session, webhook, "old secret ended: it no longer signs")
             return webhook
 
     def get(self, webhook_id: int, *, deleted: bool = False) -> Webhook:

@@ -1,6 +1,6 @@
 """What is set up: locations, webhooks with their lanes, API keys; single values."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -18,11 +18,20 @@ class Meta(Model):
     value: Mapped[str] = mapped_column(sa.Text)
 
 
-class Location(Model):
-    """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept.
+class Rotated:
+    """A row whose token or secret may be rotated: the former one holds until ``previous_until``."""
 
-    The token that was there before the last rotation is taken until ``previous_until``.
-    """
+    previous_until: Mapped[datetime | None] = mapped_column(Moment)
+
+    @property
+    def both_until(self) -> datetime | None:
+        """Until when the former token or secret holds besides the present one; None if it does not."""
+        until = self.previous_until
+        return until if until and until > datetime.now(UTC) else None
+
+
+class Location(Rotated, Model):
+    """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept."""
 
     __tablename__ = "location"
     __table_args__ = (
@@ -39,7 +48,6 @@ class Location(Model):
     name: Mapped[str] = mapped_column(sa.String(100))
     token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
     previous_token_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary(32))
-    previous_until: Mapped[datetime | None] = mapped_column(Moment)
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
     created_at: Mapped[datetime] = mapped_column(Moment)
     connected_at: Mapped[datetime | None] = mapped_column(Moment)  # "Authorize" was pressed for it
@@ -47,7 +55,7 @@ class Location(Model):
     webhooks: Mapped[list["Webhook"]] = relationship(back_populates="location")
 
 
-class Webhook(Model):
+class Webhook(Rotated, Model):
     """What to send where. ``types`` and ``statuses`` (of calls) are those of its events; empty means any.
 
     ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
@@ -68,7 +76,6 @@ class Webhook(Model):
     resume: Mapped[str | None] = mapped_column(sa.String(10))
     secret: Mapped[str] = mapped_column(Sealed(sqlite_length=100))
     previous_secret: Mapped[str | None] = mapped_column(Sealed(sqlite_length=100))
-    previous_until: Mapped[datetime | None] = mapped_column(Moment)
     options: Mapped[dict[str, object]] = mapped_column(SealedHeaders, default=dict)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Moment)

@@ -4,7 +4,8 @@ from typing import Any
 
 from flask import Blueprint, redirect, render_template, request, url_for
 
-from webhooks.errors import SpokeError
+from webhooks.db.models import Location
+from webhooks.errors import Conflict, SpokeError
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.parsing import Named
@@ -51,6 +52,13 @@ def rename(location_id: int) -> Any:
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
+@blueprint.get("/locations/<int:location_id>/pause")
+@admin
+def pause(location_id: int) -> Any:
+    """Ask whether its events are to be refused."""
+    return render_template("locations/pause.html", location=services().locations.get(location_id))
+
+
 @blueprint.post("/locations/<int:location_id>/<any(pause, resume):move>")
 @admin
 def move(location_id: int, move: str) -> Any:
@@ -64,13 +72,26 @@ def move(location_id: int, move: str) -> Any:
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
-@blueprint.post("/locations/<int:location_id>/rotate")
+@blueprint.get("/locations/<int:location_id>/rotate")
 @admin
 def rotate(location_id: int) -> Any:
+    """Ask whether there is to be a new token, or say why there cannot be one."""
+    return rotation_page(services().locations.get(location_id))
+
+
+@blueprint.post("/locations/<int:location_id>/rotate")
+@admin
+def rotate_submit(location_id: int) -> Any:
+    return rotated(location_id, url_for("locations.show", location_id=location_id))
+
+
+@blueprint.post("/locations/<int:location_id>/end-token")
+@admin
+def end_former_token(location_id: int) -> Any:
+    """Refuse the old token before its day is over."""
     location = services().locations.get(location_id)
-    _, token = services().locations.rotate_token(location.name)
-    reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token no longer works. Enter the new one at the PBX.")
+    services().locations.end_former_token(location.name)
+    notice(f"The old token of {location.name} is refused from now on.")
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
@@ -91,6 +112,24 @@ def delete_submit(location_id: int) -> Any:
     services().locations.delete(location.name)
     notice(f"{location.name} and its webhooks are deleted. The log stays.")
     return redirect(url_for("locations.index"), 303)
+
+
+def rotation_page(location: Location, back: str | None = None, error: SpokeError | None = None) -> str:
+    """The question before a rotation. ``back``: where to go without one."""
+    back = back or url_for("locations.show", location_id=location.id)
+    return render_template("locations/rotate.html", location=location, back=back, error=error)
+
+
+def rotated(location_id: int, back: str) -> Any:
+    """Rotate the location's token, and show it on the page ``back``."""
+    location = services().locations.get(location_id)
+    try:
+        _, token = services().locations.rotate_token(location.name)
+    except Conflict as error:
+        return rotation_page(location, back, error), 409
+    reveal(f"The new token of {location.name}", token, f"location {location_id}")
+    notice("The old token is accepted for 24 hours. Enter the new one at the PBX in that time.")
+    return redirect(back, 303)
 
 
 def _list(error: SpokeError | None = None, name: str = "") -> str:

@@ -10,9 +10,10 @@ from webhooks.errors import Invalid, SpokeError
 from webhooks.pbx import causes
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
+from webhooks.services.locations import is_token_of
 from webhooks.services.phone_systems import SecretInput, SiteInput
-from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin
+from webhooks.web.ui.locations import rotated, rotation_page
 from webhooks.web.ui.page import notice, parse_form, reveal, revealed
 
 blueprint = Blueprint("phone_systems", __name__)
@@ -42,7 +43,7 @@ def fill_in(location_id: int, system: str) -> Any:
     """Show the lines with a token that the visitor has kept."""
     location = _known(location_id, system)
     token = request.form.get("token", "").strip()
-    if token_hash(token) != location.token_hash:
+    if not is_token_of(location, token):
         error = Invalid(
             f"This is not the token of {location.name}: look whether it was rotated, or make a new one.",
             "token",
@@ -52,14 +53,16 @@ def fill_in(location_id: int, system: str) -> Any:
     return _back(location_id, system)
 
 
-@blueprint.post("/locations/<int:location_id>/phone-systems/<system>/rotate")
+@blueprint.get("/locations/<int:location_id>/phone-systems/<system>/rotate")
 @admin
 def rotate(location_id: int, system: str) -> Any:
-    location = _known(location_id, system)
-    _, token = services().locations.rotate_token(location.name)
-    reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token no longer works. The new one stands in the lines below.")
-    return _back(location_id, system)
+    return rotation_page(_known(location_id, system), _address(location_id, system))
+
+
+@blueprint.post("/locations/<int:location_id>/phone-systems/<system>/rotate")
+@admin
+def rotate_submit(location_id: int, system: str) -> Any:
+    return rotated(_known(location_id, system).id, _address(location_id, system))
 
 
 @blueprint.post("/locations/<int:location_id>/phone-systems/<system>/settings")
@@ -95,7 +98,7 @@ def template(location_id: int) -> Any:
     """Send the CRM template for 3CX, with address and token filled in."""
     location = _known(location_id, "3cx")
     token = request.form.get("token", "")
-    if token_hash(token) != location.token_hash:
+    if not is_token_of(location, token):
         return _page(location_id, "3cx", Invalid(f"This is not the token of {location.name}.", "token")), 422
     door = f"{services().settings.base_url}/api/pbx/3cx/t/{token}"
     text = render_template("phone_systems/3cx.xml", door=escape(door, {'"': "&quot;"}))
@@ -112,8 +115,12 @@ def _known(location_id: int, system: str) -> Location:
     return services().locations.get(location_id)
 
 
+def _address(location_id: int, system: str) -> str:
+    return url_for("phone_systems.show", location_id=location_id, system=system)
+
+
 def _back(location_id: int, system: str) -> Any:
-    return redirect(url_for("phone_systems.show", location_id=location_id, system=system), 303)
+    return redirect(_address(location_id, system), 303)
 
 
 def _page(location_id: int, system: str, error: SpokeError | None = None) -> str:

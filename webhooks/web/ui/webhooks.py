@@ -15,7 +15,7 @@ from webhooks.catalogue import (
     sample_payload,
 )
 from webhooks.db.models import Webhook
-from webhooks.errors import Invalid, SpokeError, Stale
+from webhooks.errors import Conflict, Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
 from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
@@ -92,6 +92,7 @@ def show(webhook_id: int) -> Any:
     """A webhook's page, also when it is deleted: rows of the log lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
     stats = services().stats
+    inbox = services().inboxes.of_url(webhook.url)
     return render_template(
         "webhooks/show.html",
         webhook=webhook,
@@ -104,7 +105,7 @@ def show(webhook_id: int) -> Any:
         replays=services().replays.of_webhook(webhook_id, 5),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
-        inbox=services().inboxes.of_url(webhook.url),
+        inbox=inbox,
     )
 
 
@@ -167,12 +168,32 @@ def resume_submit(webhook_id: int) -> Any:
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
-@blueprint.post("/webhooks/<int:webhook_id>/rotate")
+@blueprint.get("/webhooks/<int:webhook_id>/rotate")
 @admin
 def rotate(webhook_id: int) -> Any:
-    webhook = services().webhooks.rotate_secret(webhook_id)
+    """Ask whether there is to be a new secret, or say why there cannot be one."""
+    return render_template("webhooks/rotate.html", webhook=services().webhooks.get(webhook_id))
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/rotate")
+@admin
+def rotate_submit(webhook_id: int) -> Any:
+    try:
+        webhook = services().webhooks.rotate_secret(webhook_id)
+    except Conflict as error:
+        webhook = services().webhooks.get(webhook_id)
+        return render_template("webhooks/rotate.html", webhook=webhook, error=error), 409
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
     notice("Both secrets are valid for 24 hours. Update your receiver in that time.")
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/end-secret")
+@admin
+def end_former_secret(webhook_id: int) -> Any:
+    """Stop signing with the old secret before its day is over."""
+    services().webhooks.end_former_secret(webhook_id)
+    notice("The old secret no longer signs.")
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
