@@ -23,6 +23,7 @@ from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.parsing import Input, parse
 from webhooks.services.webhook_input import WebhookInput
 from webhooks.web.shared.access import admin
+from webhooks.web.ui import receiver_code
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
 from webhooks.web.ui.webhook_form import OPTION_FIELDS, WebhookForm
 
@@ -106,6 +107,7 @@ def show(webhook_id: int) -> Any:
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
         inbox=inbox,
+        receiver=receiver_code.of_webhook(webhook, listens=inbox is None),
     )
 
 
