@@ -93,7 +93,6 @@ def show(webhook_id: int) -> Any:
     """A webhook's page, also when it is deleted: rows of the log lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
     stats = services().stats
-    inbox = services().inboxes.of_url(webhook.url)
     return render_template(
         "webhooks/show.html",
         webhook=webhook,
@@ -106,9 +105,18 @@ def show(webhook_id: int) -> Any:
         replays=services().replays.of_webhook(webhook_id, 5),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
         revealed=revealed(f"webhook {webhook_id}"),
-        inbox=inbox,
-        receiver=receiver_code.of_webhook(webhook, listens=inbox is None),
+        inbox=services().inboxes.of_url(webhook.url),
     )
+
+
+@blueprint.get("/webhooks/<int:webhook_id>/receiver")
+@admin
+def receiver(webhook_id: int) -> Any:
+    """How its receiver verifies a message, with code; where it sends to a test inbox, for one to come."""
+    webhook = services().webhooks.get(webhook_id)
+    listens = services().inboxes.of_url(webhook.url) is None
+    code = receiver_code.of_webhook(webhook, listens=listens)
+    return render_template("webhooks/receiver.html", webhook=webhook, receiver=code)
 
 
 @blueprint.get("/webhooks/<int:webhook_id>/edit")
