@@ -211,8 +211,12 @@ class Appliance:
         return next(int(one["id"]) for one in self.cli("location", "list") if one["name"] == name)
 
     def webhook(self, location: str, url: str, kind: str = "call", **options: object) -> dict[str, Any]:
+        """Add a webhook; a list is an option that is repeated."""
         given = [
-            part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))
+            part
+            for name, values in options.items()
+            for value in (values if isinstance(values, list) else [values])
+            for part in (f"--{name.replace('_', '-')}", str(value))
         ]
         added: dict[str, Any] = self.cli(
             "webhook", "add", "--location", location, "--kind", kind, "--url", url, *given

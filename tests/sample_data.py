@@ -118,7 +118,9 @@ def fill(
         "new-media": f"/locations/{where}/webhooks/new/media", "webhook": f"/webhooks/{missed}",
         "webhook-failing": f"/webhooks/{failing}", "webhook-paused": f"/webhooks/{paused}",
         "edit": f"/webhooks/{missed}/edit", "resume": f"/webhooks/{paused}/resume",
-        "delete-webhook": f"/webhooks/{missed}/delete", "replay": f"/webhooks/{failing}/replay",
+        "delete-webhook": f"/webhooks/{missed}/delete",
+        "rotate-secret": f"/webhooks/{missed}/rotate", "receiver": f"/webhooks/{missed}/receiver",
+        "replay": f"/webhooks/{failing}/replay",
         "replay-counted": f"/webhooks/{failing}/replay?since=2026-01-01T00:00&state=failed&state=delivered",
         "replaying": f"/replays/{replay}", "deliveries": "/deliveries",
         "deliveries-filtered": "/deliveries?number=3100",
@@ -133,7 +135,9 @@ def fill(
         "location-phones": f"/locations/{where}/phone-systems/phones",
         "location-dialplan": f"/locations/{where}/phone-systems/dialplan", "causes": "/causes",
         "refusals": f"/locations/{where}/refusals", "refusals-unknown": "/locations/refusals",
-        "delete-location": f"/locations/{where}/delete", "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
+        "delete-location": f"/locations/{where}/delete", "pause-location": f"/locations/{where}/pause",
+        "rotate-token": f"/locations/{where}/rotate", "delete-inbox": f"/inboxes/{inbox}/delete",
+        "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
         "history": "/history", "alerts": "/alerts", "settings": "/settings", "not-found": "/webhooks/999",
     }  # fmt: skip
     return Filled(token, working, failing, paused, inbox, pages)

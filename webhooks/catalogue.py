@@ -1,6 +1,7 @@
 """Call types, call statuses, media types and states: the words of the wire, and those of the pages."""
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 CALL_TYPES: Final[dict[str, str]] = {
@@ -55,10 +56,8 @@ def wire_id(body: str) -> str:
         return ""
 
 
-def label(word: str | None) -> str:
-    """Return the pages' word for a word of the wire. ``None`` is a filter left open."""
-    if word is None:
-        return "Any"
+def label(word: str) -> str:
+    """Return the pages' word for a word of the wire."""
     return EVENT_TYPES.get(word) or CALL_STATUSES.get(word) or STATES.get(word) or word
 
 
@@ -67,30 +66,33 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
 
 
-def filter_label(kind: str, type_: str | None, status: str | None) -> str:
+def filter_label(kind: str, types: Sequence[str], statuses: Sequence[str]) -> str:
     """Say in the pages' words which events a webhook is for."""
-    if kind == "media":
-        return label(type_) if type_ else "Any media"
-    if type_ and status:
-        return f"{label(type_)}, {label(status)}"
-    if type_ is None and status is None:
-        return "Any call"
-    return f"{label(type_)}, any status" if type_ else f"Any call, {label(status)}"
+    named = any_of(map(label, types)) or f"Any {kind}"
+    if kind == "media" or (not types and not statuses):
+        return named
+    return f"{named}, {any_of(map(label, statuses)) or 'any status'}"
 
 
-def sample_event(kind: str, type_: str | None, status: str | None) -> dict[str, Any]:
-    """Make the fields of a sample event; where any type or status will do, it has the first."""
+def any_of(words: Iterable[str]) -> str:
+    """Words of which one is meant: "Missed, Busy or No answer"."""
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+def sample_event(kind: str, types: Sequence[str], statuses: Sequence[str]) -> dict[str, Any]:
+    """Make the fields of a sample event, of the first of the types and statuses."""
     fields: dict[str, Any] = {
         "to": "5010", "from": "+19203833100", "to_name": "Dade Murphy", "from_name": "Clearly IP",
     }  # fmt: skip
     if kind == "call":
-        return fields | {"type": type_ or "incoming_call", "subtype": status or "ringing"}
-    return fields | {"type": type_ or "voicemail"}
+        return fields | {"type": (*types, "incoming_call")[0], "subtype": (*statuses, "ringing")[0]}
+    return fields | {"type": (*types, "voicemail")[0]}
 
 
-def sample_payload(kind: str, type_: str | None, status: str | None, base_url: str) -> dict[str, Any]:
+def sample_payload(kind: str, types: Sequence[str], statuses: Sequence[str], base_url: str) -> dict[str, Any]:
     """Make a sample of the whole payload that a receiver gets, in the wire's order."""
-    event = sample_event(kind, type_, status)
+    event = sample_event(kind, types, statuses)
     known: dict[str, Any] = {
         "id": "6d739560-1741-11ed-861d-0242ac120002", "thread_id": "54144414-9e16-49de-8830-b2475a8dc7ea",
         "timestamp": "2023-11-14T21:45:22.000000Z", "content_type": "audio/mpeg",

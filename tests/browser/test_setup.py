@@ -73,6 +73,29 @@ def test_the_sample_follows_the_choices(visit: Page, appliance: Appliance, place
     expect(page.get_by_label("Request body")).to_contain_text("signature=")
 
 
+def test_several_statuses_are_ticked_beside_the_list(
+    visit: Page, appliance: Appliance, place: tuple[str, str]
+) -> None:
+    page = visit
+    page.goto(f"/locations/{appliance.location_id(place[0])}/webhooks/new/call")
+    expect(page.get_by_label("Call type")).to_have_value("")
+    page.get_by_label("Call status").select_option("Missed")
+    page.get_by_text("Choose several").click()
+    page.get_by_label("Busy", exact=True).check()
+    page.get_by_label("No answer", exact=True).check()
+    if page.get_by_role("button", name="Show the sample").is_visible():
+        page.get_by_role("button", name="Show the sample").click()
+        expect(page.get_by_label("Busy", exact=True)).to_be_checked()
+    expect(page.get_by_label("Sample payload")).to_contain_text(
+        "Sent for Any call, Missed, Busy or No answer."
+    )
+    page.get_by_label("URL").fill("https://crm.example/lost")
+    page.get_by_role("button", name="Add webhook").click()
+    expect(page.get_by_role("heading", name="Any call, Missed, Busy or No answer")).to_be_visible()
+    added = [one for one in appliance.cli("webhook", "list") if one["location"] == place[0]]
+    assert [one["statuses"] for one in added] == [["missed", "busy", "no_answer"]]
+
+
 def test_a_test_message_shows_its_result(visit: Page, appliance: Appliance, place: tuple[str, str]) -> None:
     webhook = appliance.webhook(place[0], "http://127.0.0.1:1/")["id"]
     visit.goto(f"/webhooks/{webhook}")
@@ -131,7 +154,7 @@ def test_the_keyboard_alone_completes_the_setup(page: Page, appliance: Appliance
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Outgoing Call, any status")).to_be_visible()
     added = [one for one in appliance.cli("webhook", "list") if one["location"] == name]
-    assert [(one["type"], one["url"]) for one in added] == [("outgoing_call", "https://crm.example/hook")]
+    assert [(one["types"], one["url"]) for one in added] == [(["outgoing_call"], "https://crm.example/hook")]
 
 
 def test_a_double_click_adds_one_webhook(page: Page, appliance: Appliance, place: tuple[str, str]) -> None:

@@ -71,12 +71,42 @@ def test_a_renamed_location_keeps_its_token(appliance: Appliance, place: Place) 
     appliance.ring(token)
 
 
-def test_a_rotated_location_takes_the_new_token_alone(appliance: Appliance, place: Place) -> None:
+def test_a_rotated_location_takes_both_tokens_and_no_third(appliance: Appliance, place: Place) -> None:
     name, old = place
     rotated = appliance.cli("location", "rotate", name)
     assert list(rotated) == ["id", "name", "token"] and rotated["token"] != old
-    appliance.ring(old, 401)
+    appliance.ring(old)
     appliance.ring(rotated["token"])
+    assert "Two tokens are valid until" in fails(appliance, "location", "rotate", name)
+    appliance.ring(old)
+
+
+def test_a_token_that_has_leaked_is_refused_at_once(appliance: Appliance, place: Place) -> None:
+    name, leaked = place
+    second = appliance.cli("location", "rotate", name)["token"]
+    third = appliance.cli("location", "rotate", name, "--now")["token"]
+    appliance.ring(leaked, 401)
+    appliance.ring(second, 401)
+    appliance.ring(third)
+    said = appliance.invoke("location", "rotate", name).stdout
+    assert "the old one is accepted until 20" in said
+
+
+def test_a_third_secret_is_refused_until_the_first_has_ended(
+    appliance: Appliance, receiver: Receiver, place: Place
+) -> None:
+    added = appliance.webhook(place[0], receiver.url("/hook"))
+    second = appliance.cli("webhook", "rotate", added["id"])["secret"]
+    assert "Two secrets are valid until" in fails(appliance, "webhook", "rotate", added["id"])
+    appliance.ring(place[1])
+    (got,) = receiver.wait("/hook")
+    for secret in (added["secret"], second):
+        Webhook(secret).verify(got.body, got.headers)
+    third = appliance.cli("webhook", "rotate", added["id"], "--now")["secret"]
+    appliance.ring(place[1])
+    got = receiver.wait("/hook", 2)[1]
+    Webhook(third).verify(got.body, got.headers)
+    assert " " not in got.headers["webhook-signature"], "one signature alone"
 
 
 def test_a_paused_location_refuses_events_until_it_is_resumed(appliance: Appliance, place: Place) -> None:
@@ -137,19 +167,19 @@ def test_a_webhook_shows_its_secret_when_it_is_added_and_never_again(
     call = appliance.webhook(place[0], url, type="incoming_call", status="missed")
     media = appliance.webhook(place[0], url, kind="media", type="voicemail")
     any_ = appliance.webhook(place[0], url)
-    for added, kind, type_, status in (
-        (call, "call", "incoming_call", "missed"), (media, "media", "voicemail", None),
-        (any_, "call", None, None),
+    for added, kind, types, statuses in (
+        (call, "call", ["incoming_call"], ["missed"]), (media, "media", ["voicemail"], []),
+        (any_, "call", [], []),
     ):  # fmt: skip
-        assert list(added) == ["id", "kind", "type", "status", "url", "secret"]
-        assert [added[key] for key in ("kind", "type", "status", "url")] == [kind, type_, status, url]
+        assert list(added) == ["id", "kind", "types", "statuses", "url", "secret"]
+        assert [added[key] for key in ("kind", "types", "statuses", "url")] == [kind, types, statuses, url]
         assert isinstance(added["id"], int) and added["secret"].startswith("whsec_")
     rows = listed(appliance, "webhook", location=place[0])
     assert [row["id"] for row in rows] == [call["id"], media["id"], any_["id"]]
-    assert [(row["kind"], row["type"], row["status"], row["url"], row["state"]) for row in rows] == [
-        ("call", "incoming_call", "missed", url, "active"),
-        ("media", "voicemail", None, url, "active"),
-        ("call", None, None, url, "active"),
+    assert [(row["kind"], row["types"], row["statuses"], row["url"], row["state"]) for row in rows] == [
+        ("call", ["incoming_call"], ["missed"], url, "active"),
+        ("media", ["voicemail"], [], url, "active"),
+        ("call", [], [], url, "active"),
     ]
     shown = json.dumps(rows) + appliance.invoke("webhook", "list").output
     assert not any(added["secret"] in shown for added in (call, media, any_))
@@ -197,12 +227,12 @@ def test_an_edited_webhook_is_what_was_given_and_else_as_before(
     webhook = appliance.webhook(name, receiver.url("/old"), type="incoming_call", status="missed")
     id_ = str(webhook["id"])
     edited = appliance.cli("webhook", "edit", id_, "--url", receiver.url("/new"), "--status", "ringing")
-    assert [edited[key] for key in ("id", "kind", "type", "status", "url")] == [
-        webhook["id"], "call", "incoming_call", "ringing", receiver.url("/new"),
+    assert [edited[key] for key in ("id", "kind", "types", "statuses", "url")] == [
+        webhook["id"], "call", ["incoming_call"], ["ringing"], receiver.url("/new"),
     ]  # fmt: skip
     appliance.ring(token)
     receiver.wait("/new")
-    assert appliance.cli("webhook", "edit", id_, "--type", "any", "--status", "any")["type"] is None
+    assert appliance.cli("webhook", "edit", id_, "--type", "any", "--status", "any")["types"] == []
     appliance.event(token, type="outgoing_call", subtype="busy")
     assert Webhook(webhook["secret"]).verify(receiver.wait("/new", 2)[1].body, receiver.at("/new")[1].headers)
     before = listed(appliance, "webhook", id=webhook["id"])
@@ -210,6 +240,23 @@ def test_an_edited_webhook_is_what_was_given_and_else_as_before(
         fails(appliance, "webhook", "edit", id_, *bad)
     assert listed(appliance, "webhook", id=webhook["id"]) == before
     assert "secret" not in json.dumps(before)
+
+
+def test_types_and_statuses_may_be_several(appliance: Appliance, place: Place) -> None:
+    several = appliance.webhook(
+        place[0], "https://crm.example/", type="incoming_call", description="Lost calls",
+        status=["no_answer", "missed", "busy", "missed"],
+    )  # fmt: skip
+    assert (several["types"], several["statuses"]) == (["incoming_call"], ["missed", "busy", "no_answer"])
+    line = next(line for line in appliance.invoke("webhook", "list").stdout.splitlines() if place[0] in line)
+    assert line.split()[:3] == [str(several["id"]), "Lost", "calls"]
+    edited = appliance.cli("webhook", "edit", several["id"], "--status", "busy", "--status", "ringing")
+    assert (edited["types"], edited["statuses"]) == (["incoming_call"], ["ringing", "busy"])
+    assert "ringing" in fails(
+        appliance, "webhook", "edit", several["id"], "--status", "any", "--status", "busy"
+    )
+    edited = appliance.cli("webhook", "edit", several["id"], "--description", "Calls")
+    assert (edited["types"], edited["statuses"]) == (["incoming_call"], ["ringing", "busy"])
 
 
 def test_a_paused_webhook_holds_and_sends_in_order_when_it_is_resumed(

@@ -2,6 +2,7 @@
 
 from appliance import Appliance, eventually
 from receiver import Receiver
+from standardwebhooks import Webhook
 
 Pair = tuple[str, str]
 
@@ -54,6 +55,25 @@ def test_each_event_goes_to_the_webhooks_that_chose_it_and_to_no_other(
     eventually(lambda: states() == [("delivered", 20 * 4 + 2 * 2)])
     got = [(one.path, (one.json["type"], one.json.get("subtype", ""))) for one in receiver.requests]
     assert sorted(got) == sorted((path, event) for path, events in wanted.items() for event in events)
+
+
+def test_a_webhook_of_several_statuses_gets_a_calls_messages_in_order(
+    appliance: Appliance, receiver: Receiver, place: tuple[str, str]
+) -> None:
+    name, token = place
+    receiver.answers["/lost"] = [500, 200]  # the first waits: the later ones must not pass it
+    secret = appliance.webhook(
+        name, receiver.url("/lost"), type="incoming_call", status=["missed", "busy", "no_answer"]
+    )["secret"]
+    story = ("ringing", "busy", "answered", "no_answer", "missed", "ended")
+    for subtype in story:
+        appliance.ring(token, subtype=subtype, thread_id="one call")
+        appliance.ring(token, type="outgoing_call", subtype=subtype, thread_id="one call")
+    got = receiver.wait("/lost", 4)
+    assert [one.json["subtype"] for one in got] == ["busy", "busy", "no_answer", "missed"]
+    assert {one.json["type"] for one in got} == {"incoming_call"}
+    for one in got:
+        Webhook(secret).verify(one.body, one.headers)
 
 
 def test_an_event_that_nobody_chose_is_taken_and_goes_nowhere(

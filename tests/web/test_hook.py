@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from appliance import Appliance, Place, basic, eventually
+from appliance import Appliance, Place, Visitor, basic, eventually
 from receiver import Receiver
 
 RINGING = {"type": "incoming_call", "subtype": "ringing"}
@@ -158,7 +158,14 @@ def test_after_a_rotation_the_old_token_is_401_and_the_new_one_counts_at_once(
     name, old = place
     assert all_doors(appliance, old) == {202}
     new = appliance.cli("location", "rotate", name)["token"]
+    assert all_doors(appliance, old) == {202}
+    visitor = Visitor(appliance)
+    where = f"/locations/{appliance.location_id(name)}"
+    assert "The old token is valid until" in visitor.get(where).text
+    assert visitor.post(f"{where}/end-token").status_code == 303
     assert all_doors(appliance, old) == {401}
+    assert "The old token is valid until" not in visitor.get(where).text
+    assert visitor.post(f"{where}/end-token").status_code == 409
     assert all_doors(appliance, new) == {202}
 
 

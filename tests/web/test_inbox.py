@@ -214,6 +214,9 @@ def test_it_is_public_to_post_to_and_private_to_look_at(
         assert appliance.get(path).status_code == 303, path
     assert visitor.get(f"/inbox/{inbox}").headers["Location"] == f"/inboxes/{inbox}"
     assert appliance.post("/inbox/nobody-has-this-one", data=b"{}").status_code == 404
+    asked = visitor.get(f"/inboxes/{inbox}/delete").text
+    assert "No webhook sends to it." in asked and "1 message is deleted." in asked
+    assert appliance.post(f"/inbox/{inbox}", data=b"{}").status_code == 200, "asking deletes nothing"
     assert visitor.post(f"/inboxes/{inbox}/delete").status_code == 303
     assert appliance.post(f"/inbox/{inbox}", data=b"{}").status_code == 404
     assert visitor.get(f"/inboxes/{inbox}").status_code == 404
@@ -225,6 +228,7 @@ def test_an_existing_webhook_is_pointed_at_it_by_one_press(
     webhook = appliance.webhook(place[0], "https://crm.example/")["id"]
     assert visitor.post(f"/inboxes/{inbox}/point", target=f"webhook:{webhook}").status_code == 303
     assert "Its URL was https://crm.example/" in visitor.get(f"/inboxes/{inbox}").text
+    assert "1 webhook still sends to it" in visitor.get(f"/inboxes/{inbox}/delete").text
     call(appliance, place[1], "ringing")
     eventually(lambda: states(appliance, webhook) == ["delivered"])
     assert visitor.post(f"/inboxes/{inbox}/point", target="").status_code == 422

@@ -44,17 +44,17 @@ def test_connect_authorize_manage_and_add(appliance: Appliance, receiver: Receiv
     page = visitor.get(manage[1]).text
     assert "Add New Call Webhook" in page and "Add New Media Webhook" in page
     form = f"{manage[1]}/new/call"
-    added = visitor.post(form, type="incoming_call", status="missed", url=receiver.url("/seed"))
+    added = visitor.post(form, types="incoming_call", statuses="missed", url=receiver.url("/seed"))
     assert added.status_code == 303
     page = visitor.get(added.headers["Location"]).text
     assert "whsec_" in page and "whsec_" not in visitor.get(added.headers["Location"]).text
     call(appliance, token[1], "ringing", "missed")
     assert [json.loads(one.body)["subtype"] for one in receiver.wait("/seed")] == ["missed"]
-    media = visitor.post(f"{manage[1]}/new/media", type="voicemail", url=receiver.url("/media"))
+    media = visitor.post(f"{manage[1]}/new/media", types="voicemail", url=receiver.url("/media"))
     webhook = next(
         one for one in appliance.cli("webhook", "list") if one["id"] == number(media.headers["Location"])
     )
-    assert (webhook["kind"], webhook["type"], webhook["status"]) == ("media", "voicemail", None)
+    assert (webhook["kind"], webhook["types"], webhook["statuses"]) == ("media", ["voicemail"], [])
 
 
 def test_the_webhooks_card_goes_once_every_location_is_connected(
@@ -89,8 +89,8 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
         ("url", "https://me:pass@crm.example/", "user name or password"),
         ("url", "http://169.254.169.254/", "SPOKE_ALLOW_NETS"),
         ("url", "", "start with http"),
-        ("status", "asleep", "one of ringing"),
-        ("type", "voicemail", "one of incoming_call"),
+        ("statuses", "asleep", "one of ringing"),
+        ("types", "voicemail", "one of incoming_call"),
         ("headers", "no colon", "Name: value"),
         ("headers", "Host: elsewhere", "set by the appliance"),
         ("concurrency", "many", "whole number"),
@@ -110,7 +110,7 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
 def test_a_fault_in_a_form_is_422_names_the_field_and_keeps_what_was_typed(
     appliance: Appliance, visitor: Visitor, place: Place, field: str, value: str, says: str
 ) -> None:
-    given = {"type": "incoming_call", "url": "https://crm.example/hook", "description": "kept", field: value}
+    given = {"types": "incoming_call", "url": "https://crm.example/hook", "description": "kept", field: value}
     answer = visitor.post(f"/locations/{appliance.location_id(place[0])}/webhooks/new/call", **given)
     assert answer.status_code == 422
     page = answer.text
@@ -128,7 +128,7 @@ def test_what_is_saved_stands_in_the_form_and_headers_keep_their_values(
     where = f"/locations/{appliance.location_id(place[0])}/webhooks/new/call"
     path = f"/{uuid.uuid4().hex}"
     answer = visitor.post(
-        where, type="incoming_call", status="busy", url=receiver.url(path), description="The shop's",
+        where, types="incoming_call", statuses="busy", url=receiver.url(path), description="The shop's",
         headers="Authorization: Bearer s3cret\nX-Shop: 7", concurrency="2", rate="1.5", timeout="3",
         max_age="60",
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_what_is_saved_stands_in_the_form_and_headers_keep_their_values(
     version = re.search(r'name="version" value="(\d+)"', page)
     assert version
     saved = visitor.post(
-        f"/webhooks/{webhook}/edit", version=version[1], type="incoming_call", url=receiver.url(path),
+        f"/webhooks/{webhook}/edit", version=version[1], types="incoming_call", url=receiver.url(path),
         headers="Authorization: •••",
     )  # fmt: skip
     assert saved.status_code == 303
@@ -194,7 +194,12 @@ def test_a_version_that_is_none_overwrites_nothing(
 
 
 def test_the_sample_is_what_a_receiver_gets(appliance: Appliance, visitor: Visitor, place: Place) -> None:
-    chosen = {"kind": "call", "type": "outgoing_call", "status": "no_answer", "headers": "X-Own: 1"}
+    chosen = {
+        "kind": "call",
+        "types": "outgoing_call",
+        "statuses": ["", "no_answer", "busy"],
+        "headers": "X-Own: 1",
+    }
     fragment = visitor.session.get(
         appliance.url + "/sample", params=chosen, headers={"HX-Request": "true"}, timeout=10
     ).text
@@ -211,12 +216,35 @@ def test_the_sample_is_what_a_receiver_gets(appliance: Appliance, visitor: Visit
         "subtype",
         "timestamp",
     ]
-    assert (sample["type"], sample["subtype"]) == ("outgoing_call", "no_answer")
+    assert (sample["type"], sample["subtype"]) == ("outgoing_call", "busy")
+    said = "Sent for Outgoing Call, Busy or No answer . For example Outgoing Call, Busy:"
+    assert said in text_of(fragment)
     assert "X-Own: •••" in fragment
     # Without a script the form itself shows it, and keeps what was typed.
     where = f"/locations/{appliance.location_id(place[0])}/webhooks/new/media"
-    page = visitor.post(where, type="voicemail", url="https://crm.example/x", preview="1").text
+    page = visitor.post(where, types="voicemail", url="https://crm.example/x", preview="1").text
     assert "&#34;attachments&#34;" in page and "https://crm.example/x" in page
+
+
+def test_the_list_and_the_boxes_choose_together_and_a_webhook_has_its_descriptions_name(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    where = appliance.location_id(place[0])
+    added = visitor.post(
+        f"/locations/{where}/webhooks/new/call", types="", statuses=["missed", "no_answer", "busy"],
+        url="https://crm.example/", description="Lost calls",
+    )  # fmt: skip
+    id_ = number(added.headers["Location"])
+    page = visitor.get(f"/webhooks/{id_}").text
+    assert "<title>Lost calls: Any call, Missed, Busy or No answer" in page
+    assert "Lost calls Any call, Missed, Busy or No answer" in text_of(re.findall("<h1.*?</h1>", page)[0])
+    form = visitor.get(f"/webhooks/{id_}/edit").text
+    assert re.findall(r'<option value="(\w+)" selected', form) == ["missed"]
+    assert re.findall(r'name="statuses" value="(\w+)" checked', form) == ["busy", "no_answer"]
+    unnamed = appliance.webhook(place[0], "https://crm.example/")["id"]
+    for path in (f"/locations/{where}/webhooks", "/deliveries"):
+        shown = text_of(visitor.get(path).text)
+        assert "Lost calls" in shown and f"Webhook {unnamed}" in shown and f"Webhook {id_}" not in shown
 
 
 # --- a webhook's life ---
@@ -308,10 +336,34 @@ def test_a_test_event_shows_its_result_in_place(
 
 def test_a_rotated_secret_is_shown_once(appliance: Appliance, visitor: Visitor, place: Place) -> None:
     added = appliance.webhook(place[0], "https://crm.example/")
-    page = visitor.get(visitor.post(f"/webhooks/{added['id']}/rotate").headers["Location"]).text
+    where = f"/webhooks/{added['id']}"
+    assert "For 24 hours messages are signed with both secrets" in visitor.get(f"{where}/rotate").text
+    page = visitor.get(visitor.post(f"{where}/rotate").headers["Location"]).text
     shown = re.findall(r"whsec_[A-Za-z0-9+/=]+", html.unescape(page))
     assert len(shown) == 1 and shown[0] != added["secret"]
-    assert "whsec_" not in visitor.get(f"/webhooks/{added['id']}").text
+    page = visitor.get(where).text
+    assert "whsec_" not in page and "The old secret is valid until" in page
+    refused = visitor.post(f"{where}/rotate")
+    assert refused.status_code == 409 and "Two secrets are valid until" in refused.text
+    assert "<button" not in visitor.get(f"{where}/rotate").text.partition("<main")[2].partition("</main>")[0]
+    assert visitor.post(f"{where}/end-secret").status_code == 303
+    assert "The old secret" not in visitor.get(where).text.replace("The old secret no longer signs", "")
+    assert visitor.post(f"{where}/rotate").status_code == 303
+
+
+def test_a_location_is_asked_for_before_its_events_are_refused(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    where = f"/locations/{appliance.location_id(place[0])}"
+    page = visitor.get(where).text
+    for path in (f"{where}/pause", f"{where}/rotate"):
+        assert f'href="{path}"' in page and f'action="{path}"' not in page
+        assert visitor.get(path).status_code == 200
+    appliance.ring(place[1])
+    assert "are lost" in visitor.get(f"{where}/pause").text
+    assert visitor.post(f"{where}/pause").status_code == 303
+    appliance.ring(place[1], 403)
+    assert f'action="{where}/resume"' in visitor.get(where).text
 
 
 def test_resending_what_failed_since_counts_first_and_shows_how_far_it_is(

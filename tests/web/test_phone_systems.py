@@ -55,15 +55,23 @@ def test_a_token_of_another_location_is_refused(appliance: Appliance, visitor: V
     assert 'aria-invalid="true"' in answer.text
 
 
-def test_a_new_token_is_filled_in_and_the_old_one_is_refused(
+def test_a_new_token_is_filled_in_and_the_old_one_is_still_taken(
     appliance: Appliance, visitor: Visitor, place: Place
 ) -> None:
     path = page(appliance, place, "3cx")
-    assert visitor.post(f"{path}/rotate").status_code == 303
+    asked = visitor.get(f"{path}/rotate").text
+    assert "The old one is accepted for 24 hours" in asked and f'href="{path}">Cancel' in asked
+    assert visitor.post(f"{path}/rotate").headers["Location"] == path
     found = re.search(r"/api/pbx/3cx/t/([\w-]{20,})", visitor.get(path).text)
     assert found and found[1] != place[1]
+    for token in (place[1], found[1]):
+        assert appliance.post(f"/api/pbx/3cx/t/{token}", json={}).status_code == 422
+        assert visitor.post(f"{path}/token", token=token).status_code == 303
+    refused = visitor.post(f"{path}/rotate")
+    assert refused.status_code == 409 and "there cannot be a third" in refused.text
+    visitor.post(path.replace("/phone-systems/3cx", "/end-token"))
     assert appliance.post(f"/api/pbx/3cx/t/{place[1]}", json={}).status_code == 401
-    assert appliance.post(f"/api/pbx/3cx/t/{found[1]}", json={}).status_code == 422
+    assert visitor.post(f"{path}/token", token=place[1]).status_code == 422
 
 
 def test_what_3cx_makes_of_the_template_is_taken(

@@ -18,7 +18,7 @@ group = new_group("event", "Events sent by hand.", "flask --app app event send -
 @click.option("--thread", help="The thread_id, which all events of one call share.")
 def send(location: str, type_: str, status: str | None, thread: str | None, as_json: bool) -> None:
     """Send an event as a PBX would."""
-    fields = sample_event("call" if type_ in CALL_TYPES else "media", type_, None)
+    fields = sample_event("call" if type_ in CALL_TYPES else "media", [type_], [])
     fields.pop("subtype", None)
     if status:
         fields["subtype"] = status

@@ -40,11 +40,13 @@ def rename(name: str, new: str, as_json: bool) -> None:
 
 @command(group, "rotate", "flask --app app location rotate Office")
 @click.argument("name")
-def rotate(name: str, as_json: bool) -> None:
-    """Replace a location's token. The old token is refused at once."""
-    location, token = services().locations.rotate_token(name)
+@click.option("--now", "at_once", is_flag=True, help="Refuse the old token from now on, as after a leak.")
+def rotate(name: str, at_once: bool, as_json: bool) -> None:
+    """Replace a location's token. The old token is accepted for 24 hours as well."""
+    location, token = services().locations.rotate_token(name, at_once=at_once)
     made = {"id": location.id, "name": location.name, "token": token}
-    show_secret(as_json, made, f"Location {name!r} has a new token; the old one is refused.", token)
+    old = f"accepted until {iso(location.both_until)}" if location.both_until else "refused from now on"
+    show_secret(as_json, made, f"Location {name!r} has a new token; the old one is {old}.", token)
 
 
 @command(group, "pause", "flask --app app location pause Office")

@@ -26,40 +26,43 @@ from webhooks.outbox.replay import RESENDABLE
 from webhooks.services.container import services
 from webhooks.services.parsing import parse
 from webhooks.services.replays import ReplayInput
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 
-_COLUMNS: Final = ("id", "location", "kind", "type", "status", "url", "state", "reason")
+_COLUMNS: Final = ("id", "description", "location", "kind", "types", "statuses", "url", "state", "reason")
 
 
 group = new_group("webhook", "Webhooks: which events are sent where.", "flask --app app webhook list")
-type_help = f"{', '.join(EVENT_TYPES)}. Left out: any."
-status_help = f"{', '.join(CALL_STATUSES)}. Left out: any."
+_types = click.option("--type", "types", multiple=True,
+                      help=f"{', '.join(EVENT_TYPES)}, or any; may be repeated.")  # fmt: skip
+_statuses = click.option("--status", "statuses", multiple=True,
+                         help=f"{', '.join(CALL_STATUSES)}, or any; may be repeated.")  # fmt: skip
 
 
 @command(group, "add", "flask --app app webhook add --location Office --kind call "
           "--type incoming_call --status missed --url https://crm.example/hook")  # fmt: skip
 @click.option("--location", required=True, help="The location's name.")
 @click.option("--kind", required=True, type=click.Choice(["call", "media"]), help="Calls, or recordings.")
-@click.option("--type", "type_", help=type_help)
-@click.option("--status", help=status_help)
+@_types
+@_statuses
 @click.option("--url", required=True, help="The receiver's address.")
 @click.option("--description", default="", help="A note for people.")
 @with_options
 def add(
     location: str,
     kind: str,
-    type_: str | None,
-    status: str | None,
+    types: tuple[str, ...],
+    statuses: tuple[str, ...],
     url: str,
     description: str,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Add a webhook and print its secret, which is not shown again."""
-    given = {"kind": kind, "type": type_, "status": status, "url": url, "description": description}
+    """Add a webhook and print its secret, which is not shown again. Types or statuses left out are any."""
+    given = {"kind": kind, "types": _chosen(types), "statuses": _chosen(statuses), "url": url,
+             "description": description}  # fmt: skip
     wanted = parse(WebhookInput, {**given, "options": given_options(options)})
     webhook = services().webhooks.add(location, wanted)
-    shown = {"id": webhook.id, "kind": kind, "type": type_, "status": status, "url": url,
+    shown = {"id": webhook.id, "kind": kind, "types": webhook.types, "statuses": webhook.statuses, "url": url,
              "secret": webhook.secret}  # fmt: skip
     sentence = f"Webhook {webhook.id} is added; its receiver verifies signatures with this secret."
     show_secret(as_json, shown, sentence, webhook.secret)
@@ -70,14 +73,14 @@ def list_(as_json: bool) -> None:
     """List all webhooks."""
     rows = [_webhook(webhook) for webhook in services().webhooks.all()]
     if not as_json:
-        rows = [{name: row[name] for name in _COLUMNS} for row in rows]
+        rows = [_for_people(row) for row in rows]
     table(as_json, rows, "No webhook yet. See how to add one: flask --app app webhook add --help")
 
 
 @command(group, "edit", "flask --app app webhook edit 3 --url https://crm.example/new")
 @click.argument("id_", metavar="ID", type=ID)
-@click.option("--type", "type_", help=f"{', '.join(EVENT_TYPES)}, or any.")
-@click.option("--status", help=f"{', '.join(CALL_STATUSES)}, or any.")
+@_types
+@_statuses
 @click.option("--url", help="The receiver's address.")
 @click.option("--description", help="A note for people.")
 @click.option("--reset", multiple=True, type=click.Choice(list(Options.model_fields)),
@@ -86,20 +89,17 @@ def list_(as_json: bool) -> None:
 def edit(
     id_: int,
     as_json: bool,
-    type_: str | None,
-    status: str | None,
+    types: tuple[str, ...],
+    statuses: tuple[str, ...],
     url: str | None,
     description: str | None,
     reset: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Change a webhook. What is not given stays."""
-    given = {"type": type_, "status": status, "url": url, "description": description}
-    wanted: dict[str, Any] = {
-        key: None if value == "any" and key in ("type", "status") else value
-        for key, value in given.items()
-        if value is not None
-    }
+    given = {"types": _chosen(types) if types else None, "statuses": _chosen(statuses) if statuses else None,
+             "url": url, "description": description}  # fmt: skip
+    wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     wanted["options"] = {**dict.fromkeys(reset), **given_options(options)}
     show(as_json, _webhook(services().webhooks.edit(id_, wanted)), f"Webhook {id_} is changed.")
 
@@ -144,11 +144,13 @@ def delete(id_: int, as_json: bool) -> None:
 
 @command(group, "rotate", "flask --app app webhook rotate 3")
 @click.argument("id_", metavar="ID", type=ID)
-def rotate(id_: int, as_json: bool) -> None:
-    """Replace a webhook's secret. Both secrets sign for 24 hours."""
-    secret = services().webhooks.rotate_secret(id_).secret
-    sentence = f"Webhook {id_} has a new secret; both secrets sign for 24 hours."
-    show_secret(as_json, {"id": id_, "secret": secret}, sentence, secret)
+@click.option("--now", "at_once", is_flag=True, help="Sign with the new secret alone, as after a leak.")
+def rotate(id_: int, at_once: bool, as_json: bool) -> None:
+    """Replace a webhook's secret. The old secret signs for 24 hours as well."""
+    webhook = services().webhooks.rotate_secret(id_, at_once=at_once)
+    old = f"signs as well until {iso(webhook.both_until)}" if webhook.both_until else "no longer signs"
+    sentence = f"Webhook {id_} has a new secret; the old one {old}."
+    show_secret(as_json, {"id": id_, "secret": webhook.secret}, sentence, webhook.secret)
 
 
 @command(group, "test", "flask --app app webhook test 3")
@@ -187,10 +189,24 @@ def replay(
     )
 
 
+def _chosen(words: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of a repeated option; the one word "any" is none."""
+    return () if words == ("any",) else words
+
+
+def _for_people(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the table: several words as people list them, and a dash for what there is not."""
+    texts = {name: ", ".join(row[name]) or "any" for name in ("types", "statuses")}
+    texts["description"] = row["description"][:40]
+    if row["kind"] == "media":
+        texts["statuses"] = "–"
+    return {name: texts.get(name) or row[name] or "–" for name in _COLUMNS}
+
+
 def _webhook(webhook: Webhook) -> dict[str, Any]:
     return {
-        "id": webhook.id, "location": webhook.location.name, "kind": webhook.kind, "type": webhook.type,
-        "status": webhook.call_status, "url": webhook.url, "description": webhook.description,
+        "id": webhook.id, "location": webhook.location.name, "kind": webhook.kind, "types": webhook.types,
+        "statuses": webhook.statuses, "url": webhook.url, "description": webhook.description,
         "state": webhook.state, "reason": webhook.reason,
         "options": Options.model_validate(webhook.options).shown(), "created_at": iso(webhook.created_at),
     }  # fmt: skip

@@ -75,6 +75,15 @@ class Intake:
             routing = self._current(direct)
         return routing.namespaces[routing.location(token_hash)]
 
+    def location(self, token_hash: bytes) -> int:
+        """Return the location of a token, as the database has it now.
+
+        Raises:
+            Unauthorised, LocationPaused, ReadFailed.
+        """
+        with self._store.direct_read() as direct:
+            return self._current(direct).location(token_hash)
+
     def namespace_of(self, location_id: int) -> uuid.UUID:
         """Return the namespace for ids of a location.
 

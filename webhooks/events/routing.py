@@ -4,28 +4,33 @@ import uuid
 from dataclasses import dataclass
 
 from webhooks.catalogue import CALL_TYPES
+from webhooks.db.models.columns import split_words
 from webhooks.db.raw import RawConnection
+from webhooks.db.store import now_ms
 from webhooks.errors import LocationPaused, Unauthorised
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The events that a webhook is for. ``kind`` is call or media; other values of None stand for any."""
+    """The events that a webhook is for. ``kind`` is call or media; an empty set stands for any."""
 
     kind: str
-    type: str | None
-    call_status: str | None
+    types: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
 
     def matches(self, type_: str, subtype: str) -> bool:
         """Whether an event of this type and subtype ("" for media) is for the webhook."""
         if self.kind != ("call" if type_ in CALL_TYPES else "media"):
             return False
-        return self.type in (None, type_) and (self.kind == "media" or self.call_status in (None, subtype))
+        return (not self.types or type_ in self.types) and (not self.statuses or subtype in self.statuses)
 
 
-_LOCATIONS = "SELECT id, token_hash, state, created_at FROM location WHERE deleted_at IS NULL"
+_LOCATIONS = """
+    SELECT id, token_hash, previous_token_hash, previous_until, state, created_at FROM location
+    WHERE deleted_at IS NULL
+"""
 _WEBHOOKS = """
-    SELECT id, location_id, kind, type, status, state FROM webhook WHERE deleted_at IS NULL ORDER BY id
+    SELECT id, location_id, kind, types, statuses, state FROM webhook WHERE deleted_at IS NULL ORDER BY id
 """
 
 
@@ -42,12 +47,14 @@ class Subscription:
 class RoutingTable:
     """Locations and webhooks as of one version of the configuration.
 
-    ``tokens`` leads from a token's hash to a location. By locations: ``subscriptions`` are its webhooks,
-    ``namespaces`` is in which an id that is no UUID becomes one.
+    ``tokens`` leads from a token's hash to a location; ``former_tokens`` from that of a token before a
+    rotation to the location, and the time until which it is taken. By locations: ``subscriptions`` are its
+    webhooks, ``namespaces`` is in which an id that is no UUID becomes one.
     """
 
     version: int
     tokens: dict[bytes, int]
+    former_tokens: dict[bytes, tuple[int, int]]
     paused: set[int]
     subscriptions: dict[int, list[Subscription]]
     namespaces: dict[int, uuid.UUID]
@@ -56,28 +63,31 @@ class RoutingTable:
     def read(cls, direct: RawConnection, version: int) -> "RoutingTable":
         """Read the table from the database."""
         locations = direct.rows(_LOCATIONS)
-        subscriptions: dict[int, list[Subscription]] = {location_id: [] for location_id, _, _, _ in locations}
-        for webhook_id, location_id, kind, type_, call_status, state in direct.rows(_WEBHOOKS):
+        subscriptions: dict[int, list[Subscription]] = {location_id: [] for location_id, *_ in locations}
+        for webhook_id, location_id, kind, types, statuses, state in direct.rows(_WEBHOOKS):
             if location_id in subscriptions:
-                filter_ = Filter(kind, type_, call_status)
+                filter_ = Filter(kind, frozenset(split_words(types)), frozenset(split_words(statuses)))
                 subscriptions[location_id].append(Subscription(webhook_id, filter_, state != "active"))
         return cls(
             version,
-            {bytes(token): id_ for id_, token, _, _ in locations},
-            {id_ for id_, _, state, _ in locations if state == "paused"},
+            {bytes(token): id_ for id_, token, *_ in locations},
+            {bytes(former): (id_, until) for id_, _, former, until, *_ in locations if former and until},
+            {id_ for id_, *_, state, _ in locations if state == "paused"},
             subscriptions,
-            {id_: _namespace(id_, created_at) for id_, _, _, created_at in locations},
+            {id_: _namespace(id_, created_at) for id_, *_, created_at in locations},
         )
 
     def location(self, token_hash: bytes) -> int:
-        """Return the location of a token.
+        """Return the location of a token, or of a former one that is still taken.
 
         Raises:
             Unauthorised: no location has the token. LocationPaused: the location takes no events now.
         """
         location_id = self.tokens.get(token_hash)
         if location_id is None:
-            raise Unauthorised("No location has this token.")
+            location_id, until_ms = self.former_tokens.get(token_hash, (0, 0))
+            if now_ms() >= until_ms:
+                raise Unauthorised("No location has this token.")
         if location_id in self.paused:
             raise LocationPaused("This location is paused: its events are not taken. Resume it to take them.")
         return location_id

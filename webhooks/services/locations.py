@@ -24,6 +24,7 @@ from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.services.lookup import checked_name, live_location, note, now, row_or_404, unless_deleted
+from webhooks.services.rotation import check_former, grace_end
 from webhooks.tokens import token_hash
 
 _OWN_TABLES: Final = (
@@ -102,15 +103,32 @@ class Locations:
             location.name = new
             return location
 
-    def rotate_token(self, name: str) -> tuple[Location, str]:
-        """Replace a location's token. Returns the location and the new token; the old one is refused."""
+    def rotate_token(self, name: str, *, at_once: bool = False) -> tuple[Location, str]:
+        """Replace a location's token. For 24 hours the old one is taken as well, unless it ends ``at_once``.
+
+        Returns the location and the new token. Raises Conflict where two are taken already.
+        """
         token = secrets.token_urlsafe(32)
         with self._store.write() as session:
             location = live_location(session, name)
+            session.refresh(location, with_for_update=True)
+            location.previous_until = grace_end(location, "token", at_once=at_once)
+            location.previous_token_hash = None if at_once else location.token_hash
             location.token_hash = token_hash(token)
             config_changed(session.connection())
-            note(session, location, "token rotated: the old one is refused")
+            old = "refused" if at_once else "taken for 24 hours"
+            note(session, location, f"token rotated: the old one is {old}")
             return location, token
+
+    def end_former_token(self, name: str) -> Location:
+        """Refuse the token that was there before the rotation. Raises Conflict where it is not taken."""
+        with self._store.write() as session:
+            location = live_location(session, name)
+            check_former(location, "token")
+            location.previous_until = location.previous_token_hash = None
+            config_changed(session.connection())
+            note(session, location, "old token ended: it is refused")
+            return location
 
     def set_state(self, name: str, state: str) -> Location:
         """Pause a location, which refuses its events with 403, or resume it."""
@@ -134,6 +152,12 @@ class Locations:
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
         return location
+
+
+def is_token_of(location: Location, token: str) -> bool:
+    """Whether events with this token are the location's now."""
+    taken = [location.token_hash, location.previous_token_hash if location.both_until else None]
+    return token_hash(token) in taken
 
 
 def _name_is_free(session: orm.Session, name: str) -> None:

@@ -16,7 +16,6 @@ from pydantic import AfterValidator, Field
 
 from webhooks.db.models import Location, PhoneSite, UnknownKind
 from webhooks.db.store import Store
-from webhooks.errors import LocationPaused, Unauthorised
 from webhooks.events.intake import Intake
 from webhooks.events.storage import Accepted
 from webhooks.pbx.finished import Site, Told
@@ -134,16 +133,7 @@ class PhoneSystems:
         Raises:
             Unauthorised: the token was rotated meanwhile. LocationPaused: the location takes no events now.
         """
-        query = sa.select(Location.id, Location.state).where(
-            Location.token_hash == token_hash, Location.deleted_at.is_(None)
-        )
-        with self._store.read() as session:
-            row = session.execute(query).first()
-        if row is None:
-            raise Unauthorised("No location has this token; look whether it was rotated.")
-        location_id, state = row
-        if state == "paused":
-            raise LocationPaused("This location is paused: its events are not taken. Resume it to take them.")
+        location_id = self._intake.location(token_hash)
         given = self.settings_of(location_id)
         return Sender(
             location_id,

@@ -1,14 +1,12 @@
 """Webhooks: which events are sent where, and how."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import sqlalchemy as sa
-from pydantic import Field, model_validator
 from sqlalchemy import orm
 
-from webhooks.catalogue import CALL_STATUSES, CALL_TYPES, HIDDEN, MEDIA_TYPES, filter_label
+from webhooks.catalogue import HIDDEN, filter_label
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Delivery, Lane, Webhook
 from webhooks.db.store import Store
@@ -21,40 +19,12 @@ from webhooks.outbound.signing import new_secret
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
-from webhooks.services.parsing import Input, parse
+from webhooks.services.parsing import parse
+from webhooks.services.rotation import check_former, grace_end
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.settings import Settings
 
-_ROTATION: Final = timedelta(hours=24)
 _LOOKUP_SECONDS: Final = 2.0
-
-
-class WebhookInput(Input):
-    """What a webhook is for, where it leads and how it is sent. ``type`` or ``status`` of None means any."""
-
-    kind: Literal["call", "media"] = Field(title="Kind")
-    type: str | None = Field(default=None, title="Type")
-    status: str | None = Field(default=None, title="Call status")
-    url: str = Field(title="URL")
-    description: str = Field(default="", max_length=500, title="Description")
-    options: Options = Options()
-
-    @model_validator(mode="after")
-    def _filter_fits_kind(self) -> "WebhookInput":
-        types = CALL_TYPES if self.kind == "call" else MEDIA_TYPES
-        if self.type is not None and self.type not in types:
-            raise Invalid(
-                f"The type of a {self.kind} webhook is one of {', '.join(types)}; leave it out for any.",
-                "type",
-            )
-        if self.status is not None and self.kind == "media":
-            raise Invalid("A media webhook has no status.", "status")
-        if self.status is not None and self.status not in CALL_STATUSES:
-            raise Invalid(
-                f"The call status is one of {', '.join(CALL_STATUSES)}; leave it out for any.", "status"
-            )
-        if self.description and not self.description.isprintable():
-            raise Invalid("A description has printable characters only.", "description")
-        return self
 
 
 class Webhooks:
@@ -165,14 +135,29 @@ class Webhooks:
             note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
         return apply_webhook_state(self._store, webhook_id)
 
-    def rotate_secret(self, webhook_id: int) -> Webhook:
-        """Make a new secret. For 24 hours the former one signs as well."""
+    def rotate_secret(self, webhook_id: int, *, at_once: bool = False) -> Webhook:
+        """Make a new secret. For 24 hours the old one signs as well, unless it ends ``at_once``.
+
+        Raises Conflict where two sign already.
+        """
         with self._store.write() as session:
-            webhook = _webhook(session, webhook_id)
-            webhook.previous_secret, webhook.previous_until = webhook.secret, now() + _ROTATION
+            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            webhook.previous_until = grace_end(webhook, "secret", at_once=at_once)
+            webhook.previous_secret = None if at_once else webhook.secret
             webhook.secret = new_secret()
             config_changed(session.connection())
-            note(session, webhook, "secret rotated: the former one signs as well for 24 hours")
+            old = "no longer signs" if at_once else "signs as well for 24 hours"
+            note(session, webhook, f"secret rotated: the old one {old}")
+            return webhook
+
+    def end_former_secret(self, webhook_id: int) -> Webhook:
+        """Sign no longer with the secret of before the rotation. Raises Conflict where it does not sign."""
+        with self._store.write() as session:
+            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            check_former(webhook, "secret")
+            webhook.previous_until = webhook.previous_secret = None
+            config_changed(session.connection())
+            note(session, webhook, "old secret ended: it no longer signs")
             return webhook
 
     def get(self, webhook_id: int, *, deleted: bool = False) -> Webhook:
@@ -212,7 +197,7 @@ def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, delet
 
 
 def _filter(webhook: Webhook) -> str:
-    return filter_label(webhook.kind, webhook.type, webhook.call_status)
+    return filter_label(webhook.kind, webhook.types, webhook.statuses)
 
 
 def _shown(url: str) -> str:
@@ -239,7 +224,6 @@ def _described(webhook: Webhook) -> dict[str, str]:
 def _columns(wanted: WebhookInput) -> dict[str, Any]:
     """Of the options only what differs from the default is kept, so that a default may change."""
     columns = dict(wanted)
-    columns["call_status"] = columns.pop("status")
     columns["options"] = wanted.options.model_dump(exclude_defaults=True)
     return columns
 
@@ -248,8 +232,8 @@ def _merged(webhook: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The webhook as it would be with the changes, still unchecked."""
     present = {
         "kind": webhook.kind,
-        "type": webhook.type,
-        "status": webhook.call_status,
+        "types": webhook.types,
+        "statuses": webhook.statuses,
         "url": webhook.url,
         "description": webhook.description,
     }

@@ -16,7 +16,7 @@ from webhooks.services.inboxes import InboxAnswer
 from webhooks.services.parsing import Input, parse
 from webhooks.services.password import NewPassword
 from webhooks.services.replays import ReplayInput
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.web.ui.settings import PasswordForm
 from webhooks.web.ui.webhook_form import WebhookForm
 
@@ -29,10 +29,10 @@ MEDIA = {"kind": "media", "url": "https://crm.example/"}
     [
         (WebhookInput, {**CALL, "kind": "fax"}, "kind", "“Kind” has to be 'call' or 'media'."),
         (WebhookInput, {"kind": "call"}, "url", "“URL” is missing."),
-        (WebhookInput, {**CALL, "type": "voicemail"}, "type", "The type of a call webhook is one of"),
-        (WebhookInput, {**MEDIA, "type": "incoming_call"}, "type", "The type of a media webhook is one of"),
-        (WebhookInput, {**CALL, "status": "asleep"}, "status", "The call status is one of ringing"),
-        (WebhookInput, {**MEDIA, "status": "missed"}, "status", "A media webhook has no status."),
+        (WebhookInput, {**CALL, "types": ["voicemail"]}, "types", "of a call webhook is one of"),
+        (WebhookInput, {**MEDIA, "types": ["incoming_call"]}, "types", "of a media webhook is one of"),
+        (WebhookInput, {**CALL, "statuses": ["busy", "asleep"]}, "statuses", "status is one of ringing"),
+        (WebhookInput, {**MEDIA, "statuses": ["missed"]}, "statuses", "A media webhook has no status."),
         (WebhookInput, {**CALL, "description": "x" * 501}, "description", "has at most 500 characters."),
         (WebhookInput, {**CALL, "description": "a\0b"}, "description", "printable characters only."),
         (WebhookInput, {**CALL, "options": {"rate": 0}}, "rate", "has to be more than 0."),
@@ -105,7 +105,7 @@ TEXTS = st.text(string.printable, max_size=20)
 
 @given(st.dictionaries(st.sampled_from([*WebhookForm.__dataclass_fields__, "no_verify"]), TEXTS))
 def test_the_form_of_a_webhook_is_taken_or_names_one_of_its_fields(texts: dict[str, str]) -> None:
-    form = WebhookForm.typed(texts)
+    form = WebhookForm.typed(MultiDict(texts))
     try:
         wanted = parse(WebhookInput, form.new("call"))
     except Invalid as error:
@@ -115,8 +115,27 @@ def test_the_form_of_a_webhook_is_taken_or_names_one_of_its_fields(texts: dict[s
         assert wanted.options.verify == ("no_verify" not in texts)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "ticked", "wanted"),
+    [
+        ("", [], ()),
+        ("missed", [], ("missed",)),
+        ("missed", ["no_answer", "busy"], ("missed", "busy", "no_answer")),
+        ("", ["busy", "no_answer"], ("busy", "no_answer")),
+        ("busy", ["busy"], ("busy",)),
+    ],
+)
+def test_the_list_and_the_boxes_of_a_form_count_together(
+    chosen: str, ticked: list[str], wanted: tuple[str, ...]
+) -> None:
+    given_ = MultiDict([("url", "https://crm.example/"), *(("statuses", word) for word in (chosen, *ticked))])
+    form = WebhookForm.typed(given_)
+    assert parse(WebhookInput, form.new("call")).statuses == wanted
+    assert (form.statuses[0], form.has_several) == (chosen, bool(ticked))
+
+
 def test_an_option_left_blank_is_reset_by_a_change_and_left_out_of_a_new_webhook() -> None:
-    form = WebhookForm.typed({"url": "https://crm.example/", "rate": "2"})
+    form = WebhookForm.typed(MultiDict({"url": "https://crm.example/", "rate": "2"}))
     assert form.new("call")["options"] == {"rate": "2"}
     assert form.changes()["options"] == {
         "headers": None, "concurrency": None, "rate": "2", "timeout": None, "max_age": None, "ca": None,
@@ -126,4 +145,4 @@ def test_an_option_left_blank_is_reset_by_a_change_and_left_out_of_a_new_webhook
 
 @pytest.mark.parametrize(("text", "version"), [("", None), ("7", 7), ("x", 0), ("1.0", 0), ("9" * 5000, 0)])
 def test_a_version_that_is_none_is_no_webhooks(text: str, version: int | None) -> None:
-    assert WebhookForm.typed({"version": text}).version == version
+    assert WebhookForm.typed(MultiDict({"version": text})).version == version

@@ -1,11 +1,11 @@
 """What is set up: locations, webhooks with their lanes, API keys; single values."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webhooks.db.models.columns import SERIAL, Id
+from webhooks.db.models.columns import SERIAL, Id, Words
 from webhooks.db.store import Model, Moment
 from webhooks.vault import Sealed, SealedHeaders
 
@@ -18,7 +18,19 @@ class Meta(Model):
     value: Mapped[str] = mapped_column(sa.Text)
 
 
-class Location(Model):
+class Rotated:
+    """A row whose token or secret may be rotated: the former one holds until ``previous_until``."""
+
+    previous_until: Mapped[datetime | None] = mapped_column(Moment)
+
+    @property
+    def both_until(self) -> datetime | None:
+        """Until when the former token or secret holds besides the present one; None if it does not."""
+        until = self.previous_until
+        return until if until and until > datetime.now(UTC) else None
+
+
+class Location(Rotated, Model):
     """A PBX that may post events; it is known by its token, of which only the SHA-256 is kept."""
 
     __tablename__ = "location"
@@ -35,6 +47,7 @@ class Location(Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(100))
     token_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    previous_token_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary(32))
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
     created_at: Mapped[datetime] = mapped_column(Moment)
     connected_at: Mapped[datetime | None] = mapped_column(Moment)  # "Authorize" was pressed for it
@@ -42,8 +55,8 @@ class Location(Model):
     webhooks: Mapped[list["Webhook"]] = relationship(back_populates="location")
 
 
-class Webhook(Model):
-    """What to send where. ``type`` or ``status`` of None means any.
+class Webhook(Rotated, Model):
+    """What to send where. ``types`` and ``statuses`` (of calls) are those of its events; empty means any.
 
     ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
     ("send") or dropped ("drop"); until the last of them is through, the state stays what it was.
@@ -54,8 +67,8 @@ class Webhook(Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
     kind: Mapped[str] = mapped_column(sa.String(10))
-    type: Mapped[str | None] = mapped_column(sa.String(30))
-    call_status: Mapped[str | None] = mapped_column("status", sa.String(30))
+    types: Mapped[tuple[str, ...]] = mapped_column(Words, default=(), server_default="")
+    statuses: Mapped[tuple[str, ...]] = mapped_column(Words, default=(), server_default="")
     url: Mapped[str] = mapped_column(sa.Text)
     description: Mapped[str] = mapped_column(sa.Text, default="")
     state: Mapped[str] = mapped_column(sa.String(10), default="active")
@@ -63,13 +76,17 @@ class Webhook(Model):
     resume: Mapped[str | None] = mapped_column(sa.String(10))
     secret: Mapped[str] = mapped_column(Sealed(sqlite_length=100))
     previous_secret: Mapped[str | None] = mapped_column(Sealed(sqlite_length=100))
-    previous_until: Mapped[datetime | None] = mapped_column(Moment)
     options: Mapped[dict[str, object]] = mapped_column(SealedHeaders, default=dict)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Moment)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)
     location: Mapped[Location] = relationship(back_populates="webhooks")
     lane: Mapped["Lane"] = relationship(back_populates="webhook")
+
+    @property
+    def name(self) -> str:
+        """What people call it: its description, or its number where it has none."""
+        return self.description or f"Webhook {self.id}"
 
 
 class Lane(Model):

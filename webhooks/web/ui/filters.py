@@ -56,7 +56,7 @@ def local(moment: datetime) -> str:
 def when(moment: datetime) -> str:
     """The time alone if it is today's."""
     here = in_zone(moment)
-    return here.strftime("%H:%M:%S" if here >= midnight() else "%Y-%m-%d %H:%M")
+    return here.strftime("%H:%M:%S" if here.date() == midnight().date() else "%Y-%m-%d %H:%M")
 
 
 def span(milliseconds: float) -> str:
@@ -93,7 +93,7 @@ def capped_counted(count: int, singular: str, plural: str) -> str:
     return f"{capped(count)} {singular if count == 1 else plural}"
 
 
-def word(value: str | None) -> str:
+def word(value: str) -> str:
     return catalogue.label(value)
 
 

@@ -16,7 +16,7 @@ from webhooks.errors import Invalid, NoCapacity, SpokeError
 from webhooks.services.container import services
 from webhooks.services.inboxes import STATUSES, InboxAnswer
 from webhooks.services.parsing import Input, row_number
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.web.shared.access import admin, by_token
 from webhooks.web.shared.bodies import read_body
 from webhooks.web.shared.slots import waiting
@@ -134,9 +134,21 @@ def clear(inbox_id: str) -> Any:
     return redirect(url_for("inboxes.show", inbox_id=inbox_id), 303)
 
 
-@blueprint.post("/inboxes/<inbox_id>/delete")
+@blueprint.get("/inboxes/<inbox_id>/delete")
 @admin
 def delete(inbox_id: str) -> Any:
+    inbox = services().inboxes.get(inbox_id)
+    return render_template(
+        "inboxes/delete.html",
+        inbox=inbox,
+        pointing=services().inboxes.webhooks(inbox),
+        messages=len(services().inboxes.messages(inbox_id)),
+    )
+
+
+@blueprint.post("/inboxes/<inbox_id>/delete")
+@admin
+def delete_submit(inbox_id: str) -> Any:
     pointing = len(services().inboxes.webhooks(services().inboxes.get(inbox_id)))
     services().inboxes.delete(inbox_id)
     still = counted(pointing, "webhook still sends", "webhooks still send")

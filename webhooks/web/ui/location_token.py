@@ -1,16 +1,20 @@
 """A location's token in the lines that a page shows: as the visitor has kept it, or made anew."""
 
+from typing import Any
+
+from flask import redirect, render_template, url_for
+
 from webhooks.db.models import Location
-from webhooks.errors import Invalid
+from webhooks.errors import Conflict, Invalid, SpokeError
 from webhooks.services.container import services
-from webhooks.tokens import token_hash
+from webhooks.services.locations import is_token_of
 from webhooks.web.ui.page import notice, reveal, revealed
 
 
 def checked(location: Location, typed: str) -> str:
     """Return the token that the visitor typed. Raises Invalid where it is another location's, or none."""
     token = typed.strip()
-    if token_hash(token) != location.token_hash:
+    if not is_token_of(location, token):
         raise Invalid(
             f"This is not the token of {location.name}: look whether it was rotated, or make a new one.",
             "token",
@@ -23,11 +27,21 @@ def fill_in(location: Location, typed: str) -> None:
     reveal(f"The token of {location.name}", checked(location, typed), _about(location))
 
 
-def make_anew(location: Location) -> None:
-    """Rotate the token, and show the lines with the new one."""
-    _, token = services().locations.rotate_token(location.name)
+def rotation_page(location: Location, back: str | None = None, error: SpokeError | None = None) -> str:
+    """The question before a rotation. ``back``: where to go without one."""
+    back = back or url_for("locations.show", location_id=location.id)
+    return render_template("locations/rotate.html", location=location, back=back, error=error)
+
+
+def rotated(location: Location, back: str) -> Any:
+    """Rotate the location's token, and show it on the page ``back``."""
+    try:
+        _, token = services().locations.rotate_token(location.name)
+    except Conflict as error:
+        return rotation_page(location, back, error), 409
     reveal(f"The new token of {location.name}", token, _about(location))
-    notice("The old token no longer works. The new one stands in the lines below.")
+    notice("The old token is accepted for 24 hours. Enter the new one at the PBX in that time.")
+    return redirect(back, 303)
 
 
 def in_lines(location: Location) -> dict[str, object]:

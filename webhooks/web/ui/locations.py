@@ -11,6 +11,7 @@ from webhooks.services.parsing import Named
 from webhooks.services.phone_systems import SiteInput
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
+from webhooks.web.ui import location_token
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
@@ -52,6 +53,13 @@ def rename(location_id: int) -> Any:
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
+@blueprint.get("/locations/<int:location_id>/pause")
+@admin
+def pause(location_id: int) -> Any:
+    """Ask whether its events are to be refused."""
+    return render_template("locations/pause.html", location=services().locations.get(location_id))
+
+
 @blueprint.post("/locations/<int:location_id>/<any(pause, resume):move>")
 @admin
 def move(location_id: int, move: str) -> Any:
@@ -65,13 +73,27 @@ def move(location_id: int, move: str) -> Any:
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
-@blueprint.post("/locations/<int:location_id>/rotate")
+@blueprint.get("/locations/<int:location_id>/rotate")
 @admin
 def rotate(location_id: int) -> Any:
+    """Ask whether there is to be a new token, or say why there cannot be one."""
+    return location_token.rotation_page(services().locations.get(location_id))
+
+
+@blueprint.post("/locations/<int:location_id>/rotate")
+@admin
+def rotate_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
-    _, token = services().locations.rotate_token(location.name)
-    reveal(f"The new token of {location.name}", token, f"location {location_id}")
-    notice("The old token no longer works. Enter the new one at the PBX.")
+    return location_token.rotated(location, url_for("locations.show", location_id=location_id))
+
+
+@blueprint.post("/locations/<int:location_id>/end-token")
+@admin
+def end_former_token(location_id: int) -> Any:
+    """Refuse the old token before its day is over."""
+    location = services().locations.get(location_id)
+    services().locations.end_former_token(location.name)
+    notice(f"The old token of {location.name} is refused from now on.")
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 

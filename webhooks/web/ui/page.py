@@ -59,7 +59,7 @@ def location_trail(location: Location) -> list[tuple[str, str]]:
 
 def webhook_trail(webhook: Webhook) -> list[tuple[str, str]]:
     """The way to a webhook's page."""
-    step = (f"Webhook {webhook.id}", url_for("webhooks.show", webhook_id=webhook.id))
+    step = (webhook.name[:60], url_for("webhooks.show", webhook_id=webhook.id))
     return [*location_trail(webhook.location), step]
 
 

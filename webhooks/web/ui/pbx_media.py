@@ -27,18 +27,23 @@ def fill_in(location_id: int) -> Any:
         location_token.fill_in(services().locations.get(location_id), request.form.get("token", ""))
     except Invalid as error:
         return _page(location_id, error), 422
-    return _back(location_id)
+    return redirect(_address(location_id), 303)
+
+
+@blueprint.get("/rotate")
+@admin
+def rotate(location_id: int) -> Any:
+    return location_token.rotation_page(services().locations.get(location_id), _address(location_id))
 
 
 @blueprint.post("/rotate")
 @admin
-def rotate(location_id: int) -> Any:
-    location_token.make_anew(services().locations.get(location_id))
-    return _back(location_id)
+def rotate_submit(location_id: int) -> Any:
+    return location_token.rotated(services().locations.get(location_id), _address(location_id))
 
 
-def _back(location_id: int) -> Any:
-    return redirect(url_for("pbx_media.show", location_id=location_id), 303)
+def _address(location_id: int) -> str:
+    return url_for("pbx_media.show", location_id=location_id)
 
 
 def _page(location_id: int, error: Invalid | None = None) -> str:

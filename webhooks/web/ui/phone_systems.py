@@ -48,10 +48,16 @@ def fill_in(location_id: int, system: str) -> Any:
     return _back(location_id, system)
 
 
-@blueprint.post("/locations/<int:location_id>/phone-systems/<system>/rotate")
+@blueprint.get("/locations/<int:location_id>/phone-systems/<system>/rotate")
 @admin
 def rotate(location_id: int, system: str) -> Any:
-    location_token.make_anew(_known(location_id, system))
+    return location_token.rotation_page(_known(location_id, system), _address(location_id, system))
+
+
+@blueprint.post("/locations/<int:location_id>/phone-systems/<system>/rotate")
+@admin
+def rotate_submit(location_id: int, system: str) -> Any:
+    return location_token.rotated(_known(location_id, system), _address(location_id, system))
     return _back(location_id, system)
 
 
@@ -94,8 +100,12 @@ def _known(location_id: int, system: str) -> Location:
     return services().locations.get(location_id)
 
 
+def _address(location_id: int, system: str) -> str:
+    return url_for("phone_systems.show", location_id=location_id, system=system)
+
+
 def _back(location_id: int, system: str) -> Any:
-    return redirect(url_for("phone_systems.show", location_id=location_id, system=system), 303)
+    return redirect(_address(location_id, system), 303)
 
 
 def _page(location_id: int, system: str, error: SpokeError | None = None) -> str:

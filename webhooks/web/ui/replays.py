@@ -55,9 +55,11 @@ def begin(webhook_id: int) -> Any:
 @blueprint.get("/replays/<int:replay_id>")
 @admin
 def show(replay_id: int) -> Any:
-    template = "replays/_progress.html" if wants_fragment() else "replays/show.html"
     replay = services().replays.get(replay_id)
-    return render_template(template, replay=replay)
+    if wants_fragment():
+        return render_template("replays/_progress.html", replay=replay)
+    webhook = services().webhooks.get(replay.webhook_id, deleted=True)
+    return render_template("replays/show.html", replay=replay, webhook=webhook)
 
 
 @blueprint.post("/replays/<int:replay_id>/<any(pause, resume, cancel):move>")

@@ -1,8 +1,9 @@
 """The webhook form's fields, as texts: what was typed is shown again, whatever is wrong with it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
+
+from werkzeug.datastructures import MultiDict
 
 from webhooks.catalogue import HIDDEN
 from webhooks.db.models import Webhook
@@ -14,10 +15,14 @@ OPTION_FIELDS: Final = ("headers", "concurrency", "rate", "timeout", "max_age", 
 
 @dataclass(slots=True)
 class WebhookForm:
-    """Texts of the fields; "" is a field left blank. ``version``: the webhook's, when the form was made."""
+    """Texts of the fields; "" is a field left blank. ``version``: the webhook's, when the form was made.
 
-    type: str = ""
-    status: str = ""
+    ``types`` and ``statuses`` begin with the choice of the list, which is "" for any; after it come the
+    boxes that are ticked. All of them count together.
+    """
+
+    types: list[str] = field(default_factory=lambda: [""])
+    statuses: list[str] = field(default_factory=lambda: [""])
     url: str = ""
     description: str = ""
     headers: str = ""
@@ -30,14 +35,15 @@ class WebhookForm:
     version: int | None = None
 
     @classmethod
-    def typed(cls, given: Mapping[str, str]) -> "WebhookForm":
+    def typed(cls, given: MultiDict[str, str]) -> "WebhookForm":
         """The fields as they were sent."""
 
         def text(name: str) -> str:
             return given.get(name, "").strip().replace("\r\n", "\n")
 
         return cls(
-            type=text("type"), status=text("status"), url=text("url"), description=text("description"),
+            types=given.getlist("types") or [""], statuses=given.getlist("statuses") or [""],
+            url=text("url"), description=text("description"),
             headers=text("headers"), concurrency=text("concurrency"), rate=text("rate"),
             timeout=text("timeout"), max_age=text("max_age"), ca=text("ca"),
             verify="no_verify" not in given, version=_version(text("version")),
@@ -53,12 +59,17 @@ class WebhookForm:
             return f"{kept[name]:g}" if isinstance(kept.get(name), float) else str(kept.get(name) or "")
 
         return cls(
-            type=webhook.type or "", status=webhook.call_status or "", url=webhook.url,
-            description=webhook.description,
+            types=[*webhook.types] or [""], statuses=[*webhook.statuses] or [""],
+            url=webhook.url, description=webhook.description,
             headers="\n".join(f"{name}: {HIDDEN}" for name in options.headers),
             concurrency=number("concurrency"), rate=number("rate"), timeout=number("timeout"),
             max_age=number("max_age"), ca=options.ca or "", verify=options.verify, version=webhook.version,
         )  # fmt: skip
+
+    @property
+    def has_several(self) -> bool:
+        """Whether a box is ticked, so that the boxes are to be shown open."""
+        return len(self.types) > 1 or len(self.statuses) > 1
 
     @property
     def has_options(self) -> bool:
@@ -76,8 +87,8 @@ class WebhookForm:
     def changes(self) -> dict[str, Any]:
         """Changes of a webhook, for ``Webhooks.edit``; an option left blank is reset."""
         return {
-            "type": self.type or None,
-            "status": self.status or None,
+            "types": [*filter(None, self.types)],
+            "statuses": [*filter(None, self.statuses)],
             "url": self.url,
             "description": self.description,
             "options": self._options(),

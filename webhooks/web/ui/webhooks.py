@@ -9,20 +9,21 @@ from pydantic import Field
 from webhooks.catalogue import (
     CALL_STATUSES,
     CALL_TYPES,
-    EVENT_TYPES,
     MEDIA_TYPES,
     counted,
+    filter_label,
     sample_payload,
 )
 from webhooks.db.models import Webhook
-from webhooks.errors import Invalid, SpokeError, Stale
+from webhooks.errors import Conflict, Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
 from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.parsing import Input, parse
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.web.shared.access import admin
+from webhooks.web.ui import receiver_code
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
 from webhooks.web.ui.webhook_form import OPTION_FIELDS, WebhookForm
 
@@ -108,6 +109,16 @@ def show(webhook_id: int) -> Any:
     )
 
 
+@blueprint.get("/webhooks/<int:webhook_id>/receiver")
+@admin
+def receiver(webhook_id: int) -> Any:
+    """How its receiver verifies a message, with code; where it sends to a test inbox, for one to come."""
+    webhook = services().webhooks.get(webhook_id)
+    listens = services().inboxes.of_url(webhook.url) is None
+    code = receiver_code.of_webhook(webhook, listens=listens)
+    return render_template("webhooks/receiver.html", webhook=webhook, receiver=code)
+
+
 @blueprint.get("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit(webhook_id: int) -> Any:
@@ -167,12 +178,32 @@ def resume_submit(webhook_id: int) -> Any:
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
-@blueprint.post("/webhooks/<int:webhook_id>/rotate")
+@blueprint.get("/webhooks/<int:webhook_id>/rotate")
 @admin
 def rotate(webhook_id: int) -> Any:
-    webhook = services().webhooks.rotate_secret(webhook_id)
+    """Ask whether there is to be a new secret, or say why there cannot be one."""
+    return render_template("webhooks/rotate.html", webhook=services().webhooks.get(webhook_id))
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/rotate")
+@admin
+def rotate_submit(webhook_id: int) -> Any:
+    try:
+        webhook = services().webhooks.rotate_secret(webhook_id)
+    except Conflict as error:
+        webhook = services().webhooks.get(webhook_id)
+        return render_template("webhooks/rotate.html", webhook=webhook, error=error), 409
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
     notice("Both secrets are valid for 24 hours. Update your receiver in that time.")
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/end-secret")
+@admin
+def end_former_secret(webhook_id: int) -> Any:
+    """Stop signing with the old secret before its day is over."""
+    services().webhooks.end_former_secret(webhook_id)
+    notice("The old secret no longer signs.")
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
@@ -251,17 +282,15 @@ def _form_page(
 
 
 def _sample(kind: str, form: WebhookForm) -> dict[str, Any]:
-    """The example payload for the chosen type and status, as a receiver would get it."""
+    """The example payload for the chosen types and statuses, as a receiver would get it."""
     kind = kind if kind in ("call", "media") else "call"
-    known = CALL_TYPES if kind == "call" else MEDIA_TYPES
-    type_ = form.type if form.type in known else None
-    status = form.status if form.status in CALL_STATUSES else None
-    payload = sample_payload(kind, type_, status, services().settings.base_url)
+    types = [word for word in (CALL_TYPES if kind == "call" else MEDIA_TYPES) if word in form.types]
+    statuses = [word for word in CALL_STATUSES if word in form.statuses and kind == "call"]
+    payload = sample_payload(kind, types, statuses, services().settings.base_url)
     return {
         "kind": kind,
         "sample": json.dumps(payload, ensure_ascii=False, indent=2),
-        "stands_for": EVENT_TYPES[payload["type"]],
-        "open_type": type_ is None,
-        "open_status": kind == "call" and status is None,
+        "chosen": filter_label(kind, types, statuses),
+        "stands_for": filter_label(kind, [payload["type"]], [*filter(None, [payload.get("subtype")])]),
         "own_headers": form.header_names(),
     }
