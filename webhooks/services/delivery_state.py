@@ -23,8 +23,9 @@ class Facts:
     """What decides how a delivery stands.
 
     ``error``: why its last attempt failed. ``earlier_id``: an earlier message of its call that holds it back.
-    ``hold_until``: the end of a Retry-After hold. ``probe_at``: when an open circuit lets the next attempt
-    out, None where it is closed. ``waiting``: how many deliveries of its webhook wait, None if not counted.
+    ``recording_error``: why its recording could not be converted. ``hold_until``: the end of a Retry-After
+    hold. ``probe_at``: when an open circuit lets the next attempt out, None where it is closed. ``waiting``:
+    how many deliveries of its webhook wait, None if not counted.
     """
 
     state: str
@@ -37,6 +38,7 @@ class Facts:
     attempts: int = 0
     is_test: bool = False
     converting: bool = False
+    recording_error: str | None = None
     earlier_id: int | None = None
     webhook_state: str = "active"
     webhook_reason: str | None = None
@@ -141,7 +143,8 @@ def _held(facts: Facts) -> str:
 
 
 def _delivered(facts: Facts) -> str:
-    return f"The receiver took it at attempt {facts.attempts}."
+    took = f"The receiver took it at attempt {facts.attempts}."
+    return f"{took} There was no recording in it: {facts.recording_error}" if facts.recording_error else took
 
 
 def _failed(facts: Facts) -> str:

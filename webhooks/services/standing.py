@@ -23,7 +23,8 @@ _WAITING: Final = f"state = 'pending' AND owner IS NULL AND due_at < {NOT_YET_MS
 # The order is for SQLite's choice of the index, see ``outbox/claim``.
 DELIVERIES: Final = """
     SELECT d.id, d.state, d.reason, d.webhook_id, d.due_at, d.tries, d.attempts,
-           d.owner IS NOT NULL AS sending, e.origin, m.state AS media, a.error,
+           d.owner IS NOT NULL AS sending, e.origin, m.state AS media,
+           m.error AS media_error, a.error,
            w.state AS webhook_state, w.reason AS webhook_reason, w.options ->> 'rate' AS rate,
            l.not_before, l.probe_at, l.broken, l.failing_since, l.last_error,
            CASE WHEN d.state = 'pending' AND d.tries = 0 THEN
@@ -85,7 +86,8 @@ def _facts(row: Any, waiting: int | None) -> Facts:
     return Facts(
         state=row.state, webhook_id=row.webhook_id, due_at=_moment(row.due_at), reason=row.reason,
         error=row.error, sending=bool(row.sending), tries=row.tries, attempts=row.attempts,
-        is_test=row.origin == "test", converting=row.media == "waiting", earlier_id=row.earlier,
+        is_test=row.origin == "test", converting=row.media == "waiting",
+        recording_error=row.media_error if row.media == "failed" else None, earlier_id=row.earlier,
         webhook_state=row.webhook_state, webhook_reason=row.webhook_reason,
         rate=None if row.rate is None else float(row.rate), waiting=waiting,
         hold_until=_moment_or_none(row.not_before), probe_at=_probe_at(row),

@@ -128,6 +128,12 @@ OPEN = {
             None,
         ),
         (
+            {"state": "delivered", "attempts": 1, "recording_error": "It is cut off."},
+            "Delivered",
+            "The receiver took it at attempt 1. There was no recording in it: It is cut off.",
+            None,
+        ),
+        (
             {"state": "failed", "attempts": 1, "reason": REFUSED},
             "Failed",
             "The receiver answered 500. 1 attempt failed. Resend it once the receiver works.",
