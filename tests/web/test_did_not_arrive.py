@@ -146,7 +146,7 @@ def webhook_deleted(scene: Scene) -> str:
     return page
 
 
-def test_failed(scene: Scene) -> str:
+def failed_test(scene: Scene) -> str:
     scene.answering(500)
     scene.cli("webhook", "test", scene.webhook)
     return f"/deliveries/{scene.newest['id']}"
@@ -166,11 +166,12 @@ def location_paused(scene: Scene) -> str:
 
 
 def recording_broken(scene: Scene) -> str:
-    """Its header is right, its sound is not."""
+    """It begins well and breaks off in the middle."""
     scene.answering(200, kind="media")
-    voice = bytearray(sounds.wav(8000, [sounds.speech(8000, 3)]))
-    answer = client.send(scene.patient, scene.token, bytes(voice[: len(voice) // 2]))
-    assert answer.status_code in (202, 422), answer.text
+    whole = sounds.coded("libmp3lame", "mp3", 24000, [sounds.speech(24000, 6)])
+    half, part = len(whole) // 2, len(whole) // 4
+    damaged = whole[:half] + b"\xaa" * part + whole[half + part :]
+    assert client.send(scene.patient, scene.token, damaged).status_code == 202
     return f"/deliveries/{scene.newest['id']}"
 
 
@@ -223,9 +224,11 @@ CASES: list[tuple[str, Callable[[Scene], str], str]] = [
     ("webhook deleted", webhook_deleted, "Dropped: Its webhook was deleted."),
     ("failed for good", lambda at: at.answering(500).tried(3),
      "Failed: The receiver answered 500. 3 attempts failed. Resend it once the receiver works."),
-    ("a test that failed", test_failed, "Test failed: The receiver answered 500."),
+    ("a test that failed", failed_test, "Test failed: The receiver answered 500."),
     ("no filter matches", no_filter_matches, "It matched no webhook, so it was not sent."),
     ("location paused", location_paused, "Paused: its PBX is losing events."),
+    ("its recording is broken", recording_broken,
+     "Delivered: The receiver took it at attempt 1. Its recording is damaged:"),
     ("a webhook that fails", failing_webhook, "Failing: Since"),
     ("a webhook never tried", never_tried, "Nothing sent yet"),
 ]  # fmt: skip

@@ -23,7 +23,7 @@ class Facts:
     """What decides how a delivery stands.
 
     ``error``: why its last attempt failed. ``earlier_id``: an earlier message of its call that holds it back.
-    ``recording_error``: why its recording could not be converted. ``hold_until``: the end of a Retry-After
+    ``recording_error``: what is wrong with its recording. ``hold_until``: the end of a Retry-After
     hold. ``probe_at``: when an open circuit lets the next attempt out, None where it is closed. ``waiting``:
     how many deliveries of its webhook wait, None if not counted.
     """
@@ -144,7 +144,7 @@ def _held(facts: Facts) -> str:
 
 def _delivered(facts: Facts) -> str:
     took = f"The receiver took it at attempt {facts.attempts}."
-    return f"{took} There was no recording in it: {facts.recording_error}" if facts.recording_error else took
+    return f"{took} Its recording is damaged: {facts.recording_error}" if facts.recording_error else took
 
 
 def _failed(facts: Facts) -> str:

@@ -87,7 +87,7 @@ def _facts(row: Any, waiting: int | None) -> Facts:
         state=row.state, webhook_id=row.webhook_id, due_at=_moment(row.due_at), reason=row.reason,
         error=row.error, sending=bool(row.sending), tries=row.tries, attempts=row.attempts,
         is_test=row.origin == "test", converting=row.media == "waiting",
-        recording_error=row.media_error if row.media == "failed" else None, earlier_id=row.earlier,
+        recording_error=row.media_error if row.media in ("ready", "failed") else None, earlier_id=row.earlier,
         webhook_state=row.webhook_state, webhook_reason=row.webhook_reason,
         rate=None if row.rate is None else float(row.rate), waiting=waiting,
         hold_until=_moment_or_none(row.not_before), probe_at=_probe_at(row),

@@ -130,7 +130,7 @@ OPEN = {
         (
             {"state": "delivered", "attempts": 1, "recording_error": "It is cut off."},
             "Delivered",
-            "The receiver took it at attempt 1. There was no recording in it: It is cut off.",
+            "The receiver took it at attempt 1. Its recording is damaged: It is cut off.",
             None,
         ),
         (
