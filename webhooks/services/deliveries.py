@@ -100,18 +100,21 @@ class Deliveries:
             return session.scalar(sa.select(Tally.n).limit(1)) is not None
 
     def resend(self, delivery_id: int) -> Delivery:
-        """Open a settled delivery again. It is held where its webhook is paused or disabled."""
+        """Open a delivery again that is settled or waits for a retry.
+
+        It is held where its webhook is paused or disabled.
+        """
         with self._store.write() as session:
             delivery = row_or_404(session.get(Delivery, delivery_id), f"delivery {delivery_id}")
             webhook = existing_webhook(session.get(Webhook, delivery.webhook_id), delivery.webhook_id)
             state = replay.target_state(webhook.state, webhook.resume)
             if not replay.reopen(session.connection(), [delivery_id], state):
-                held = (
-                    "it goes out when its webhook is resumed"
+                why = (
+                    "is held: it goes out when its webhook is resumed"
                     if delivery.state == "held"
-                    else "it is on its way"
+                    else "has not been tried yet, or is being sent. If it waits, try it now instead"
                 )
-                raise Conflict(f"Delivery {delivery_id} is {delivery.state}: {held}.")
+                raise Conflict(f"Delivery {delivery_id} {why}.")
             record(
                 session.connection(), f"webhook {delivery.webhook_id}", f"delivery {delivery_id} sent again"
             )
