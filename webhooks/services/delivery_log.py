@@ -214,7 +214,13 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
         yield from sorted((id_ for ids in tops for id_ in ids if id_ >= floor), reverse=True)
         if not floor:
             return
-        before = floor
+        # What has nothing left is not asked again, and one stream that has nearly all costs few rounds.
+        streams = [
+            stream
+            for stream, ids in zip(streams, tops, strict=True)
+            if len(ids) == each or (ids and ids[-1] < floor)
+        ]
+        before, each = floor, min(each * 2, _ROWS)
 
 
 def _webhooks(session: orm.Session, location: int | None) -> list[int]:
