@@ -111,6 +111,17 @@ def appliance(
     running.end()
 
 
+@pytest.fixture(scope="session")
+def patient(
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, Any]]
+) -> Iterator[Appliance]:
+    """One that many tests share, and that waits ten minutes before a retry; attempts have one second."""
+    folder = tmp_path_factory.mktemp("patient")
+    running = Appliance(folder, SPOKE_RETRY_SCHEDULE="600,600", SPOKE_TIMEOUT="1", **database())
+    yield running
+    running.end()
+
+
 @pytest.fixture
 def start_appliance(
     tmp_path: Path, database: Callable[[], dict[str, Any]]

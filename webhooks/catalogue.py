@@ -45,6 +45,12 @@ STATES: Final[dict[str, str]] = {
     "dropped": "Dropped",
 }
 
+# What the log can be filtered by beside the states: they are states, or parts of them, together.
+FILTERS: Final[dict[str, tuple[str, ...]]] = {"failing": ("failed", "retrying"), "retrying": ("retrying",)}
+FILTER_LABELS: Final[dict[str, str]] = {
+    **STATES, "failing": "Failing (retrying or failed)", "retrying": "Retrying",
+}  # fmt: skip
+
 HIDDEN: Final = "•••"  # stands for a value that is not shown
 
 

@@ -24,7 +24,7 @@ from webhooks.services.alerts import SilenceInput
 from webhooks.services.channels import MailInput, UrlInput
 from webhooks.services.container import Services, compose
 from webhooks.services.refusals import Refused
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.settings import Settings
 
 HOUR = timedelta(hours=1)

@@ -17,7 +17,7 @@ from webhooks.db.store import Store
 from webhooks.runtime.startup import prepare
 from webhooks.services.certificates import Certificates
 from webhooks.services.container import Services, compose
-from webhooks.services.webhooks import WebhookInput
+from webhooks.services.webhook_input import WebhookInput
 from webhooks.settings import Settings
 
 ENDS_AT = datetime.now(UTC).replace(microsecond=0) + timedelta(days=5)

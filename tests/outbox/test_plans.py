@@ -10,10 +10,14 @@ from appliance import Appliance
 
 from webhooks.db import raw
 from webhooks.media import rows
-from webhooks.outbox import claim, hold, leases, settle
+from webhooks.outbox import claim, hold, leases, now, replay, settle
 from webhooks.retention import purge
+from webhooks.services import standing
 
 BY_CALL = "ix_delivery_open (webhook_id=? AND thread_key=?)"
+BEFORE_IN_CALL = "ix_delivery_open (webhook_id=? AND thread_key=? AND id<?)"
+BY_RETRY = "ix_delivery_retrying (webhook_id=? AND state=?"
+RETRYING = str(replay._select(replay.ROWS, replay.RETRYING))
 BY_STATE = "ix_delivery_webhook_id_state_id (webhook_id=? AND state=?"
 
 
@@ -39,6 +43,16 @@ def names(sql: str) -> list[str]:
         (claim.FIRST_DUE_ROWS, BY_CALL),
         (claim.OPEN_ROWS_OF_CALL, BY_CALL),
         (settle.DEFERRED_ROWS, BY_CALL),
+        (now.LATER_ROWS, "ix_delivery_due (webhook_id=? AND due_at>? AND due_at<?)"),
+        (now.ROWS_OF_CALL, BEFORE_IN_CALL),
+        (now.FIRST_DUE, "ix_delivery_due (webhook_id=?)"),
+        (RETRYING, BY_RETRY),
+        (str(replay._select(replay.COUNT, replay.RETRYING)), BY_RETRY),
+        (standing.DELIVERIES, BEFORE_IN_CALL),
+        (standing.DELIVERIES, "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)"),
+        (standing.WEBHOOKS, "ix_delivery_due (webhook_id=? AND due_at<?)"),
+        (standing.WEBHOOKS, BY_STATE),
+        (standing.WAITING_OF_WEBHOOK, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (claim.PAYLOADS.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
         (settle.ROWS_OF_EVENT, "ix_delivery_event_id (event_id=?)"),
         (rows._WAITING, "ix_media_state_created_at (state=?)"),

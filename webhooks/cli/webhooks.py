@@ -1,5 +1,6 @@
 """``webhook``: which events are sent where, and how."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -17,18 +18,21 @@ from webhooks.cli.common import (
     show_secret,
     table,
 )
-from webhooks.cli.events import show_sent
 from webhooks.cli.options import given_options, with_options
 from webhooks.cli.replays import run_replay
+from webhooks.cli.waiting import end_by, standing, wait_for_attempt
 from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
-from webhooks.outbox.replay import RESENDABLE
+from webhooks.outbox.replay import DEFAULT, RESENDABLE
 from webhooks.services.container import services
 from webhooks.services.parsing import parse
 from webhooks.services.replays import ReplayInput
 from webhooks.services.webhook_input import WebhookInput
+from webhooks.services.webhook_state import WebhookFacts, webhook_state
 
-_COLUMNS: Final = ("id", "description", "location", "kind", "types", "statuses", "url", "state", "reason")
+_COLUMNS: Final = (
+    "id", "description", "location", "kind", "types", "statuses", "url", "state", "health", "explanation",
+)  # fmt: skip
 
 
 group = new_group("webhook", "Webhooks: which events are sent where.", "flask --app app webhook list")
@@ -71,7 +75,9 @@ def add(
 @command(group, "list", "flask --app app webhook list --json")
 def list_(as_json: bool) -> None:
     """List all webhooks."""
-    rows = [_webhook(webhook) for webhook in services().webhooks.all()]
+    webhooks = services().webhooks.all()
+    facts = services().webhooks.facts([webhook.id for webhook in webhooks])
+    rows = [{**_webhook(webhook), **_health(facts[webhook.id])} for webhook in webhooks]
     if not as_json:
         rows = [_for_people(row) for row in rows]
     table(as_json, rows, "No webhook yet. See how to add one: flask --app app webhook add --help")
@@ -156,21 +162,52 @@ def rotate(id_: int, at_once: bool, as_json: bool) -> None:
 @command(group, "test", "flask --app app webhook test 3")
 @click.argument("id_", metavar="ID", type=ID)
 def test(id_: int, as_json: bool) -> None:
-    """Send a test event to this webhook only."""
-    show_sent(as_json, services().events.send_test(id_))
+    """Send a test event to this webhook only, and tell what came of it.
+
+    The exit status is 0 only if the receiver took it.
+    """
+    sent = services().events.send_test(id_)
+    delivery = services().deliveries.of_event(id_, sent.id)
+    facts = wait_for_attempt(delivery.id, 0)
+    made = services().deliveries.get(delivery.id).log
+    last = made[-1] if made else None
+    state = standing(facts)
+    shown = {"id": sent.id, "deliveries": sent.deliveries, "delivery": delivery.id,
+             "delivered": facts.state == "delivered", "status": last.http_status if last else None,
+             "milliseconds": last.milliseconds if last else None, "explanation": state.sentence}  # fmt: skip
+    what_next = []
+    if facts.state == "pending":
+        what_next.append(f"Do not wait: flask --app app delivery now {delivery.id}")
+    answered = (
+        f"{last.http_status} in {last.milliseconds} ms." if last and shown["delivered"] else state.sentence
+    )
+    show(as_json, shown, f"Test of webhook {id_}: {state.word}. {answered}", *what_next)
+    end_by(facts)
+
+
+@command(group, "now", "flask --app app webhook now 3")
+@click.argument("id_", metavar="ID", type=ID)
+def now(id_: int, as_json: bool) -> None:
+    """Try all deliveries that wait now, past back-off, circuit breaker and Retry-After.
+
+    While the webhook fails one goes first, and the others follow if it is delivered.
+    """
+    waiting = services().webhooks.now(id_)
+    tried = f"Webhook {id_}: {deliveries(waiting, 'waiting')} tried now."
+    show(as_json, {"id": id_, "waiting": waiting}, tried, "See what came of it: flask --app app webhook list")
 
 
 @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
 @click.argument("id_", metavar="ID", type=ID)
 @click.option("--since", required=True, help="Start, as ISO 8601; UTC if it names no zone.")
 @click.option("--until", help="End, as ISO 8601. Left out: now.")
-@click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=["failed"],
+@click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=list(DEFAULT),
               show_default=True, help="Deliveries in this state; may be repeated.")  # fmt: skip
 @click.option("--preview", is_flag=True, help="Only count them.")
 def replay(
     id_: int, since: str, until: str | None, states: tuple[str, ...], preview: bool, as_json: bool
 ) -> None:
-    """Send again the deliveries that were accepted in a span of time and failed."""
+    """Send again the deliveries that were accepted in a span of time and failed, or wait for a retry."""
     given = {"since": moment(since), "until": moment(until) if until else None, "states": states}
     wanted = parse(ReplayInput, given)
     if preview:
@@ -201,6 +238,11 @@ def _for_people(row: dict[str, Any]) -> dict[str, Any]:
     if row["kind"] == "media":
         texts["statuses"] = "–"
     return {name: texts.get(name) or row[name] or "–" for name in _COLUMNS}
+
+
+def _health(facts: WebhookFacts) -> dict[str, Any]:
+    now = webhook_state(facts, datetime.now(UTC), iso)
+    return {"health": now.word.lower(), "explanation": now.sentence, "waiting": facts.waiting}
 
 
 def _webhook(webhook: Webhook) -> dict[str, Any]:

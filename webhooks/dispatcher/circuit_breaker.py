@@ -19,7 +19,8 @@ class CircuitBreaker:
     """A lane's record. Times in ms since 1970.
 
     Two times hold the whole webhook: ``not_before_ms``, as the receiver asked for, ends by its time or by a
-    person alone; ``probe_ms``, the circuit's next probe, ends with any success.
+    person alone; ``probe_ms``, the circuit's next probe, ends with any success. A person who says "try now"
+    sets it to that moment. ``last_error`` is why the last attempt failed.
     """
 
     failures: int = 0
@@ -27,6 +28,7 @@ class CircuitBreaker:
     failing_since_ms: int | None = None
     not_before_ms: int = 0
     probe_ms: int = 0
+    last_error: str | None = None
 
     @property
     def held_until_ms(self) -> int:
@@ -38,18 +40,26 @@ class CircuitBreaker:
         """Whether one delivery at a time probes the receiver."""
         return self.broken >= CIRCUIT_AFTER
 
+    @property
+    def probing(self) -> bool:
+        """Whether the receiver has to prove itself: one attempt at a time until one succeeds."""
+        return self.circuit_open or self.probe_ms > 0
+
     def note(self, outcome: Outcome, now_ms: int) -> str | None:
         """Note an outcome. Returns a reason to disable the webhook, if there is one."""
         if outcome.interrupted:
             return None
         if outcome.delivered:
             self.failures = self.broken = self.probe_ms = 0
-            self.failing_since_ms = None
+            self.failing_since_ms = self.last_error = None
             return None
         self.failures += 1
         self.failing_since_ms = self.failing_since_ms or now_ms
         self.broken = self.broken + 1 if outcome.broken else 0
-        if self.circuit_open:
+        self.last_error = outcome.error
+        # What began before the probe was due, or before a person said "try now", is no news of the receiver.
+        outdated = outcome.started_ms < self.probe_ms <= now_ms
+        if self.circuit_open and not outdated:
             # The shift has a limit: a receiver that is away for a year must not make a number of 10,000 bits.
             probe_ms = PROBE_FIRST_MS << min(self.broken - CIRCUIT_AFTER, 10)
             self.probe_ms = max(self.probe_ms, now_ms + min(probe_ms, PROBE_LAST_MS))

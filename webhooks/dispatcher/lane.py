@@ -61,7 +61,7 @@ class Lane:
 
     @property
     def kind(self) -> LaneKind:
-        return LaneKind.PROBATION if self.health.circuit_open else self._answers
+        return LaneKind.PROBATION if self.health.probing else self._answers
 
     @property
     def sender(self) -> Sender | UnusableSender:
@@ -110,18 +110,21 @@ class Lane:
         self._bucket.spend(rows)
         self.used_s = time.monotonic()
 
-    def note_outcome(self, outcome: Outcome, now_ms: int) -> str | None:
-        """Note an outcome. Returns a reason to disable the webhook, if there is one."""
+    def note_outcome(self, outcome: Outcome, now_ms: int, *, is_test: bool = False) -> str | None:
+        """Note an outcome. Returns a reason to disable the webhook, if there is one.
+
+        A test event says how quickly the receiver answers, and counts for nothing else.
+        """
         if outcome.delivered:
             self._answers = LaneKind.FAST if outcome.duration_s < FAST_S else LaneKind.SLOW
         elif outcome.broken:
             self._answers = LaneKind.PROBATION
-        return self.health.note(outcome, now_ms)
+        return None if is_test else self.health.note(outcome, now_ms)
 
     def save_health(self, direct: RawConnection) -> None:
         """Write the record down where it changed: a healthy lane costs no statement."""
         if self.health != self._saved:
-            lane_rows.save_health(direct, self.webhook_id, self.health)
+            lane_rows.save_health(direct, self.webhook_id, self.health, self._saved)
             self._saved = replace(self.health)
 
     def disable(self, direct: RawConnection, reason: str) -> bool:

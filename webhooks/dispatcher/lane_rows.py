@@ -15,12 +15,15 @@ from webhooks.vault import Vault
 
 _SELECT = """
     SELECT w.id, w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
-           l.failures, l.broken, l.failing_since, l.not_before, l.probe_at
+           l.failures, l.broken, l.failing_since, l.not_before, l.probe_at, l.last_error
     FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id IN :ids
 """
+# Who has moved a hold since it was read, such as a person who says "try now", has the last word: the
+# configuration's version has changed with it, so the lane is loaded anew.
 _SAVE_HEALTH = """
     UPDATE lane SET failures = :failures, broken = :broken, failing_since = :failing_since,
-           not_before = :not_before, probe_at = :probe_at WHERE webhook_id = :webhook_id
+           not_before = :not_before, probe_at = :probe_at, last_error = :last_error
+    WHERE webhook_id = :webhook_id AND not_before = :known_not_before AND probe_at = :known_probe_at
 """
 _DISABLE = """
     UPDATE webhook SET state = 'disabled', reason = :reason
@@ -44,6 +47,7 @@ class LaneRow(NamedTuple):
     failing_since: int | None
     not_before: int
     probe_at: int
+    last_error: str | None = None
 
     @property
     def active(self) -> bool:
@@ -58,6 +62,7 @@ class LaneRow(NamedTuple):
             failing_since_ms=self.failing_since,
             not_before_ms=self.not_before,
             probe_ms=self.probe_at,
+            last_error=self.last_error,
         )
 
 
@@ -66,8 +71,10 @@ def read(direct: RawConnection, webhook_ids: Iterable[int]) -> list[LaneRow]:
     return [LaneRow(*row) for row in direct.rows(_SELECT, {"ids": webhook_ids})]
 
 
-def save_health(direct: RawConnection, webhook_id: int, health: CircuitBreaker) -> None:
-    """Write a lane's record down."""
+def save_health(
+    direct: RawConnection, webhook_id: int, health: CircuitBreaker, known: CircuitBreaker
+) -> None:
+    """Write a lane's record down, unless its holds are no longer those that were ``known``."""
     direct.run(
         _SAVE_HEALTH,
         {
@@ -77,6 +84,9 @@ def save_health(direct: RawConnection, webhook_id: int, health: CircuitBreaker) 
             "failing_since": health.failing_since_ms,
             "not_before": health.not_before_ms,
             "probe_at": health.probe_ms,
+            "last_error": health.last_error,
+            "known_not_before": known.not_before_ms,
+            "known_probe_at": known.probe_ms,
         },
     )
 

@@ -63,7 +63,7 @@ class Settler:
         recheck_ms: dict[str, int] = {}  # of calls whose row failed
         reason = None
         for row, outcome in report.done:
-            reason = lane.note_outcome(outcome, now_ms) or reason
+            reason = lane.note_outcome(outcome, now_ms, is_test=row.is_test) or reason
             if not outcome.delivered:
                 recheck_ms[row.thread_key] = self._settle_failure(direct, lane, row, outcome, now_ms)
         if reason:
@@ -81,7 +81,7 @@ class Settler:
     def _count_attempts(direct: RawConnection, reports: list[Report], now_ms: int) -> None:
         attempts: dict[int, list[Outcome]] = {}
         for report in reports:
-            made = [outcome for _, outcome in report.done if not outcome.interrupted]
+            made = [o for row, o in report.done if not o.interrupted and not row.is_test]
             if made:
                 attempts.setdefault(report.task.lane.webhook_id, []).extend(made)
         attempt_stats.add(direct, now_ms, attempts)
@@ -99,11 +99,13 @@ class Settler:
         """Settle a failed attempt. Returns when (ms) the later rows of its call may be looked at."""
         delay_ms: int | None = 0  # an interrupted attempt is due again at once
         if not outcome.interrupted:
-            delay_ms = retry_delay_ms(self._schedule_s, row.tries + 1)
+            delay_ms = None if row.is_test else retry_delay_ms(self._schedule_s, row.tries + 1)
             self._log(lane, row, outcome, delay_ms)
         if delay_ms is None:
-            settle_failed = functools.partial(settle.settle_failed, direct, self._owner_id, now_ms=now_ms)
-            self._write(direct, outcome, now_ms, settle_failed)
+            end = settle.settle_failed_test if row.is_test else settle.settle_failed
+            self._write(
+                direct, outcome, now_ms, functools.partial(end, direct, self._owner_id, now_ms=now_ms)
+            )
             return now_ms
         due_ms = now_ms + delay_ms
         settle_retry = functools.partial(settle.settle_retry, direct, self._owner_id, due_ms=due_ms)

@@ -54,7 +54,7 @@ OPEN_ROWS_OF_CALL: Final = f"""
     ORDER BY d.id LIMIT :most
 """
 PAYLOADS: Final = """
-    SELECT e.id, e.message_id, e.body, m.id, m.state
+    SELECT e.id, e.message_id, e.body, e.origin, m.id, m.state
     FROM event e LEFT JOIN media m ON m.event_id = e.id WHERE e.id IN :ids
 """
 _DEFER: Final = "UPDATE delivery SET due_at = :due WHERE id IN :ids"
@@ -100,6 +100,7 @@ class _Payload(NamedTuple):
 
     message_id: str
     body: str
+    origin: str
     media_id: str | None
     media_state: str | None
 
@@ -256,6 +257,7 @@ def _claimed(row: OpenRow, payload: _Payload, now_ms: int) -> ClaimedRow:
         payload.message_id,
         payload.body,
         payload.media_id if payload.media_state == "ready" else None,
+        payload.origin == "test",
     )
 
 

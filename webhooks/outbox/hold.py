@@ -63,7 +63,8 @@ _MARK_RESUMED: Final = """
     UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :webhook_id
 """
 _RESET_HEALTH: Final = """
-    UPDATE lane SET failures = 0, broken = 0, not_before = 0, probe_at = 0, failing_since = NULL
+    UPDATE lane SET failures = 0, broken = 0, not_before = 0, probe_at = 0, failing_since = NULL,
+           last_error = NULL
     WHERE webhook_id = :webhook_id
 """
 

@@ -16,7 +16,9 @@ from webhooks.db.raw import text_with_ids
 from webhooks.db.store import now_ms
 
 BATCH: Final = 500
-RESENDABLE: Final = ("failed", "expired", "dropped", "delivered")
+RETRYING: Final = "retrying"  # not a state: those pending ones that failed before and wait for their retry
+DEFAULT: Final = ("failed", RETRYING)
+RESENDABLE: Final = ("failed", RETRYING, "expired", "dropped", "delivered")
 
 
 # first_try_at 0: an old message must not hold back its call's later ones, nor is it too old for its webhook:
@@ -24,12 +26,13 @@ RESENDABLE: Final = ("failed", "expired", "dropped", "delivered")
 _REOPEN = text_with_ids("""
     UPDATE delivery SET state = :state, reason = NULL, settled_at = NULL, tries = 0, claims = 0,
            first_try_at = 0, due_at = :now
-    WHERE id IN :ids AND state IN ('failed', 'expired', 'dropped', 'delivered')
+    WHERE id IN :ids AND (state IN ('failed', 'expired', 'dropped', 'delivered')
+                          OR (state = 'pending' AND tries > 0 AND owner IS NULL))
 """)
-_COUNT = sa.text("""
-    SELECT count(*) FROM delivery WHERE webhook_id = :webhook_id AND state = :state
+COUNT: Final = """
+    SELECT count(*) FROM delivery WHERE webhook_id = :webhook_id AND {condition}
     AND created_at >= :since AND created_at < :until
-""")
+"""
 _LAST = sa.text("SELECT coalesce(max(id), 0) FROM delivery")
 _BEGIN = sa.text("""
     INSERT INTO replay (webhook_id, state, states, since_ms, until_ms, last_id, cursor_id, total, done,
@@ -41,10 +44,10 @@ _TASK = """
     FROM replay r JOIN webhook w ON w.id = r.webhook_id WHERE r.id = :id
 """
 # Not by time in the query: the clock may have been set back, and then ids and times run apart.
-_ROWS = sa.text(f"""
-    SELECT id, created_at FROM delivery WHERE webhook_id = :webhook_id AND state = :state
-    AND id > :cursor AND id <= :last ORDER BY id LIMIT {BATCH}
-""")
+ROWS: Final = """
+    SELECT id, created_at FROM delivery WHERE webhook_id = :webhook_id AND {condition}
+    AND id > :cursor AND id <= :last ORDER BY id LIMIT :most
+"""
 _ADVANCE = sa.text("""
     UPDATE replay SET states = :states, cursor_id = :cursor, done = done + :done, state = :state,
            finished_at = :finished WHERE id = :id
@@ -57,11 +60,14 @@ class Span:
 
     since_ms: int
     until_ms: int
-    states: tuple[str, ...] = ("failed",)
+    states: tuple[str, ...] = DEFAULT
 
 
 def reopen(connection: sa.Connection, ids: Sequence[int], state: str) -> int:
-    """Open settled deliveries again as ``state``, pending or held. Returns how many were settled."""
+    """Open deliveries again as ``state``, pending or held: settled ones, and those that wait for a retry.
+
+    Returns how many were opened.
+    """
     if not ids:
         return 0
     return connection.execute(_REOPEN, {"ids": list(ids), "state": state, "now": now_ms()}).rowcount
@@ -72,10 +78,16 @@ def count(connection: sa.Connection, webhook_id: int, span: Span) -> int:
     total = 0
     for state in span.states:
         parameters = {
-            "webhook_id": webhook_id, "state": state, "since": span.since_ms, "until": span.until_ms,
+            "webhook_id": webhook_id, "since": span.since_ms, "until": span.until_ms,
         }  # fmt: skip
-        total += connection.execute(_COUNT, parameters).scalar_one()
+        total += connection.execute(_select(COUNT, state), parameters).scalar_one()
     return total
+
+
+def _select(sql: str, state: str) -> sa.TextClause:
+    """A query of one state. SQLite takes a partial index only where the state stands in the query itself."""
+    condition = "state = 'pending' AND tries > 0" if state == RETRYING else f"state = '{state}'"
+    return sa.text(sql.format(condition=condition))
 
 
 def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
@@ -104,9 +116,9 @@ def step(connection: sa.Connection, replay_id: int) -> bool:
         return False
     current, _, later = task.states.partition(",")
     parameters = {
-        "webhook_id": task.webhook_id, "state": current, "cursor": task.cursor_id, "last": task.last_id,
+        "webhook_id": task.webhook_id, "cursor": task.cursor_id, "last": task.last_id, "most": BATCH,
     }  # fmt: skip
-    rows = connection.execute(_ROWS, parameters).all()
+    rows = connection.execute(_select(ROWS, current), parameters).all()
     chosen = [row.id for row in rows if task.since_ms <= row.created_at < task.until_ms]
     state = target_state(task.webhook_state, task.resume)
     opened: list[int] = []

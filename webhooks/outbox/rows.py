@@ -27,7 +27,10 @@ class OpenRow(NamedTuple):
 
 
 class ClaimedRow(NamedTuple):
-    """A row that is to be sent. ``media_id`` is the recording that a link in its body is to lead to."""
+    """A row that is to be sent. ``media_id`` is the recording that a link in its body is to lead to.
+
+    ``is_test``: its event is a test, sent once.
+    """
 
     id: int
     thread_key: str
@@ -37,3 +40,4 @@ class ClaimedRow(NamedTuple):
     message_id: str
     body: str
     media_id: str | None
+    is_test: bool = False

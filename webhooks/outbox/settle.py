@@ -24,7 +24,7 @@ _RETRY = """
            claims = claims - 1 + :counts WHERE id = :id AND owner = :owner_id
 """
 _FAILED = """
-    UPDATE delivery SET state = 'failed', reason = :reason, settled_at = :now, owner = NULL,
+    UPDATE delivery SET state = :state, reason = :reason, settled_at = :now, owner = NULL,
            tries = tries + 1, attempts = attempts + 1 WHERE id = :id AND owner = :owner_id
 """
 _RELEASE_UNSENT = """
@@ -87,8 +87,22 @@ def settle_retry(direct: RawConnection, owner_id: str, outcome: Outcome, *, due_
 
 def settle_failed(direct: RawConnection, owner_id: str, outcome: Outcome, *, now_ms: int) -> bool:
     """Settle the failure of the last attempt. Returns whether the owner still had the row."""
+    return _end(direct, owner_id, outcome, "failed", outcome.error, now_ms)
+
+
+def settle_failed_test(direct: RawConnection, owner_id: str, outcome: Outcome, *, now_ms: int) -> bool:
+    """Settle a test event's failure: it is dropped, for nothing is lost.
+
+    Returns whether the owner still had the row.
+    """
+    return _end(direct, owner_id, outcome, "dropped", f"The test failed. {outcome.error}", now_ms)
+
+
+def _end(
+    direct: RawConnection, owner_id: str, outcome: Outcome, state: str, reason: str | None, now_ms: int
+) -> bool:
     parameters = {
-        "id": outcome.delivery_id, "owner_id": owner_id, "now": now_ms, "reason": outcome.error
+        "id": outcome.delivery_id, "owner_id": owner_id, "now": now_ms, "state": state, "reason": reason
     }  # fmt: skip
     return _log_if(direct, direct.run(_FAILED, parameters) == 1, outcome)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
+from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, FILTER_LABELS, FILTERS
 from webhooks.errors import Invalid
 from webhooks.services.parsing import Input, Moment, RowNumber, one_of
 
@@ -18,12 +18,14 @@ def _without_nul(text: str) -> str | None:
 class DeliveryFilter(Input):
     """A filter of deliveries; None leaves a field open.
 
-    ``since`` ≤ accepted < ``until``. ``call`` is a whole ``thread_id``, ``number`` the end of a phone number.
+    ``state`` is a state, or ``failing`` for those to be tried again and those that have failed, or
+    ``retrying`` for the first of these alone. ``since`` ≤ accepted < ``until``. ``call`` is a whole
+    ``thread_id``, ``number`` the end of a phone number.
     """
 
     webhook: RowNumber | None = Field(default=None, title="Webhook")
     location: RowNumber | None = Field(default=None, title="Location")
-    state: Annotated[str, one_of(STATES)] | None = Field(default=None, title="State")
+    state: Annotated[str, one_of(FILTER_LABELS)] | None = Field(default=None, title="State")
     type: Annotated[str, one_of(EVENT_TYPES)] | None = Field(default=None, title="Event")
     status: Annotated[str, one_of(CALL_STATUSES)] | None = Field(default=None, title="Call status")
     call: Annotated[str | None, AfterValidator(lambda text: text and _without_nul(text))] = None
@@ -36,6 +38,11 @@ class DeliveryFilter(Input):
         if self.since and self.until and self.since >= self.until:
             raise Invalid("The end of the span has to be after its start.", "until")
         return self
+
+    @property
+    def states(self) -> tuple[str, ...] | None:
+        """The states to list, with ``retrying`` for those pending ones that failed before; None: all."""
+        return None if self.state is None else FILTERS.get(self.state, (self.state,))
 
     @property
     def is_open(self) -> bool:

@@ -22,7 +22,9 @@ from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.phone_numbers import number_key
 from webhooks.events.schema import thread_key
+from webhooks.services import standing
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.delivery_state import Facts
 
 PAGE: Final = 50
 _STEP: Final = 150
@@ -32,11 +34,13 @@ _TOGETHER: Final = 100  # streams in one statement
 _ROWS: Final = 300  # read at a time from all streams
 _NUMBERS: Final = 20  # different numbers with the same end
 _NEWEST: Final = 1 << 62
+_RETRYING: Final = "retrying"  # not a state: those pending ones that have failed before
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the log; ``last`` has the last attempts of its deliveries, by their ids.
+    """A page of the log; ``last`` has the last attempts of its deliveries, ``facts`` how they stand, by their
+    ids.
 
     ``older`` is the cursor of the next page, None at the end. ``looked_to``: candidates were read down to
     this time, and there may be more before it.
@@ -44,6 +48,7 @@ class Page:
 
     rows: Sequence[Delivery]
     last: dict[int, Attempt]
+    facts: dict[int, Facts]
     older: int | None
     looked_to: datetime | None
 
@@ -65,7 +70,20 @@ class DeliveryLog:
             rows = sorted(rows, key=lambda row: -row.id)
             older = shown[-1] if len(ids) > count else looked_to
             behind = session.get(Delivery, looked_to) if looked_to and len(ids) <= count else None
-            return Page(rows, _last_attempts(session, rows), older, behind.created_at if behind else None)
+            facts = standing.of_deliveries(session, shown)
+            last = _last_attempts(session, rows)
+            return Page(rows, last, facts, older, behind.created_at if behind else None)
+
+    def pages(self, wanted: DeliveryFilter, most: int, at_a_time: int = 500) -> Iterator[Page]:
+        """Read the newest deliveries, at most ``most``, a page at a time: no transaction stays open."""
+        before: int | None = None
+        while most > 0:
+            page = self.page(wanted, before, min(at_a_time, most))
+            yield page
+            most -= len(page.rows)
+            before = page.older
+            if before is None:
+                return
 
     def _catch_up(self) -> None:
         try:
@@ -115,22 +133,27 @@ def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> l
     They are read by their ids and checked here. SQLite has no statistics: for a condition on the webhook it
     would take an index by webhook, and read all of that webhook's rows.
     """
-    columns = (Delivery.id, Delivery.webhook_id, Delivery.state, Delivery.type, Delivery.subtype,
-               Delivery.thread_key, Delivery.created_at)  # fmt: skip
+    columns = (Delivery.id, Delivery.webhook_id, Delivery.state, Delivery.tries, Delivery.type,
+               Delivery.subtype, Delivery.thread_key, Delivery.created_at)  # fmt: skip
     rows = session.execute(sa.select(*columns).where(Delivery.id.in_(ids))).all() if ids else []
     own = None if wanted.location is None else set(_webhooks(session, wanted.location))
     thread = thread_key(wanted.call) if wanted.call else None
-    fixed = (("webhook_id", wanted.webhook), ("state", wanted.state), ("type", wanted.type),
+    fixed = (("webhook_id", wanted.webhook), ("type", wanted.type),
              ("subtype", wanted.status), ("thread_key", thread))  # fmt: skip
     found = [
         row.id
         for row in rows
         if all(value is None or getattr(row, name) == value for name, value in fixed)
+        and (wanted.states is None or _is_in(row, wanted.states))
         and (own is None or row.webhook_id in own)
         and (wanted.since is None or row.created_at >= wanted.since)
         and (wanted.until is None or row.created_at < wanted.until)
     ]
     return sorted(found, reverse=True)
+
+
+def _is_in(row: Any, states: Sequence[str]) -> bool:
+    return row.state in states or (_RETRYING in states and row.state == "pending" and row.tries > 0)
 
 
 def _bounds(session: orm.Session, wanted: DeliveryFilter) -> tuple[int, int]:
@@ -179,7 +202,7 @@ def _all(session: orm.Session, before: int) -> Iterator[int]:
 def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
     """Merge streams: each webhook and state has an index, which is read newest first."""
     webhooks = [wanted.webhook] if wanted.webhook else _webhooks(session, wanted.location)
-    streams = list(itertools.product(webhooks, [wanted.state] if wanted.state else list(STATES)))
+    streams = list(itertools.product(webhooks, wanted.states or STATES))
     if len(streams) > _STREAMS:
         yield from _all(session, before)
         return
@@ -191,7 +214,13 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
         yield from sorted((id_ for ids in tops for id_ in ids if id_ >= floor), reverse=True)
         if not floor:
             return
-        before = floor
+        # What has nothing left is not asked again, and one stream that has nearly all costs few rounds.
+        streams = [
+            stream
+            for stream, ids in zip(streams, tops, strict=True)
+            if len(ids) == each or (ids and ids[-1] < floor)
+        ]
+        before, each = floor, min(each * 2, _ROWS)
 
 
 def _webhooks(session: orm.Session, location: int | None) -> list[int]:
@@ -207,7 +236,7 @@ def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, eac
         for number, (webhook, state) in enumerate(streams[start : start + _TOGETHER], start):
             top = (
                 sa.select(Delivery.id)
-                .where(Delivery.webhook_id == webhook, Delivery.state == state, Delivery.id < before)
+                .where(Delivery.webhook_id == webhook, Delivery.id < before, *_stream(state))
                 .order_by(Delivery.id.desc())
                 .limit(each)
                 .subquery()
@@ -216,6 +245,13 @@ def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, eac
         for number, id_ in session.execute(sa.union_all(*parts)):
             tops[number].append(id_)
     return [sorted(ids, reverse=True) for ids in tops]
+
+
+def _stream(state: str) -> tuple[Any, ...]:
+    """The conditions of a stream, as its index has them: a bound parameter would rule out a partial one."""
+    if state == _RETRYING:
+        return sa.text("state = 'pending'"), sa.text("tries > 0")
+    return (Delivery.state == state,)
 
 
 def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iterator[int]:

@@ -26,7 +26,7 @@ class ReplayInput(Input):
     since: Moment = Field(title="Accepted since")
     until: Moment | None = Field(default=None, title="Until")
     states: tuple[str, ...] = Field(
-        default=("failed",), title="State", validation_alias=AliasChoices("states", "state")
+        default=replay.DEFAULT, title="State", validation_alias=AliasChoices("states", "state")
     )
 
     @field_validator("states")

@@ -6,22 +6,26 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.audit import record
 from webhooks.catalogue import HIDDEN, filter_label
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Delivery, Lane, Webhook
-from webhooks.db.store import Store
+from webhooks.db.store import Store, now_ms
 from webhooks.errors import AttemptError, Conflict, Invalid, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.options import Options, read_headers
 from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
+from webhooks.outbox import now as hurry
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
+from webhooks.services import standing
 from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
 from webhooks.services.rotation import check_former, grace_end
 from webhooks.services.webhook_input import WebhookInput
+from webhooks.services.webhook_state import WebhookFacts
 from webhooks.settings import Settings
 
 _LOOKUP_SECONDS: Final = 2.0
@@ -125,6 +129,32 @@ class Webhooks:
         moved = apply_webhook_state(self._store, webhook_id)
         self._waker.wake_once()
         return moved
+
+    def now(self, webhook_id: int) -> int:
+        """Make all that waits due at once, past back-off, circuit breaker and Retry-After.
+
+        While the webhook fails one is tried first. Returns how many wait, counted up to ``MOST + 1``.
+        """
+        with self._store.read() as session:
+            webhook = _webhook(session, webhook_id)
+            if webhook.state != "active":
+                raise Conflict(f"Webhook {webhook_id} is {webhook.state}. Resume it to send what is held.")
+            waiting = standing.count_waiting(session, webhook_id)
+        at_ms = now_ms()
+        with self._store.direct() as direct:
+            hurry.lift_holds(direct, webhook_id, at_ms)
+            record(direct, f"webhook {webhook_id}", "all that waits tried now")
+            more = hurry.hurry_batch(direct, webhook_id, at_ms)
+        while more:
+            with self._store.direct() as direct:
+                more = hurry.hurry_batch(direct, webhook_id, at_ms)
+        self._waker.wake_once()
+        return waiting
+
+    def facts(self, ids: Sequence[int]) -> dict[int, WebhookFacts]:
+        """Read how webhooks stand."""
+        with self._store.read() as session:
+            return standing.of_webhooks(session, ids)
 
     def delete(self, webhook_id: int) -> int:
         """Delete a webhook, and drop its open deliveries. Returns how many those were; its history stays."""

@@ -61,10 +61,35 @@ def test_answers_that_are_no_success_never_open_the_circuit() -> None:
 def test_each_probe_that_fails_doubles_the_wait_up_to_five_minutes() -> None:
     health, now_ms, waits_s = CircuitBreaker(broken=CIRCUIT_AFTER - 1), 0, []
     for _ in range(9):
-        health.note(BROKEN, now_ms)
+        health.note(dataclasses.replace(BROKEN, started_ms=now_ms), now_ms)
         waits_s.append((health.probe_ms - now_ms) // 1000)
         now_ms = health.probe_ms
     assert waits_s == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_what_began_before_now_was_said_puts_no_probe_off() -> None:
+    """A person says "try now" at 5000; an attempt from before that hangs until 9000."""
+    health = CircuitBreaker(broken=CIRCUIT_AFTER, failures=CIRCUIT_AFTER, probe_ms=5000)
+    health.note(dataclasses.replace(BROKEN, started_ms=4000), 9000)
+    assert health.held_until_ms == 5000 and health.probing
+    health.note(dataclasses.replace(BROKEN, started_ms=9001), 9500)
+    assert health.held_until_ms > 9500, "this was the probe"
+
+
+def test_after_now_one_goes_at_a_time_until_one_succeeds() -> None:
+    health = CircuitBreaker(failures=1, probe_ms=5000)
+    health.note(dataclasses.replace(REFUSED, started_ms=6000), 6000)
+    assert health.probing and not health.circuit_open and health.held_until_ms == 5000
+    health.note(FINE, 7000)
+    assert not health.probing
+
+
+def test_why_the_last_attempt_failed_is_kept_until_one_succeeds() -> None:
+    health = CircuitBreaker()
+    health.note(REFUSED, 1000)
+    assert health.last_error == "The receiver answered 500."
+    health.note(FINE, 2000)
+    assert health.last_error is None
 
 
 def test_a_receiver_that_is_away_for_ever_is_probed_every_five_minutes() -> None:

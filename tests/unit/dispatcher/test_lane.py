@@ -49,6 +49,14 @@ def test_an_open_circuit_puts_a_proven_lane_on_probation() -> None:
     assert lane.kind is LaneKind.PROBATION
 
 
+def test_a_test_events_failure_is_no_failure_of_the_webhook() -> None:
+    lane = Lane(1)
+    gone = Outcome(1, 1, 0, http_status=410, error="The receiver answered 410 Gone.")
+    for outcome in (REFUSED, BROKEN, gone):
+        assert lane.note_outcome(outcome, NOW_MS, is_test=True) is None
+    assert (lane.health.failures, lane.health.failing_since_ms) == (0, None)
+
+
 def test_on_probation_one_row_is_in_flight() -> None:
     lane = lane_after()
     assert rows(lane) == 1

@@ -89,7 +89,7 @@ def test_a_filter_is_open_until_a_field_is_set() -> None:
     assert len(parse(DeliveryFilter, MultiDict({"number": "1" * 999})).number or "") == 200
 
 
-def test_a_replay_is_of_what_failed_unless_states_are_named() -> None:
+def test_a_replay_is_of_what_failed_or_is_retried_unless_states_are_named() -> None:
     since = datetime(2026, 1, 1, tzinfo=UTC)
     assert parse(ReplayInput, MultiDict({"since": "2026-01-01T00:00"})) == ReplayInput(since=since)
     named = parse(
@@ -97,7 +97,11 @@ def test_a_replay_is_of_what_failed_unless_states_are_named() -> None:
     )
     assert named.states == ("expired",)
     span = ReplayInput(since=since, until=since).span()
-    assert (span.since_ms, span.until_ms, span.states) == (1767225600000, 1767225600000, ("failed",))
+    assert (span.since_ms, span.until_ms, span.states) == (
+        1767225600000,
+        1767225600000,
+        ("failed", "retrying"),
+    )
 
 
 TEXTS = st.text(string.printable, max_size=20)

@@ -94,7 +94,8 @@ class Lane(Model):
 
     One worker process owns it at a time. ``failures`` counts all in a row, ``broken`` the timeouts and
     connection errors in a row; from the fifth of these on, one probe at a time goes out from ``probe_at``.
-    ``not_before`` is the end of a hold that the receiver asked for (``Retry-After``).
+    ``probe_at`` is also when a person said "try now". ``not_before`` is the end of a hold that the receiver
+    asked for (``Retry-After``). ``last_error`` says why the last attempt failed, while all fail.
     """
 
     __tablename__ = "lane"
@@ -107,6 +108,7 @@ class Lane(Model):
     failing_since: Mapped[datetime | None] = mapped_column(Moment)
     failures: Mapped[int] = mapped_column(default=0)
     broken: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(sa.Text)
     webhook: Mapped[Webhook] = relationship(back_populates="lane")
 
 

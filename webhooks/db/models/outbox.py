@@ -45,6 +45,7 @@ NOT_YET_MS: Final = 200_000_000_000_000  # ``due_at`` of a delivery whose record
 _DUE = sa.text("state = 'pending'")
 _OPEN = sa.text("state IN ('pending', 'held')")
 _OWNED = sa.text("owner IS NOT NULL")
+_RETRYING = sa.text("state = 'pending' AND tries > 0")
 
 
 class Delivery(Model):
@@ -59,6 +60,15 @@ class Delivery(Model):
         sa.Index("ix_delivery_due", "webhook_id", "due_at", "id", sqlite_where=_DUE, postgresql_where=_DUE),
         sa.Index(
             "ix_delivery_open", "webhook_id", "thread_key", "id", sqlite_where=_OPEN, postgresql_where=_OPEN
+        ),
+        # The state is in it although it says nothing: SQLite would take the index by state instead.
+        sa.Index(
+            "ix_delivery_retrying",
+            "webhook_id",
+            "state",
+            "id",
+            sqlite_where=_RETRYING,
+            postgresql_where=_RETRYING,
         ),
         sa.Index("ix_delivery_owner", "owner", sqlite_where=_OWNED, postgresql_where=_OWNED),
         sa.Index(None, "webhook_id", "state", "id"),

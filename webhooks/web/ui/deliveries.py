@@ -7,11 +7,12 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 
-from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, STATES
-from webhooks.db.models import Attempt, Delivery
+from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES, FILTER_LABELS
+from webhooks.db.models import Attempt, Delivery, Event
 from webhooks.errors import Invalid, NotFound
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.parsing import Input, RowNumber
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.choices import location_choices, webhook_choices
 from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
@@ -19,6 +20,7 @@ from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fr
 blueprint = Blueprint("deliveries", __name__)
 _SHORT: Final = 10  # deliveries on a webhook's page
 _PASTED: Final = 8192  # characters of a body that fit into a command
+_IN_STORY: Final = 20  # deliveries of one event in the story of a call
 _SEARCHED: Final = 1000  # events that a page of unmatched ones searches
 
 
@@ -26,6 +28,12 @@ class LogQuery(PageQuery):
     """``short``: a webhook's page shows the newest few, in fewer columns."""
 
     short: str | None = None
+
+
+class StateQuery(Input):
+    """``attempts``: how many the page shows already."""
+
+    attempts: RowNumber = 0
 
 
 @blueprint.get("/deliveries")
@@ -80,7 +88,7 @@ def _choices(wanted: DeliveryFilter) -> dict[str, Any]:
         "locations": location_choices(),
         "types": EVENT_TYPES,
         "statuses": CALL_STATUSES,
-        "states": STATES,
+        "states": FILTER_LABELS,
     }
 
 
@@ -98,7 +106,8 @@ def show(delivery_id: int) -> Any:
         "deliveries/show.html",
         delivery=delivery,
         event=delivery.event,
-        story=services().deliveries.story(delivery.event),
+        facts=services().deliveries.facts_of(delivery_id),
+        **_story(delivery.event),
         payload=payload,
         curl=as_curl(delivery, delivery.log[-1] if delivery.log else None, payload),
         **_recording(delivery.event_id),
@@ -114,12 +123,31 @@ def resend(delivery_id: int) -> Any:
     return redirect(url_for("deliveries.show", delivery_id=delivery_id), 303)
 
 
+@blueprint.post("/deliveries/<int:delivery_id>/now")
+@admin
+def now(delivery_id: int) -> Any:
+    services().deliveries.now(delivery_id)
+    notice(f"Delivery {delivery_id} is tried now.")
+    return redirect(url_for("deliveries.show", delivery_id=delivery_id), 303)
+
+
+@blueprint.get("/deliveries/<int:delivery_id>/state")
+@admin
+def state(delivery_id: int) -> Any:
+    """How a delivery stands, and what can be done; it asks for itself again until the delivery is settled."""
+    return render_template(
+        "deliveries/_state.html",
+        delivery=services().deliveries.get(delivery_id),
+        facts=services().deliveries.facts_of(delivery_id),
+        shown=parse_query(StateQuery).attempts,
+    )
+
+
 @blueprint.get("/events/<int:event_id>")
 @admin
 def event(event_id: int) -> Any:
     shown = services().deliveries.event(event_id)
-    story = services().deliveries.story(shown)
-    return render_template("deliveries/event.html", event=shown, story=story, **_recording(event_id))
+    return render_template("deliveries/event.html", event=shown, **_story(shown), **_recording(event_id))
 
 
 @blueprint.get("/events/<int:event_id>/body")
@@ -147,6 +175,13 @@ def unmatched() -> Any:
     return render_template(
         "deliveries/unmatched.html", events=events, older=older, before=before, looked_at=_SEARCHED
     )
+
+
+def _story(event: Event) -> dict[str, Any]:
+    """The events of the call, and how their deliveries stand, as far as they are shown."""
+    story = services().deliveries.story(event)
+    shown = [delivery.id for part in story for delivery in part.deliveries[:_IN_STORY]]
+    return {"story": story, "standings": services().deliveries.facts(shown), "in_story": _IN_STORY}
 
 
 def _recording(event_id: int) -> dict[str, Any]:

@@ -12,16 +12,16 @@ from flask import Blueprint, Response, stream_with_context
 from webhooks.db.models import Attempt, Delivery
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.delivery_state import State
 from webhooks.web.shared.access import admin
-from webhooks.web.ui.filters import fields, in_zone
+from webhooks.web.ui.filters import fields, in_zone, standing
 from webhooks.web.ui.page import parse_query
 
 blueprint = Blueprint("export", __name__)
 MOST: Final = 5_000  # rows
-_AT_A_TIME: Final = 500
 _COLUMNS: Final = (
     "delivery", "accepted", "location", "webhook", "type", "status", "call", "from", "from_name", "to",
-    "to_name", "state", "reason", "attempts", "last_status", "last_error",
+    "to_name", "state", "reason", "attempts", "last_status", "last_error", "phase", "explanation",
 )  # fmt: skip
 _FORMULA: Final = frozenset("=+-@\t\r\n")
 _NUMBER: Final = re.compile(r"\+?[0-9]+")
@@ -38,25 +38,21 @@ def deliveries() -> Response:
 
 def _lines(wanted: DeliveryFilter) -> Iterator[str]:
     yield "\ufeff" + _line(_COLUMNS)  # the mark by which spreadsheets know UTF-8
-    before, left = None, MOST
-    while left > 0:
-        # A page at a time: no transaction is open while the receiver is slow.
-        page = services().delivery_log.page(wanted, before, min(_AT_A_TIME, left))
-        yield "".join(_line(_row(delivery, page.last.get(delivery.id))) for delivery in page.rows)
-        left -= len(page.rows)
-        before = page.older
-        if before is None:
-            return
+    for page in services().delivery_log.pages(wanted, MOST):
+        yield "".join(
+            _line(_row(delivery, page.last.get(delivery.id), standing(page.facts[delivery.id])))
+            for delivery in page.rows
+        )
 
 
-def _row(delivery: Delivery, last: Attempt | None) -> tuple[Any, ...]:
+def _row(delivery: Delivery, last: Attempt | None, state: State) -> tuple[Any, ...]:
     event = fields(delivery.event.body)
     return (
         delivery.id, in_zone(delivery.created_at).isoformat(timespec="seconds"),
         delivery.webhook.location.name, delivery.webhook_id, delivery.type, delivery.subtype,
         event.get("thread_id"), event.get("from"), event.get("from_name"), event.get("to"),
         event.get("to_name"), delivery.state, delivery.reason, delivery.attempts,
-        last.http_status if last else None, last.error if last else None,
+        last.http_status if last else None, last.error if last else None, state.name, state.sentence,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,9 @@ from webhooks import catalogue
 from webhooks.catalogue import counted
 from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
+from webhooks.services.delivery_state import Facts, State, state_of
 from webhooks.services.stats import MOST
+from webhooks.services.webhook_state import WebhookFacts, webhook_state
 from webhooks.vault import is_sealed
 
 
@@ -20,7 +22,7 @@ def init_app(app: Flask) -> None:
     """Register the filters, each by its function's name."""
     filters: tuple[Callable[..., object], ...] = (
         local, when, word, header_lines, pretty, party, span, size, fields, number, capped, counted,
-        capped_counted, bar_chart,
+        capped_counted, bar_chart, standing, webhook_standing,
     )  # fmt: skip
     for template_filter in filters:
         app.add_template_filter(template_filter)
@@ -57,6 +59,16 @@ def when(moment: datetime) -> str:
     """The time alone if it is today's."""
     here = in_zone(moment)
     return here.strftime("%H:%M:%S" if here.date() == midnight().date() else "%Y-%m-%d %H:%M")
+
+
+def standing(facts: Facts) -> State:
+    """How a delivery stands now, in words."""
+    return state_of(facts, datetime.now(UTC), when)
+
+
+def webhook_standing(facts: WebhookFacts) -> State:
+    """How a webhook stands now, in words."""
+    return webhook_state(facts, datetime.now(UTC), when)
 
 
 def span(milliseconds: float) -> str:

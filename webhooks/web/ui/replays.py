@@ -6,7 +6,7 @@ from typing import Any, Final
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.errors import Invalid
-from webhooks.outbox.replay import RESENDABLE
+from webhooks.outbox.replay import DEFAULT, RESENDABLE
 from webhooks.services.container import services
 from webhooks.services.replays import ReplayInput
 from webhooks.web.shared.access import admin
@@ -24,7 +24,7 @@ def new(webhook_id: int) -> Any:
     given = {
         "since": request.args.get("since", ""),
         "until": request.args.get("until", ""),
-        "states": request.args.getlist("state") or ["failed"],
+        "states": request.args.getlist("state") or list(DEFAULT),
     }
     count, error = None, None
     if "since" in request.args:

@@ -1,9 +1,10 @@
 """Manage Webhooks: a location's webhooks and their pages; add, edit, pause, rotate, test, delete."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any, Literal
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 from pydantic import Field
 
 from webhooks.catalogue import (
@@ -14,7 +15,7 @@ from webhooks.catalogue import (
     filter_label,
     sample_payload,
 )
-from webhooks.db.models import Webhook
+from webhooks.db.models import Delivery, Webhook
 from webhooks.errors import Conflict, Invalid, SpokeError, Stale
 from webhooks.outbound.options import Options
 from webhooks.services.charts import bar_chart
@@ -42,12 +43,19 @@ class ResumeForm(Input):
 def index(location_id: int) -> Any:
     location = services().locations.get(location_id)
     shown = paged(services().webhooks.all(location_id))
-    hours = services().stats.of_webhooks([webhook.id for webhook in shown.items])
+    ids = [webhook.id for webhook in shown.items]
     lists = [
         (kind, title, [webhook for webhook in shown.items if webhook.kind == kind])
         for kind, title in (("call", "Call Webhooks"), ("media", "Media Webhooks"))
     ]
-    return render_template("webhooks/index.html", location=location, lists=lists, hours=hours, shown=shown)
+    return render_template(
+        "webhooks/index.html",
+        location=location,
+        lists=lists,
+        hours=services().stats.of_webhooks(ids),
+        facts=services().webhooks.facts(ids),
+        shown=shown,
+    )
 
 
 # --- add ---
@@ -92,15 +100,11 @@ def sample() -> Any:
 def show(webhook_id: int) -> Any:
     """A webhook's page, also when it is deleted: rows of the log lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
-    stats = services().stats
     return render_template(
         "webhooks/show.html",
         webhook=webhook,
         options=Options.model_validate(webhook.options),
-        chart=bar_chart(stats.of_webhooks([webhook_id])[webhook_id]),
-        held=stats.count(webhook_id, "held"),
-        pending=stats.count(webhook_id, "pending"),
-        failed=stats.count(webhook_id, "failed"),
+        **_standing(webhook_id),
         page=services().delivery_log.page(DeliveryFilter(webhook=webhook_id), count=_LATEST),
         replays=services().replays.of_webhook(webhook_id, 5),
         changes=services().audit_log.latest(5, subject=f"webhook {webhook_id}"),
@@ -117,6 +121,16 @@ def receiver(webhook_id: int) -> Any:
     listens = services().inboxes.of_url(webhook.url) is None
     code = receiver_code.of_webhook(webhook, listens=listens)
     return render_template("webhooks/receiver.html", webhook=webhook, receiver=code)
+
+
+@blueprint.get("/webhooks/<int:webhook_id>/state")
+@admin
+def state(webhook_id: int) -> Any:
+    """How a webhook stands, with its figures: what changes on its page by itself."""
+    webhook, now = services().webhooks.get(webhook_id, deleted=True), _standing(webhook_id)
+    return render_template("webhooks/_state.html", webhook=webhook, **now) + render_template(
+        "webhooks/_figures.html", swapped=True, **now
+    )
 
 
 @blueprint.get("/webhooks/<int:webhook_id>/edit")
@@ -145,7 +159,16 @@ def edit_submit(webhook_id: int) -> Any:
     return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
-# --- pause, resume, rotate, delete, test ---
+# --- now, pause, resume, rotate, delete, test ---
+
+
+@blueprint.post("/webhooks/<int:webhook_id>/now")
+@admin
+def now(webhook_id: int) -> Any:
+    waiting = services().webhooks.now(webhook_id)
+    first = " One goes first, to see whether the receiver answers." if waiting > 1 else ""
+    notice(f"Trying {counted(waiting, 'waiting delivery', 'waiting deliveries')} now.{first}")
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/pause")
@@ -232,7 +255,7 @@ def test(webhook_id: int) -> Any:
     sent = services().events.send_test(webhook_id)
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
-        return render_template("webhooks/_tested.html", delivery=delivery)
+        return _tested(delivery)
     notice("The test event is queued.")
     return redirect(url_for("deliveries.show", delivery_id=delivery.id), 303)
 
@@ -241,10 +264,32 @@ def test(webhook_id: int) -> Any:
 @admin
 def tested(delivery_id: int) -> Any:
     """The result of a test event; the fragment asks for itself again until there is one."""
-    return render_template("webhooks/_tested.html", delivery=services().deliveries.get(delivery_id))
+    return _tested(services().deliveries.get(delivery_id))
+
+
+def _tested(delivery: Delivery) -> Response:
+    """The test's result; the parts of the page that change by it ask for themselves again."""
+    facts = services().deliveries.facts_of(delivery.id)
+    answer = make_response(render_template("webhooks/_tested.html", delivery=delivery, facts=facts))
+    if facts.state != "pending":
+        answer.headers["HX-Trigger"] = "tested"
+    return answer
 
 
 # --- shared ---
+
+
+def _standing(webhook_id: int) -> dict[str, Any]:
+    """How a webhook stands, and its figures."""
+    stats = services().stats
+    facts = services().webhooks.facts([webhook_id])[webhook_id]
+    return {
+        "facts": facts,
+        "can_be_hurried": facts.can_be_hurried(datetime.now(UTC)),
+        "chart": bar_chart(stats.of_webhooks([webhook_id])[webhook_id]),
+        "held": stats.count(webhook_id, "held"),
+        "pending": stats.count(webhook_id, "pending"),
+    }
 
 
 def _is_asked_for_again(form: WebhookForm) -> bool:
