@@ -23,6 +23,8 @@ from forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse"
+_FOR_A_NEW_INTERPRETER = ("LD_PRELOAD", "PYTHONPATH")
+_NOT_INHERITED = ("SPOKE_", *_FOR_A_NEW_INTERPRETER)
 
 Place = tuple[str, str]  # a location's name and token
 
@@ -64,7 +66,9 @@ class Appliance:
         self.url = f"http://127.0.0.1:{self.port}"
         self.arguments = arguments
         self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("SPOKE_")},
+            **{
+                name: value for name, value in os.environ.items() if not name.startswith(("SPOKE_", "PYTHON"))
+            },
             "SPOKE_DATA_DIR": str(folder / "data"),
             "SPOKE_PORT": str(self.port),
             "SPOKE_ADMIN_PASSWORD": PASSWORD,
@@ -83,7 +87,7 @@ class Appliance:
 
     def spawn(self) -> subprocess.Popen[bytes] | Forked:
         with self.log_file.open("ab") as log:
-            if self.forks and "LD_PRELOAD" not in self.environment:
+            if self.forks and not any(name in self.environment for name in _FOR_A_NEW_INTERPRETER):
                 self.process = self.forks.start(self.arguments, self.folder, self.environment, log)
             else:
                 self.process = subprocess.Popen(
