@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import requests
 from appliance import ROOT, eventually, free_port
+from conftest import need
 from flask import Flask
 from receiver import Receiver
 from receivers_paper import PAPER, made
@@ -33,6 +34,7 @@ RUN = {
     "node": ("receiver.mjs", ["node"]),
     "go": ("receiver.go", ["go", "run"]),
 }
+PACKAGES = {"php": "php-cli", "node": "nodejs", "go": "golang-go"}
 SECRET = new_secret()
 CALL = sample_payload("call", [], [], "http://127.0.0.1") | {"from": "+1920", "from_name": "Ünï 😀"}
 MEDIA = sample_payload("media", [], [], "http://127.0.0.1")
@@ -47,8 +49,10 @@ def code(name: str, url: str, payload: dict[str, Any]) -> str:
 def running(name: str, payload: dict[str, Any], folder: Path) -> Iterator[tuple[str, Path]]:
     """A receiver's URL, and the file with what it prints."""
     file, command = RUN[name]
-    if not shutil.which(command[0]):
-        pytest.skip(f"{command[0]} is missing")
+    missing = f"{command[0]} is missing: apt install {PACKAGES.get(name, name)}"
+    if name == "go" and not shutil.which("go"):  # in CI too: it is large, and compiles for half a minute
+        pytest.skip(missing)
+    need(shutil.which(command[0]), missing)
     port = free_port()
     url = f"http://127.0.0.1:{port}/calls"
     (folder / file).write_text(code(name, url, payload))
