@@ -1,12 +1,14 @@
 """Recordings made for the tests, and what a decoder hears in an MP3. Sound: a list of floats, -1 to 1."""
 
 import io
+import itertools
 import math
 import random
 import struct
 import sys
 import wave
 from array import array
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, Final
 
@@ -69,6 +71,14 @@ def long_wav(seconds: int, rate: int = 8000, width: int = 2) -> bytes:
         made.setparams((1, width, rate, 0, "NONE", ""))
         made.writeframes(second * seconds)
     return file.getvalue()
+
+
+def long_mp3(size: int) -> Iterator[bytes]:
+    """A long MP3 in pieces, nearly ``size`` bytes in all, that is made quickly: 30 frames again and again."""
+    second = coded("libmp3lame", "mp3", 48000, [speech(48000, 1)] * 2, 320_000)
+    # Behind the frame that counts the others. At this bit rate each has 960 bytes.
+    begin = second.index(b"\xff\xfb") + 960
+    return itertools.repeat(second[begin : begin + 960 * 30], size // (960 * 30))
 
 
 def g711(codec: str, sides: list[list[float]]) -> bytes:
