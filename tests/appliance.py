@@ -104,7 +104,7 @@ class Appliance:
         self.spawn()
         self.wait_ready()
 
-    def wait_ready(self, seconds: float = 20) -> None:
+    def wait_ready(self, seconds: float = 60) -> None:
         until = time.monotonic() + seconds
         while True:
             with contextlib.suppress(requests.RequestException):

@@ -24,12 +24,15 @@ def test_the_page_is_led_to_and_its_lines_are_filled_in_once(
     assert place[1] not in visitor.get(path).text
 
 
-def test_a_new_token_stands_in_the_lines(appliance: Appliance, visitor: Visitor, place: Place) -> None:
+def test_a_new_token_stands_in_the_lines_and_the_old_one_is_taken_for_a_day(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
     path = f"/locations/{appliance.location_id(place[0])}/asterisk/media"
+    assert "Rotate the token of" in visitor.get(f"{path}/rotate").text
     assert visitor.post(f"{path}/rotate").headers["Location"] == path
     page = visitor.get(path).text
-    assert "Bearer TOKEN" not in page and "The old token no longer works." in page
-    assert appliance.event(place[1], type="incoming_call", subtype="ringing").status_code == 401
+    assert "Bearer TOKEN" not in page and "The old token is accepted for 24 hours." in page
+    assert appliance.event(place[1], type="incoming_call", subtype="ringing").status_code == 202
 
 
 def test_the_phone_system_fetches_the_script_without_a_log_in(appliance: Appliance) -> None:

@@ -187,6 +187,12 @@ def test_another_protocol_is_refused(appliance: Appliance, line: str) -> None:
         assert " 400 " in answer(one).splitlines()[0]
 
 
+@pytest.mark.parametrize("target", [b"/\xff", b"/?a=\xff", b"//x?a=\xff"])
+def test_an_address_that_is_not_percent_encoded_is_refused(appliance: Appliance, target: bytes) -> None:
+    with callers(appliance, b"GET %b HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n" % target, 1) as (one,):
+        assert " 400 " in answer(one).splitlines()[0]
+
+
 def test_where_few_files_may_be_open_the_oldest_idle_caller_makes_way(
     start_appliance: Callable[..., Appliance],
 ) -> None:

@@ -20,6 +20,7 @@ from typing import Any, Final
 from webhooks.data_dir import make_ready, try_lock
 from webhooks.errors import SpokeError, StartError
 from webhooks.runtime import logs
+from webhooks.runtime.listener import listening
 from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
 from webhooks.runtime.supervisor import Child, Flag, Heartbeat, Supervisor
 from webhooks.settings import ROOT, VERSION, Settings, load_settings, unknown_variables
@@ -90,7 +91,7 @@ def run_appliance(settings: Settings, web: str) -> int:
     started = time.monotonic()
     _set_up_log("appliance", settings)
     supervisor = Supervisor()
-    with _only_one(settings) as lock, _listening(settings) as listener, supervisor.signals() as wakeup:
+    with _only_one(settings) as lock, listening(settings) as listener, supervisor.signals() as wakeup:
         _say(f"Spoke Webhooks {VERSION}, data in {settings.data}")
         try:
             if settings.redis_url:
@@ -123,7 +124,7 @@ def run_web(settings: Settings, web: str) -> int:
         StartError: a port in use, or the data dir or the database cannot be used.
     """
     _set_up_log("appliance", settings)
-    with _listening(settings) as listener:
+    with listening(settings) as listener:
         try:
             app = importlib.import_module(web).app
         except SystemExit:  # app.py has printed the reason
@@ -215,31 +216,6 @@ def _only_one(settings: Settings) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-@contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    host = "" if settings.host == "*" else settings.host
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, settings.port))
-        listener.listen(2048)
-    except OSError as error:
-        listener.close()
-        if isinstance(error, socket.gaierror):
-            raise StartError(
-                f"SPOKE_HOST={settings.host} is no address of this machine: set one of its own, or "
-                "0.0.0.0 for all."
-            ) from None
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise StartError(
-            f"SPOKE_PORT={settings.port} on SPOKE_HOST={settings.host} cannot be used: {reason}. "
-            "Choose another port or address, or stop what uses it."
-        ) from None
-    with listener:
-        yield listener
 
 
 def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:

@@ -111,6 +111,8 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
 
     def parse_header(self, head: bytes) -> None:
         codings = _CODING.findall(head)
+        if not head.partition(b"\r\n")[0].isascii():  # RFC 3986, section 2: all else is percent-encoded
+            raise ParsingError("The address has characters that are not percent-encoded.")
         if _FOLD.search(head):
             raise ParsingError("A header is folded over two lines.")
         if head.count(b"\r\n") > _FIELDS:
