@@ -10,10 +10,10 @@ import click
 from webhooks.cli.common import command, counted
 from webhooks.cli.pbx import group
 from webhooks.errors import Invalid
-from webhooks.pbx.asterisk import AsteriskOptions, Translator
 from webhooks.pbx.recorded import read
+from webhooks.services.pbx_systems import SYSTEMS
 
-_SYSTEMS: Final = ("asterisk",)
+_SYSTEMS: Final = tuple(SYSTEMS)
 
 
 @command(group, "replay", "flask --app app pbx replay day.jsonl")
@@ -31,11 +31,12 @@ def replay(file: Path, system: str, as_json: bool) -> None:
     A line of FILE with "event": [[key, value], …] is a message as it came, "ms" its time of arrival; other
     lines are passed over. Calls that are open at the end are counted on standard error.
     """
+    dialect = SYSTEMS[system].dialect
     # A recording may hold names that are not UTF-8; they are shown, not refused.
     with file.open(encoding="utf-8", errors="replace") as lines:
-        translator = Translator(AsteriskOptions(source="replay"))
+        translator = dialect.translator(dialect.options(source="replay"))
         at = None
-        for at, fields in read(lines):
+        for at, fields in read(lines, dialect.began_at):
             for event in translator.feed(fields, at):
                 click.echo(json.dumps(event, ensure_ascii=False))
     if at is None:

@@ -8,6 +8,7 @@ from webhooks.errors import SpokeError
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.parsing import Named
+from webhooks.services.pbx_systems import SYSTEMS as LIVE
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
@@ -119,6 +120,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         refused=services().refusals.since(location_id, midnight()),
         unknown=services().phone_systems.unknown_kinds(location_id),
         pbx=services().pbx.of(location_id),
+        live=LIVE.values(),
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,
