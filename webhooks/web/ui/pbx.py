@@ -8,6 +8,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.db.models import PbxConnection
 from webhooks.errors import SpokeError
+from webhooks.pbx.systems import FREESWITCH_LIVE
 from webhooks.services.container import services
 from webhooks.services.pbx import condition_of, place_of
 from webhooks.services.pbx_systems import SYSTEMS, LiveSystem
@@ -85,6 +86,7 @@ def _page(location_id: int, kind: LiveSystem, error: SpokeError | None = None) -
         error=error,
         user=typed["user"] or _USER,
         own=_own_address(typed["host"]),
+        system=FREESWITCH_LIVE,
     )
 
 
