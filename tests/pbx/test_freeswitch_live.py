@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ami_server import SECRET, AmiServer
 from appliance import Appliance, Visitor, eventually
 from asterisk import state
 from esl_courses import played
@@ -85,6 +86,28 @@ def test_a_connection_that_breaks_in_mid_call_gives_the_call_its_one_end_marked(
     server.cut()  # and hung up before it is back again
     eventually(lambda: len(told(receiver)) == 3, 20)
     assert told(receiver) == [("ringing", False), ("answered", False), ("ended", True)]
+
+
+def test_connecting_the_location_to_an_asterisk_instead_ends_the_calls_that_were(
+    appliance: Appliance, place: tuple[str, str], server: EslServer, receiver: Receiver
+) -> None:
+    server.script = lambda link: link.sendall(
+        b"".join(written(fields) for _, fields in played("answered_in").stream[:6])
+    )
+    appliance.webhook(place[0], receiver.url("/calls"))
+    connect(appliance, place[0], server.port)
+    eventually(lambda: len(told(receiver)) == 2, 20)
+    asterisk = AmiServer()
+    appliance.invoke(
+        "pbx", "connect", place[0], "asterisk", "--host", "127.0.0.1", "--port", asterisk.port,
+        "--user", "spoke",
+        input=f"{SECRET}\n",
+    )  # fmt: skip
+    eventually(lambda: len(told(receiver)) == 3, 20)
+    assert told(receiver)[-1] == ("ended", True)
+    eventually(lambda: state(appliance, place[0])["state"] == "connected", 20)
+    assert state(appliance, place[0])["system"] == "asterisk"
+    asterisk.close()
 
 
 def test_a_wrong_password_is_said_and_so_is_an_address_that_is_turned_away(

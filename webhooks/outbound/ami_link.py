@@ -20,6 +20,8 @@ class AmiLink(Wire):
         tls="Check the port (5039 is usual with TLS) and tlsenable in manager.conf.",
     )
 
+    says_ready = b"FullyBooted"  # its modules are loaded; only a reader of ``system`` is told
+
     def log_in(self) -> None:
         """Read the banner and log in by a challenge."""
         self.version = self._read_banner()
@@ -36,11 +38,6 @@ class AmiLink(Wire):
     def leave(self) -> None:
         """Say goodbye."""
         self.send(action("Logoff"))
-
-    @staticmethod
-    def is_ready(data: bytes) -> bool:
-        """Whether the modules are loaded; only a reader of ``system`` is told."""
-        return b"FullyBooted" in data
 
     def _read_banner(self) -> str:
         until_s = time.monotonic() + ANSWER_SECONDS

@@ -20,6 +20,7 @@ class EslLink(Wire):
         tls="The event socket speaks none by itself: a proxy such as stunnel has to stand before it.",
     )
     version = "json"
+    says_ready = b""  # FreeSWITCH opens the socket once its modules are loaded
 
     def log_in(self) -> None:
         """Wait for the question for a password, answer it, ask for events."""
@@ -54,11 +55,6 @@ class EslLink(Wire):
     def leave(self) -> None:
         """Say goodbye."""
         self.send(command("exit"))
-
-    @staticmethod
-    def is_ready(data: bytes) -> bool:
-        """It is at once: FreeSWITCH opens the socket when its modules are loaded."""
-        return isinstance(data, bytes)
 
     def _greeting(self, framer: Framer) -> list[bytes]:
         """Wait for ``auth/request``. Returns the messages behind it."""

@@ -49,20 +49,17 @@ class Link(Protocol):
     """A connection that is logged in. One thread at a time uses it; all of it may raise PbxProblem.
 
     Making one raises PbxProblem (nobody answers there, or another kind of server) and LoginRefused.
+    ``says_ready`` is in what the phone system sends once it can list its channels; b"" where it can at once.
     """
 
     version: str
+    says_ready: bytes
 
     def receive(self, timeout_s: float) -> bytes | None: ...
     def ping(self) -> None: ...
     def ask_for_channels(self) -> None: ...
     def leave(self) -> None: ...
     def close(self) -> None: ...
-
-    @staticmethod
-    def is_ready(data: bytes) -> bool:
-        """Whether the phone system says by this that it can list its channels."""
-        ...
 
 
 class Wire:

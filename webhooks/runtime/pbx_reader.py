@@ -143,7 +143,7 @@ class Reader:
             if data:
                 heard_s = now_s
                 self._hand_on(list(filter(is_wanted, framer.feed(data))))
-            if not listed and (link.is_ready(data) or now_s - began_s > _BOOT_S):
+            if not listed and (link.says_ready in data or now_s - began_s > _BOOT_S):
                 link.ask_for_channels()
                 listed = True
             if now_s - pinged_s >= _PING_S:

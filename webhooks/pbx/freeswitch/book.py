@@ -115,7 +115,6 @@ class Book:
             channel = self._placed(uid, above_uid, message["Channel-Call-UUID"])
         if channel.unseen:
             _fill(channel, message)
-            channel.unseen = False
         self._link(channel, message, above_uid)
         channel.answered |= message["Answer-State"] == "answered" or message.happened(
             "Caller-Channel-Answered-Time"
@@ -124,7 +123,6 @@ class Book:
             "Caller-Channel-Progress-Media-Time"
         )
         channel.gateway = message["variable_sip_gateway_name"] or channel.gateway
-        channel.is_user |= _is_user(message)
         channel.told_direction = message["variable_call_direction"] or channel.told_direction
         channel.connection = self.connection
         self.touch(self.home(channel))
@@ -233,6 +231,8 @@ def _fill(channel: Channel, message: Message) -> None:
     channel.caller_name = message["Caller-Caller-ID-Name"]
     channel.dialled = message["Caller-Destination-Number"]
     channel.context = message["Caller-Context"]
+    channel.is_user = _is_user(message)
+    channel.unseen = False
 
 
 def _is_user(message: Message) -> bool:
