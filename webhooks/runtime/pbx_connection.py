@@ -18,13 +18,13 @@ from webhooks.errors import InvalidEvent, Unauthorised, Unavailable
 from webhooks.events.intake import Intake
 from webhooks.events.refusals import store_all_but_refused
 from webhooks.events.schema import IncomingEvent, make_event
-from webhooks.pbx.ami import decode
-from webhooks.pbx.asterisk import Translator
+from webhooks.pbx.live import Dialect, Events, Translates
 from webhooks.pbx.numbers import with_numbers
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.runtime.pbx_reader import ByteQueue, Reader
-from webhooks.runtime.pbx_stream import Events, Stream, careful
+from webhooks.runtime.pbx_stream import Stream, careful
 from webhooks.services.pbx import Condition, account_of, options_of
+from webhooks.services.pbx_systems import SYSTEMS
 
 CountryOf = Callable[[int], str]  # of a location; "" where it names none
 
@@ -87,11 +87,14 @@ class Connection:
         self.condition = Condition("connecting", "", datetime.now(UTC))
         self._stop = threading.Event()
         self._storing = Storing(intake, row.location_id, self._stop, country_of)
-        self._translator = Translator(options_of(row.location_id, row.id, row.options))
-        self._journal = Journal(journal_path(folder, row))
+        system = SYSTEMS[row.system]
+        self._dialect = system.dialect
+        options = options_of(system, row.location_id, row.id, row.options)
+        self._translator = system.dialect.translator(options)
+        self._journal = Journal(journal_path(folder, row), system.dialect.marks)
         self._queue = ByteQueue()
-        self._reader = Reader(account_of(row), self._queue, self._tell, self._stop)
-        self._stream = Stream(self._translator, self._journal, self._complain)
+        self._reader = Reader(system, account_of(row), self._queue, self._tell, self._stop)
+        self._stream = Stream(system.dialect, self._translator, self._journal, self._complain)
         self._complaint = ""
         self._last_message_at: datetime | None = None
         self._last_event_at: datetime | None = None
@@ -156,7 +159,7 @@ class Connection:
         self._failed_s = time.monotonic()
 
     def _work(self) -> None:
-        if not self._storing.store(recover(self._translator, self._journal)):
+        if not self._storing.store(recover(self._dialect, self._translator, self._journal)):
             return
         self._reading.start()
         ticked_s = 0.0
@@ -183,11 +186,11 @@ class Connection:
             self._last_event_at = datetime.now(UTC)
 
 
-def recover(translator: Translator, journal: Journal) -> Events:
+def recover(dialect: Dialect, translator: Translates, journal: Journal) -> Events:
     """Read a journal into a new translator. Returns the events, which may be stored already."""
     events: Events = []
     for at, kind, content in journal.read():
-        messages = list(map(decode, content))
+        messages = list(map(dialect.decode, content))
         if kind == "event":
             events += careful(translator.feed, messages[0], at)
         else:
@@ -197,5 +200,5 @@ def recover(translator: Translator, journal: Journal) -> Events:
 
 
 def journal_path(folder: Path, row: PbxConnection) -> Path:
-    """Return where a connection's journal is. Its name says whose it is, should the row be gone."""
-    return folder / f"{row.location_id}-{row.id}.jsonl"
+    """Return where a connection's journal is. Its name says whose and what it is, should the row be gone."""
+    return folder / f"{row.location_id}-{row.id}-{row.system}.jsonl"

@@ -18,24 +18,11 @@ from webhooks.pbx.body import Body, read_object
 from webhooks.pbx.calls import Party
 from webhooks.pbx.causes import status_of
 from webhooks.pbx.finished import Event, Finished, Site, Told, seconds_between, unanswered
+from webhooks.pbx.freeswitch.hangups import STATUSES, UNANSWERED
 
 _ESCAPED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _EXTENSION: Final = re.compile(r"[0-9]{2,6}")
 _OUTSIDE: Final = re.compile(r"sofia/(gateway|external)")
-_UNANSWERED: Final = {
-    "NORMAL_CLEARING", "ORIGINATOR_CANCEL", "NO_ANSWER", "NO_USER_RESPONSE", "ALLOTTED_TIMEOUT",
-    "PROGRESS_TIMEOUT", "NO_PICKUP", "RECOVERY_ON_TIMER_EXPIRE", "NONE",
-}  # fmt: skip
-_CAUSES: Final = {
-    "USER_BUSY": "busy", "BUSY_EVERYWHERE": "busy",
-    "CALL_REJECTED": "rejected", "DECLINE": "rejected", "REJECT_ALL": "rejected",
-    "UNWANTED": "blocked", "INCOMING_CALL_BARRED": "blocked", "OUTGOING_CALL_BARRED": "blocked",
-    "FACILITY_NOT_SUBSCRIBED": "blocked", "BEARERCAPABILITY_NOTAUTH": "blocked", "NO_IDENTITY": "blocked",
-    "BAD_IDENTITY_INFO": "blocked", "INVALID_IDENTITY": "blocked", "STALE_DATE": "blocked",
-    "UNALLOCATED_NUMBER": "invalid", "NO_ROUTE_TRANSIT_NET": "invalid", "NO_ROUTE_DESTINATION": "invalid",
-    "NUMBER_CHANGED": "invalid", "INVALID_NUMBER_FORMAT": "invalid", "INVALID_URL": "invalid",
-    "DOES_NOT_EXIST_ANYWHERE": "invalid",
-}  # fmt: skip
 _ENDED_BY: Final = {"recv_bye": "caller", "send_bye": "callee", "recv_cancel": "caller"}
 
 
@@ -222,6 +209,6 @@ def _closing(variables: Body, code: int | None, incoming: bool) -> str:
     if code is not None and code >= 400 and code not in (487, 480, 408):
         return status_of(sip=code, incoming=incoming)
     cause = tried if tried not in ("", "SUCCESS") else own
-    if cause in _UNANSWERED:
+    if cause in UNANSWERED:
         return unanswered(incoming)
-    return _CAUSES.get(cause, "not_available")
+    return STATUSES.get(cause, "not_available")
