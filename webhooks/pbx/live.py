@@ -58,6 +58,7 @@ class Dialect:
 
     ``is_wanted`` is asked on the thread that reads, so it has to be quick. ``event`` gives the event that a
     message is, as it is kept; None where it is another message. ``no_list`` says what a refused list costs.
+    ``unknown`` names the words of a message that no table here has.
     ``began_at`` reads off a recorded message when it was sent, given its milliseconds; None: it does not say.
     """
 
@@ -72,4 +73,5 @@ class Dialect:
     options: type[SiteNumbers]
     translator: Callable[[Any], Translates]
     began_at: Callable[[float, Message], datetime | None]
+    unknown: Callable[[Message], Sequence[str]]
     no_list: str

@@ -120,7 +120,7 @@ class Connections:
 
     def _begin(self, row: PbxConnection) -> None:
         try:
-            connection = Connection(row, self._folder, self._intake, self._phone_systems.country_of)
+            connection = Connection(row, self._folder, self._intake, self._phone_systems)
         except Invalid as error:
             self._unusable[row.id] = (row.version, Condition("refused", str(error), datetime.now(UTC)))
             return

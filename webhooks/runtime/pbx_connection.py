@@ -5,6 +5,7 @@ in the journal, translates them, and stores the events. While the database is aw
 goes on.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -25,6 +26,7 @@ from webhooks.runtime.pbx_reader import ByteQueue, Reader
 from webhooks.runtime.pbx_stream import Stream, careful
 from webhooks.services.pbx import Condition, account_of, options_of
 from webhooks.services.pbx_systems import SYSTEMS
+from webhooks.services.phone_systems import PhoneSystems
 
 CountryOf = Callable[[int], str]  # of a location; "" where it names none
 
@@ -82,11 +84,12 @@ def _made(batch: Events, country: str) -> list[IncomingEvent]:
 class Connection:
     """A row of ``pbx_connection``, held open from ``start`` to ``stop``."""
 
-    def __init__(self, row: PbxConnection, folder: Path, intake: Intake, country_of: CountryOf) -> None:
+    def __init__(self, row: PbxConnection, folder: Path, intake: Intake, phone_systems: PhoneSystems) -> None:
         self.id, self.version = row.id, row.version
         self.condition = Condition("connecting", "", datetime.now(UTC))
         self._stop = threading.Event()
-        self._storing = Storing(intake, row.location_id, self._stop, country_of)
+        self._location_id, self._phone_systems = row.location_id, phone_systems
+        self._storing = Storing(intake, row.location_id, self._stop, phone_systems.country_of)
         system = SYSTEMS[row.system]
         self._dialect = system.dialect
         options = options_of(system, row.location_id, row.id, row.options)
@@ -168,9 +171,17 @@ class Connection:
             if time.monotonic() - ticked_s >= _TICK_S:
                 ticked_s = time.monotonic()
                 events += self._translator.tick(datetime.now(UTC))
+                self._count_unknown()
             self._write(events)
         self._reading.join(_LEAVE_S)  # it may be waiting for a phone system that does not answer
         self._write(self._round())  # what came last
+
+    def _count_unknown(self) -> None:
+        """Have the words counted that no table here has. While the database is away, they wait."""
+        if self._stream.unknown:
+            with contextlib.suppress(Unavailable):
+                self._phone_systems.count(self._location_id, self._dialect.name, self._stream.unknown)
+                self._stream.unknown.clear()
 
     def _round(self) -> Events:
         events: Events = []

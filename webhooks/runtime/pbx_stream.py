@@ -4,6 +4,7 @@ The list is a picture of one moment. What came before it is fed first, what came
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -41,6 +42,7 @@ class Stream:
     ) -> None:
         self._dialect, self._translator = dialect, translator
         self._journal, self._complain = journal, complain
+        self.unknown: Counter[str] = Counter()  # words that no table here has
         self._link = 0
         self._list: list[bytes] | None = None
         self._meanwhile: list[tuple[bytes, datetime]] = []
@@ -91,4 +93,6 @@ class Stream:
 
     def _feed(self, raw: bytes, at: datetime) -> Events:
         self._journal.add(raw, at)
-        return careful(self._translator.feed, self._dialect.decode(raw), at)
+        message = self._dialect.decode(raw)
+        self.unknown.update(self._dialect.unknown(message))
+        return careful(self._translator.feed, message, at)

@@ -8,7 +8,9 @@ from webhooks.pbx.ami import Framer, decode, field
 from webhooks.pbx.asterisk.options import AsteriskOptions
 from webhooks.pbx.asterisk.translator import Translator
 from webhooks.pbx.asterisk.wanted import is_wanted
+from webhooks.pbx.causes import DIALSTATUS, Q850, codes_of
 from webhooks.pbx.live import Dialect, Listing, Marks, Message
+from webhooks.pbx.unknown import unknown_in
 
 LIST_ID: Final = "spoke-channels"  # the ActionID of our question for the channels
 _LIST_ID: Final = LIST_ID.encode()
@@ -18,6 +20,14 @@ _OWN_ID: Final = re.compile(rb"\nUniqueid: ([^\r\n]+)")
 _BEGINS: Final = (b"Event: Newchannel\r", b"Event: CoreShowChannel\r")
 _ENDS: Final = b"Event: Hangup\r"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STATES: Final = frozenset(map(str, range(11)))  # channel.h, enum ast_channel_state
+_SUBROUTINE: Final = ("ABORT", "CONTINUE")  # of Dial's options U and M: no answer (dial.c)
+_KNOWN: Final = {
+    "Newchannel": {"ChannelState": _STATES},
+    "Newstate": {"ChannelState": _STATES},
+    "DialEnd": {"DialStatus": codes_of(DIALSTATUS).union(_SUBROUTINE)},
+    "Hangup": {"Cause": codes_of(Q850)},
+}
 _UNIQUEID: Final = re.compile(r"(?:.*-)?(\d{9,11})\.\d+")  # a system's name may stand before it
 
 
@@ -61,7 +71,7 @@ def began_at(ms: float, message: Message) -> datetime | None:
 
 DIALECT: Final = Dialect(
     "asterisk", "Asterisk", Framer, is_wanted, listing, event, decode, marks, AsteriskOptions, Translator,
-    began_at,
+    began_at, lambda message: unknown_in(message, "Event", _KNOWN),
     "Calls that begin or end while there is no connection cannot be found: the user may not list channels. "
     "Give it write = reporting.",
 )  # fmt: skip

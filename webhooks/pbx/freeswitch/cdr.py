@@ -18,11 +18,16 @@ from webhooks.pbx.body import Body, read_object
 from webhooks.pbx.calls import Party
 from webhooks.pbx.causes import status_of
 from webhooks.pbx.finished import Event, Finished, Site, Told, seconds_between, unanswered
-from webhooks.pbx.freeswitch.hangups import STATUSES, UNANSWERED
+from webhooks.pbx.freeswitch.hangups import CAUSES, STATUSES, UNANSWERED
+from webhooks.pbx.unknown import unknown_words
 
 _ESCAPED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _EXTENSION: Final = re.compile(r"[0-9]{2,6}")
 _OUTSIDE: Final = re.compile(r"sofia/(gateway|external)")
+_DIRECTIONS: Final = {"inbound": "incoming_call", "outbound": "outgoing_call", "local": "internal"}
+_KNOWN: Final = {
+    "hangup_cause": CAUSES, "originate_disposition": CAUSES, "call_direction": _DIRECTIONS,
+}  # fmt: skip
 _ENDED_BY: Final = {"recv_bye": "caller", "send_bye": "callee", "recv_cancel": "caller"}
 
 
@@ -52,9 +57,10 @@ def translate(body: Body, site: Site) -> Told:
     if thread != leg or called:
         return Told("b-leg")
     type_ = _type(body, variables)
+    unknown = unknown_words(variables.text, _KNOWN)
     if type_ == "internal" and not site.internal:
-        return Told("a-leg")
-    return Told("a-leg", now=_call(body, variables, profiles, type_))
+        return Told("a-leg", unknown=unknown)
+    return Told("a-leg", now=_call(body, variables, profiles, type_), unknown=unknown)
 
 
 def _call(
@@ -135,8 +141,8 @@ def _profiles(body: Body) -> list[tuple[Body, datetime | None]]:
 def _type(body: Body, variables: Body) -> str:
     """Tell which way a call went. FreeSWITCH's own direction is that into the switch: always inbound."""
     known = variables.text("call_direction")  # FusionPBX sets it
-    if known in ("inbound", "outbound", "local"):
-        return {"inbound": "incoming_call", "outbound": "outgoing_call", "local": "internal"}[known]
+    if known in _DIRECTIONS:
+        return _DIRECTIONS[known]
     inside = variables.text("user_name", "sip_auth_username") or variables.text("sip_authorized") == "true"
     if not inside:
         return "incoming_call"

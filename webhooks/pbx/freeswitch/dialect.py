@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from webhooks.pbx.esl import Framer, body, content_type, read_object, read_rows
+from webhooks.pbx.freeswitch.hangups import CAUSES
 from webhooks.pbx.freeswitch.message import Message as Read
 from webhooks.pbx.freeswitch.options import FreeswitchOptions
 from webhooks.pbx.freeswitch.translator import Translator
 from webhooks.pbx.live import Dialect, Listing, Marks, Message
+from webhooks.pbx.unknown import unknown_in
 
 EVENTS: Final = (
     "CHANNEL_CREATE", "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_ANSWER", "CHANNEL_BRIDGE",
@@ -42,6 +44,13 @@ _IDS: Final = (
 )  # fmt: skip
 _LIST: Final = b'"row_count"'
 _ROW_ID: Final = "uuid"
+_KNOWN: Final = {
+    "CHANNEL_HANGUP_COMPLETE": {
+        "Hangup-Cause": CAUSES,
+        "variable_originate_disposition": CAUSES,
+        "variable_call_direction": ("inbound", "outbound", "local"),
+    },
+}
 
 
 def is_wanted(raw: bytes) -> bool:
@@ -88,7 +97,7 @@ def began_at(ms: float, message: Message) -> datetime | None:
 
 DIALECT: Final = Dialect(
     "freeswitch", "FreeSWITCH", Framer, is_wanted, listing, event, read_object, marks, FreeswitchOptions,
-    Translator, began_at,
+    Translator, began_at, lambda message: unknown_in(message, "Event-Name", _KNOWN),
     "Calls that begin or end while there is no connection cannot be found: FreeSWITCH does not list its "
     "channels. Load mod_commands, and let the event socket run “show”.",
 )  # fmt: skip

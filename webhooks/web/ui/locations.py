@@ -162,6 +162,8 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         time_zone=typed.get("time_zone", site.time_zone),
         internal="internal" in typed if typed else site.internal,
         live=LIVE.values(),
+        titles={one.name: one.title for one in LIVE.values()}
+        | {one.name: one.title for one in SYSTEMS.values()},
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

@@ -88,6 +88,7 @@ def _page(location_id: int, kind: LiveSystem, error: SpokeError | None = None) -
         own=_own_address(typed["host"]),
         country=services().phone_systems.country_of(location_id),
         system=FREESWITCH_LIVE,
+        unknown=services().phone_systems.unknown_kinds(location_id, kind.name),
     )
 
 
