@@ -316,3 +316,17 @@ def test_an_event_that_the_database_refuses_is_set_aside_and_the_next_one_comes(
     told = "SELECT event.subtype FROM event JOIN location ON location.id = location_id WHERE name = :name"
     assert [row[0] for row in appliance.rows(told, name=place[0])] == ["missed"]
     assert "event set aside" in appliance.log
+
+
+@pytest.mark.databases("one")
+def test_a_cause_that_is_not_known_is_counted_and_shown_and_its_call_is_told(
+    appliance: Appliance, visitor: Visitor, place: tuple[str, str], server: AmiServer
+) -> None:
+    whole = b"".join(Template("busy").call(4))
+    assert b"Cause: 17\r\n" in whole
+    server.script = lambda link: link.sendall(whole.replace(b"Cause: 17\r\n", b"Cause: 199\r\n"))
+    connect(appliance, place[0], server.port)
+    eventually(lambda: state(appliance, place[0])["events"] == 2, 20)
+    page = f"/locations/{appliance.location_id(place[0])}"
+    eventually(lambda: "<bdi>Cause 199</bdi>" in visitor.get(f"{page}/asterisk").text, 20)
+    assert "Asterisk <bdi>Cause 199</bdi>" in visitor.get(page).text

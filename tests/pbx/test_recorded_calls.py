@@ -10,7 +10,7 @@ from appliance import Appliance
 from media.sounds import speech, wav
 
 from webhooks.pbx.asterisk.book import thread_id
-from webhooks.services.pbx import options_of
+from webhooks.services.pbx import source_of
 
 SOUND = wav(8000, [speech(8000, 1.5)])
 LINKEDID = "1732551230.55"
@@ -42,7 +42,7 @@ def connect(appliance: Appliance, name: str) -> str:
     )  # fmt: skip
     location_id = appliance.location_id(name)
     (row,) = appliance.rows("SELECT id FROM pbx_connection WHERE location_id = :id", id=location_id)
-    return options_of(location_id, row.id).source
+    return source_of(location_id, row.id)
 
 
 def recording(appliance: Appliance, token: str, **fields: Any) -> dict[str, Any]:

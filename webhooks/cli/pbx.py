@@ -13,8 +13,9 @@ from webhooks.cli.pbx_options import with_site_options
 from webhooks.db.models import PbxConnection
 from webhooks.services.container import services
 from webhooks.services.parsing import parse
-from webhooks.services.pbx import SYSTEMS, AsteriskInput, account_of, place_of
+from webhooks.services.pbx import account_of, place_of
 from webhooks.services.pbx_recorder import record as record_to
+from webhooks.services.pbx_systems import SYSTEMS
 
 group = new_group(
     "pbx", "Phone systems that the appliance is connected to.", "flask --app app pbx connect Office asterisk "
@@ -27,30 +28,31 @@ _CONNECT = "flask --app app pbx connect Office asterisk --host 192.0.2.10 --user
 @click.argument("location")
 @click.argument("system", type=click.Choice(list(SYSTEMS)))
 @click.option("--host", required=True, help="Its name or address.")
-@click.option("--port", type=int, default=5038, show_default=True, help="The manager's port.")
-@click.option("--user", required=True, help="The manager's user.")
-@click.option("--tls", is_flag=True, help="Speak TLS; 5039 is its usual port.")
+@click.option("--port", type=int, help="Its port.  [default: 5038 of Asterisk, 8021 of FreeSWITCH]")
+@click.option("--user", help="The manager's user, at Asterisk.")
+@click.option("--tls", is_flag=True, help="Speak TLS.")
 @click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="PEM file of the only certificate to trust.")  # fmt: skip
 @with_site_options
 def connect(
     location: str, system: str, as_json: bool, ca: Path | None, country: str | None, **given: Any
 ) -> None:
-    """Connect a location to an Asterisk, or change how. The secret is asked for, or read from stdin.
+    """Connect a location to a phone system, or change how. The secret is asked for, or read from stdin.
 
     --country is the location's, for all its phone systems; left out, it stays as it is.
     """
+    kind = SYSTEMS[system]
     if sys.stdin.isatty():
-        secret = click.prompt("Secret", hide_input=True)
+        secret = click.prompt(kind.secret, hide_input=True)
     else:
         secret = sys.stdin.readline().rstrip("\r\n")
     values = {name: value for name, value in given.items() if value is not None}
     values |= {"secret": secret or None, "ca": ca.read_text() if ca else None}
-    asterisk = parse(AsteriskInput, values)
+    connection = parse(kind.form, values)
     if country is not None:
         services().phone_systems.set_country(services().locations.by_name(location).id, country)
-    row = services().pbx.connect(location, asterisk)
-    made = f"{location!r} is being connected to Asterisk at {place_of(row)}. See how it is:"
+    row = services().pbx.connect(location, connection)
+    made = f"{location!r} is being connected to {kind.title} at {place_of(row)}. See how it is:"
     show(as_json, _connection(row), made, "  flask --app app pbx status")
 
 
@@ -69,7 +71,8 @@ def status(as_json: bool) -> None:
 @click.option("--seconds", type=click.FloatRange(min=0.1), help="End by itself.  [default: Ctrl-C ends it]")
 def record(location: str, file: Path, seconds: float | None, as_json: bool) -> None:
     """Keep what a location's phone system says, for pbx replay. It goes on until Ctrl-C."""
-    account = account_of(services().pbx.by_name(location))
+    row = services().pbx.by_name(location)
+    account = account_of(row)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -77,7 +80,7 @@ def record(location: str, file: Path, seconds: float | None, as_json: bool) -> N
         timer = threading.Timer(seconds, stop.set)
         timer.daemon = True
         timer.start()
-    count = record_to(account, file, stop)
+    count = record_to(SYSTEMS[row.system], account, file, stop)
     show(as_json, {"file": str(file), "messages": count}, f"{counted(count, 'message')} in {file}. It has "
          "callers' numbers in it: keep it to yourself.")  # fmt: skip
 
@@ -90,7 +93,7 @@ def disconnect(location: str, as_json: bool) -> None:
     show(
         as_json,
         {"location": location, "system": row.system},
-        f"{location!r} is disconnected from Asterisk at {place_of(row)}.",
+        f"{location!r} is disconnected from {SYSTEMS[row.system].title} at {place_of(row)}.",
     )
 
 

@@ -11,18 +11,17 @@ from webhooks.cli.common import command, counted
 from webhooks.cli.pbx import group
 from webhooks.cli.pbx_options import with_site_options
 from webhooks.errors import Invalid
-from webhooks.pbx.asterisk import AsteriskOptions, Translator
 from webhooks.pbx.numbers import with_numbers
 from webhooks.pbx.recorded import read
-from webhooks.services.parsing import parse
-from webhooks.services.pbx import AsteriskSite
+from webhooks.services.parsing import Input, parse
+from webhooks.services.pbx_systems import SYSTEMS
 from webhooks.services.phone_systems import Country
 
-_SYSTEMS: Final = ("asterisk",)
+_SYSTEMS: Final = tuple(SYSTEMS)
 
 
-class _Site(AsteriskSite):
-    """How the recorded system is read, as a connection to it would be."""
+class _Numbers(Input):
+    """How the recorded system's numbers are read, as those of a location would be."""
 
     country: Country = ""
 
@@ -43,15 +42,17 @@ def replay(file: Path, system: str, as_json: bool, **given: Any) -> None:
     A line of FILE with "event": [[key, value], …] is a message as it came, "ms" its time of arrival; other
     lines are passed over. Calls that are open at the end are counted on standard error.
     """
-    site = parse(_Site, {name: value for name, value in given.items() if value is not None})
-    options = AsteriskOptions.model_validate({"source": "replay", **site.options()})
+    kind = SYSTEMS[system]
+    values = {name: value for name, value in given.items() if value is not None}
+    numbers = parse(_Numbers, {name: values.pop(name) for name in ("country",) if name in values})
+    options = kind.dialect.options.model_validate({"source": "replay", **parse(kind.site, values).options()})
     # A recording may hold names that are not UTF-8; they are shown, not refused.
     with file.open(encoding="utf-8", errors="replace") as lines:
-        translator = Translator(options)
+        translator = kind.dialect.translator(options)
         at = None
-        for at, fields in read(lines):
+        for at, fields in read(lines, kind.dialect.began_at):
             for event in translator.feed(fields, at):
-                click.echo(json.dumps(with_numbers(event, site.country), ensure_ascii=False))
+                click.echo(json.dumps(with_numbers(event, numbers.country), ensure_ascii=False))
     if at is None:
         raise Invalid(f'{file} has no message of {system}: no line has an "event" that is a list of pairs.')
     left_open = translator.lost(at + timedelta(seconds=1))

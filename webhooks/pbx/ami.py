@@ -9,12 +9,10 @@ Rules are from the AMI v2 specification (docs.asterisk.org) and main/manager.c o
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import Final
 
 from webhooks.errors import Invalid, PbxProblem
-
-Message = Sequence[tuple[str, str]]  # keys in the order of the wire, repeated ones kept
+from webhooks.pbx.live import Message
 
 MAX_MESSAGE_BYTES: Final = 1 << 20
 _END: Final = b"\r\n\r\n"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from webhooks.cleaning import clean
 from webhooks.errors import FieldError, InvalidEvent, Unreadable
+from webhooks.pbx.unknown import UnknownWord
 
 MAX_TEXT: Final = 1000  # characters, as of an event's parties
 MAX_KEY: Final = 150  # characters of a call's id: an event's own is made of it and may have 200
@@ -17,6 +18,7 @@ _YEARS: Final = (1971, 9000)
 
 # 3CX leaves a variable of its template that has no value as it stands there.
 _UNFILLED: Final = re.compile(r"\[\w+\]")
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9 _-]{0,39}")
 _BRACKETS: Final = re.compile(r"[\[{]")
 
 
@@ -62,9 +64,15 @@ class Body:
         return text
 
     def word(self, name: str, words: Mapping[str, str]) -> str:
-        """Read a field that is one of a few words, in any letters. Returns what the word stands for."""
+        """Read a field that is one of a few words, in any letters. Returns what the word stands for.
+
+        Raises:
+            UnknownWord: it is another word. InvalidEvent: it is none.
+        """
         text = self.needed(name)
         found = words.get(text.upper().replace("_", " "))
+        if found is None and _WORD.fullmatch(text):
+            raise UnknownWord(name, text)
         if found is None:
             raise self.fault(name, f"has to be one of {', '.join(words)}, not {text[:60]!r}")
         return found

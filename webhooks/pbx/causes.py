@@ -5,6 +5,7 @@ out and one that is switched off, 603 a person and a carrier's filter. Each row 
 why. A page shows the table.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 
@@ -121,6 +122,12 @@ DIALSTATUS: Final = (
     Cause("NOANSWER", "no_answer", "Rang out", _DIAL, vague=True),
     Cause("TORTURE", "blocked", "The called person sent the caller away", f"{_DIAL}, option P"),
 )
+
+
+def codes_of(table: Sequence[Cause]) -> frozenset[str]:
+    """Return the codes that a table has a row for."""
+    return frozenset(cause.code for cause in table)
+
 
 _SIP: Final = {cause.code: cause for cause in SIP}
 _Q850_ROWS: Final = {cause.code: cause for cause in Q850}

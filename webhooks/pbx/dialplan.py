@@ -7,23 +7,21 @@ from typing import Final
 
 from webhooks.pbx.body import Body
 from webhooks.pbx.calls import Party
-from webhooks.pbx.causes import status_of
+from webhooks.pbx.causes import DIALSTATUS, Q850, codes_of, status_of
 from webhooks.pbx.finished import Finished, Told
+from webhooks.pbx.unknown import unknown_words
 
 _DIRECTIONS: Final = {"IN": "incoming_call", "OUT": "outgoing_call"}
-_WORDS: Final = (
-    "ANSWER", "BUSY", "CANCEL", "CHANUNAVAIL", "CONGESTION", "DONTCALL", "INVALIDARGS", "NOANSWER", "TORTURE",
-)  # fmt: skip
+_KNOWN: Final = {"dialstatus": codes_of(DIALSTATUS), "cause": codes_of(Q850)}
 
 
 def translate(body: Body) -> Told:
     """Turn what the lines send into events. Raises InvalidEvent with the field."""
+    thread = body.key("uniqueid")
     event = body.word("event", {"RINGING": "ringing", "ANSWERED": "answered", "ENDED": "ended"})
     type_ = body.word("direction", _DIRECTIONS)
     incoming = type_ == "incoming_call"
     word = body.text("dialstatus").upper()
-    if word and word not in _WORDS:
-        raise body.fault("dialstatus", f"has to be one of {', '.join(_WORDS)}, or empty")
     cause = body.text("cause")
     if event == "ended":
         # Empty: the caller hung up before Dial had an end, or there was none.
@@ -31,7 +29,7 @@ def translate(body: Body) -> Told:
             q850=cause if word != "ANSWER" else None, dialstatus=word or "CANCEL", incoming=incoming
         )
     call = Finished(
-        thread=body.key("uniqueid"),
+        thread=thread,
         type=type_,
         caller=Party(body.text("from"), body.text("name")),
         called=Party(body.text("to")),
@@ -41,8 +39,5 @@ def translate(body: Body) -> Told:
             "ended_by": "caller" if event == "ended" and word == "CANCEL" else "",
         },
     )
-    if event != "ended":
-        return Told(event, now=[call.event(event, None)])
-    if closing != "ended":
-        return Told(event, now=[call.event(closing, None)])
-    return Told(event, now=call.events())
+    events = call.events() if event == "ended" else [call.event(event, None)]
+    return Told(event, now=events, unknown=unknown_words(lambda name: body.text(name).upper(), _KNOWN))

@@ -32,13 +32,13 @@ class Told:
 
     ``now`` are events that are certain. ``later`` may be one leg's view of a call: they wait until the
     others' have come (``webhooks/pbx/merging.py``). ``kind`` is the system's own word for such a message.
-    ``known`` is False for a kind that this version does not know.
+    ``unknown`` are words of it that this version does not know (``webhooks/pbx/unknown.py``).
     """
 
     kind: str
     now: Sequence[Event] = ()
     later: Sequence[Event] = ()
-    known: bool = True
+    unknown: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,14 @@ from webhooks.errors import Unreadable
 from webhooks.pbx.body import Body, read_json
 from webhooks.pbx.calls import Party
 from webhooks.pbx.finished import Event, Finished, Site, Told, seconds_between, unanswered
+from webhooks.pbx.unknown import UnknownWord, named
 
 _DISPOSITIONS: Final = {word: word for word in ("ANSWERED", "NO ANSWER", "BUSY", "FAILED", "NOANSWER")}
 _DIRECTIONS: Final = {"INBOUND": "incoming_call", "OUTBOUND": "outgoing_call", "INTERNAL": "internal"}
 # What took the caller, where that is no person: the part of action_type before "[" or a digit.
 _MACHINES: Final = ("IVR", "VM", "VOICEMAIL", "ANNOUNCEMENT", "VFAX", "FAX", "CONF", "DISA", "PLAYBACK")
+_PEOPLE: Final = ("", "DIAL", "QUEUE", "RINGGROUP")
+_SIDES: Final = ("", "EXT", *_DIRECTIONS)  # EXT: the trunks tell which way
 _WORD: Final = re.compile(r"[A-Za-z]+")
 _DEPTH: Final = 8  # levels of a nested body
 _RECORDS: Final = 200  # of one body
@@ -59,10 +62,30 @@ def translate(given: Any, site: Site) -> Told:
         raise Body({}).fault("", f"has more than {_RECORDS} call records")
     thread = ""
     events: list[Event] = []
+    unknown: list[str] = []
     for record in records:
         thread = record.text("session") or thread  # the parts of a nested call follow its main record
-        events += _record(record, thread, site)
-    return Told("cdr", later=events)
+        try:
+            events += _record(record, thread, site)
+        except UnknownWord as word:  # its call's other records may tell
+            unknown.append(str(word))
+        unknown += _unknown(record)
+    return Told("cdr", later=events, unknown=unknown)
+
+
+def _unknown(record: Body) -> Iterator[str]:
+    """Name the words of a record that change nothing of what it tells, as far as we know."""
+    side, action = record.text("userfield"), _action(record)
+    if side.upper() not in _SIDES:
+        yield named("userfield", side)
+    if action not in (*_PEOPLE, *_MACHINES):
+        yield named("action_type", action)
+
+
+def _action(record: Body) -> str:
+    """What took the caller: the word of ``action_type`` without its number."""
+    word = _WORD.match(record.text("action_type").upper())
+    return word[0] if word else ""
 
 
 def _records(given: Any, place: str, depth: int) -> Iterator[Body]:
@@ -82,18 +105,18 @@ def _records(given: Any, place: str, depth: int) -> Iterator[Body]:
 
 
 def _record(record: Body, thread: str, site: Site) -> list[Event]:
-    disposition = record.word("disposition", _DISPOSITIONS)
     key = record.key("uniqueid") if not thread else Body({"session": thread}, record.place).key("session")
+    disposition = record.word("disposition", _DISPOSITIONS)
     type_ = _type(record)
     internal = type_ == "internal"
     if internal and not site.internal:
         return []
     incoming = type_ == "incoming_call"
-    action = _WORD.match(record.text("action_type").upper())
-    machine = action is not None and action[0] in _MACHINES
+    action = _action(record)
+    machine = action in _MACHINES
     reached = record.text("dstchannel_ext", "dstanswer") or record.text("dst")
     # A queue answers its caller; a person has him once there is a second channel.
-    waited = action is not None and action[0] == "QUEUE" and not record.text("dstchannel")
+    waited = action == "QUEUE" and not record.text("dstchannel")
     answered = disposition == "ANSWERED" and not machine and not waited
     answered_at, ended_at = record.time("answer", site.zone), record.time("end", site.zone)
     rang_until_at = ended_at if disposition in ("NO ANSWER", "NOANSWER") else None
@@ -108,7 +131,7 @@ def _record(record: Body, thread: str, site: Site) -> list[Event]:
         more={
             "internal": internal or None,
             "trunk": record.text("src_trunk_name" if incoming else "dst_trunk_name"),
-            "queue": record.text("action_owner") if action is not None and action[0] == "QUEUE" else "",
+            "queue": record.text("action_owner") if action == "QUEUE" else "",
             "ring_seconds": seconds_between(
                 record.time("start", site.zone), answered_at if answered else rang_until_at
             ),
@@ -116,7 +139,7 @@ def _record(record: Body, thread: str, site: Site) -> list[Event]:
         },
     )
     events = call.events()
-    if machine and action is not None and action[0] in ("VM", "VOICEMAIL") and disposition == "ANSWERED":
+    if action in ("VM", "VOICEMAIL") and disposition == "ANSWERED":
         events.append(call.media("voicemail", ""))
     names = [name.strip().rpartition("/")[2] for name in record.text("recordfiles").split("@")]
     events += [call.media("call_recording", name) for name in names if name]

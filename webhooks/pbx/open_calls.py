@@ -1,17 +1,16 @@
 """Which messages of a stream belong to calls that are not over: what a restart has to read once more.
 
-A message names channels by keys that end in ``Uniqueid`` or ``Linkedid``. Ids that stand in one message
-belong together; a group of ids is over once each channel that began in it has hung up.
+Ids that stand in one message belong together; a group of ids is over once each channel that began in it has
+hung up.
 """
 
 import dataclasses
-import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-_IDS: Final = re.compile(rb"(?:Uniqueid|Linkedid): ([^\r\n]+)")
-_OWN_ID: Final = re.compile(rb"\nUniqueid: ([^\r\n]+)")
+from webhooks.pbx.live import Marks
+
 _LINGER_S: Final = 5.0  # a closing status may wait for a message that comes after the last hang-up
 
 
@@ -32,34 +31,28 @@ class Group:
         return group
 
 
-def own_id(raw: bytes) -> bytes:
-    """Return the channel that a message is about, b"" where it is about none."""
-    found = _OWN_ID.search(raw)
-    return found[1] if found else b""
-
-
 class OpenCalls:
     """Follows channels from their first message to their hang-up. Times are seconds since 1970.
 
-    It is true while any call is open.
+    ``marks`` reads a message of the phone system. It is true while any call is open.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, marks: Callable[[bytes], Marks]) -> None:
+        self.marks = marks
         self._groups: dict[bytes, Group] = {}
         self._ending: list[Group] = []
 
     def add(self, raw: bytes, at_s: float) -> Group | None:
         """Take a message as it came. Returns its group, None where it names no channel."""
-        ids = _IDS.findall(raw)
-        if not ids:
+        marks = self.marks(raw)
+        if not marks.ids:
             return None
-        group = self._group(ids)
-        own = own_id(raw)
-        if own and raw.startswith((b"Event: Newchannel\r", b"Event: CoreShowChannel\r")):
-            group.live.add(own)
+        group = self._group(marks.ids)
+        if marks.own and marks.begins:
+            group.live.add(marks.own)
             group.over_at = None
-        elif own and raw.startswith(b"Event: Hangup\r"):
-            group.live.discard(own)
+        elif marks.own and marks.ends:
+            group.live.discard(marks.own)
         if not group.live and group.over_at is None:
             group.over_at = at_s
             self._ending.append(group)
@@ -94,7 +87,7 @@ class OpenCalls:
         """Whether a message of this group has to be kept."""
         return bool(group.root().ids)
 
-    def _group(self, ids: list[bytes]) -> Group:
+    def _group(self, ids: Sequence[bytes]) -> Group:
         found: Group | None = None
         for id_ in ids:
             group = self._groups.get(id_)

@@ -12,6 +12,7 @@ from typing import Final
 from webhooks.pbx.body import Body
 from webhooks.pbx.calls import Party
 from webhooks.pbx.finished import Told, call_event
+from webhooks.pbx.unknown import UnknownWord
 
 # The address's last word: (status, type). "" is as the call's earlier events have it.
 EVENTS: Final[Mapping[str, tuple[str, str]]] = {
@@ -37,11 +38,12 @@ def translate(event: str, query: Mapping[str, str], told: EventsSoFar) -> Told:
     phone did not fill in counts as empty. ``told`` are the events that this call had so far.
 
     Raises:
-        InvalidEvent: a word or a field that no such address has.
+        InvalidEvent: a field that no such address has. UnknownWord: the event is none of these.
     """
     body = Body({name: "" if _VARIABLE.fullmatch(value) else value for name, value in query.items()})
+    call = body.key("call")
     if event not in EVENTS:
-        raise body.fault("event", f"has to be one of {', '.join(EVENTS)}, not {event[:60]!r}")
+        raise UnknownWord("event", event)
     status, type_ = EVENTS[event]
     if _ELSEWHERE.search(body.text("reason")):
         return Told(event)  # another phone of the group took the call
@@ -49,9 +51,7 @@ def translate(event: str, query: Mapping[str, str], told: EventsSoFar) -> Told:
     outside = Party(_number(body.text("remote")), body.text("name"))
     inside = Party(_number(body.text("local")))
     incoming = type_ == "incoming_call"
-    made = call_event(
-        body.key("call"), type_, status, *((outside, inside) if incoming else (inside, outside)), None
-    )
+    made = call_event(call, type_, status, *((outside, inside) if incoming else (inside, outside)), None)
     if status in ("ringing", "answered"):
         return Told(event, now=[made])
     return Told(event, later=[made])

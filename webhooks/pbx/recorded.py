@@ -1,26 +1,26 @@
 """A recorded stream: JSON lines, of which ``{"ms": …, "event": [[key, value], …]}`` is a message as it came.
 
-``ms`` counts from any moment. A message has no date of its own; the Uniqueids have, so that the times of a
-replay are right to a second.
+``ms`` counts from any moment. The phone system's dialect knows which messages tell the date.
 """
 
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 Fields = list[tuple[str, str]]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_UNIQUEID: Final = re.compile(r"(?:.*-)?(\d{9,11})\.\d+")  # a system's name may stand before it
 _MOST_MS: Final = 1e13  # a later time than this is none
 
 
-def read(lines: Iterable[str]) -> Iterator[tuple[datetime, Fields]]:
+def read(
+    lines: Iterable[str], began_at: Callable[[float, Fields], datetime | None]
+) -> Iterator[tuple[datetime, Fields]]:
     """Return the messages of a recording with their times of arrival. Other lines are passed over.
 
-    Times are those of ``ms``, moved so that the first channel begins when its Uniqueid says.
+    Times are those of ``ms``, moved so that the recording began when ``began_at`` says of a message's ms and
+    fields; None: that message does not say.
     """
     begin: datetime | None = None
     waiting: list[tuple[float, Fields]] = []
@@ -30,7 +30,7 @@ def read(lines: Iterable[str]) -> Iterator[tuple[datetime, Fields]]:
             continue
         if begin is None:
             waiting.append(message)
-            begin = _begin(*message)
+            begin = began_at(*message)
             if begin is None:
                 continue
             messages, waiting = waiting, []
@@ -58,12 +58,3 @@ def _message(line: str) -> tuple[float, Fields] | None:
 
 def _is_pair(item: object) -> bool:
     return isinstance(item, list) and len(item) == 2 and all(isinstance(text, str) for text in item)
-
-
-def _begin(ms: float, fields: Fields) -> datetime | None:
-    """When the recording began, by a message of a channel that is made. None: this is none."""
-    found = dict(fields)
-    uniqueid = _UNIQUEID.fullmatch(found.get("Uniqueid", ""))
-    if found.get("Event") != "Newchannel" or uniqueid is None:
-        return None
-    return _EPOCH + timedelta(seconds=int(uniqueid[1]), milliseconds=-ms)

@@ -1,4 +1,4 @@
-"""The phone systems with doors of their own: their names, and which events each can tell."""
+"""The phone systems with doors of their own, and those we listen to: which events each can tell."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ def _kinds(incoming: str, outgoing: str) -> frozenset[Kind]:
 
 
 _ALL: Final = " ".join(_STATUSES)
+_LIVE: Final = _kinds(_ALL.replace("no_answer ", ""), _ALL.replace("missed ", ""))
 _FREESWITCH: Final = "answered ended busy rejected blocked invalid not_available"
 
 SYSTEMS: Final[Mapping[str, System]] = {
@@ -75,7 +76,10 @@ SYSTEMS: Final[Mapping[str, System]] = {
             "dialplan",
             "Asterisk dialplan",
             True,
-            _kinds(_ALL.replace("no_answer ", ""), _ALL.replace("missed ", "")),
+            _LIVE,
         ),
     )
 }
+
+# What FreeSWITCH tells by its event socket, other than by the records that it posts.
+FREESWITCH_LIVE: Final = System("freeswitch", "FreeSWITCH", True, _LIVE, ("voicemail", "call_recording"))

@@ -22,7 +22,6 @@ _CALL_TYPES: Final = {
 
 def translate(body: Body) -> Told:
     """Turn a journal entry into events. Raises InvalidEvent with the field."""
-    type_, closing = body.word("call_type", _CALL_TYPES).split()
     if "number" not in body.values:
         raise body.fault("number", "is missing")
     number = body.text("number")  # empty where the caller hides it
@@ -30,6 +29,7 @@ def translate(body: Body) -> Told:
     started_at = body.time("started_at", UTC)
     if started_at is None:
         raise body.fault("started_at", "is missing")
+    type_, closing = body.word("call_type", _CALL_TYPES).split()
     talk_seconds = body.seconds("duration") if closing == "ended" else None
     answered_at = body.time("answered_at", UTC)
     ended_at = body.time("ended_at", UTC)

@@ -52,7 +52,7 @@ def translate(body: Body, site: Site) -> Told:
         return Told(kind, now=_live(body.inner("msg"), site))
     if kind in ("30012", "30039"):
         return Told(kind, later=_record(body.inner("msg"), site))
-    return Told(kind, known=kind in _SILENT)
+    return Told(kind, unknown=() if kind in _SILENT else [kind])
 
 
 def _live(message: Body, site: Site) -> list[Event]:
@@ -102,6 +102,7 @@ def _state(member: Body) -> str:
 
 def _record(record: Body, site: Site) -> list[Event]:
     """What a call record tells."""
+    thread = record.key("call_id")
     type_ = record.word("type", _TYPES)
     status = record.word("status", _STATUSES)
     start_at = record.time("time_start", site.zone)
@@ -111,7 +112,6 @@ def _record(record: Body, site: Site) -> list[Event]:
     if machine and machine["number"].strip() and "<" not in record.text("call_to"):
         called = Party(machine["number"].strip(), called.number)
     caller = _party(record.text("call_from"))
-    thread = record.key("call_id")
     internal = type_ == "internal"
     if internal and not site.internal:
         return []
@@ -177,7 +177,7 @@ def _older(body: Body, site: Site) -> Told:
     """Read the flat record of S-Series and Cloud PBX (API v2, event NewCdr)."""
     kind = body.needed("event")
     if kind != "NewCdr":
-        return Told(kind, known=False)
+        return Told(kind, unknown=[kind])
     values: dict[str, Any] = {new: body.values[old] for new, old in _OLD_KEYS.items() if old in body.values}
     try:
         return Told(kind, later=_record(Body(values), site))

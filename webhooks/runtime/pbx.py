@@ -18,12 +18,12 @@ from webhooks.db.store import Store
 from webhooks.errors import Invalid, Unavailable
 from webhooks.events.intake import Intake
 from webhooks.outbox.wakeup import Waker
-from webhooks.pbx.asterisk import AsteriskOptions, Translator
 from webhooks.runtime import logs
 from webhooks.runtime.pbx_connection import Connection, Storing, recover
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.services.pbx import Condition, Pbx, options_of
 from webhooks.services.pbx_process import PbxProcess
+from webhooks.services.pbx_systems import SYSTEMS, LiveSystem
 from webhooks.services.phone_systems import PhoneSystems
 from webhooks.settings import Settings
 
@@ -120,7 +120,7 @@ class Connections:
 
     def _begin(self, row: PbxConnection) -> None:
         try:
-            connection = Connection(row, self._folder, self._intake, self._phone_systems.country_of)
+            connection = Connection(row, self._folder, self._intake, self._phone_systems)
         except Invalid as error:
             self._unusable[row.id] = (row.version, Condition("refused", str(error), datetime.now(UTC)))
             return
@@ -129,14 +129,16 @@ class Connections:
 
     def _end_orphans(self) -> None:
         """End the calls of connections that were taken away while this process did not run."""
-        for path in sorted(self._folder.glob("*-*.jsonl")):
-            location_id, _, connection_id = path.stem.partition("-")
+        for path in sorted(self._folder.glob("*-*-*.jsonl")):
+            location_id, connection_id, system = path.stem.split("-")
             if not self._pbx.exists(int(connection_id)):
-                self._end_calls(path, int(location_id), options_of(int(location_id), int(connection_id)))
+                self._end_calls(path, int(location_id), int(connection_id), SYSTEMS[system])
 
-    def _end_calls(self, path: Path, location_id: int, options: AsteriskOptions) -> None:
-        journal, translator = Journal(path), Translator(options)
-        events = recover(translator, journal)
+    def _end_calls(self, path: Path, location_id: int, connection_id: int, system: LiveSystem) -> None:
+        dialect = system.dialect
+        journal = Journal(path, dialect.marks)
+        translator = dialect.translator(options_of(system, location_id, connection_id))
+        events = recover(dialect, translator, journal)
         events += translator.lost(datetime.now(UTC))
         country_of = self._phone_systems.country_of
         if Storing(self._intake, location_id, threading.Event(), country_of).store(events):

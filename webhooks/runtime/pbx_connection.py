@@ -5,6 +5,7 @@ in the journal, translates them, and stores the events. While the database is aw
 goes on.
 """
 
+import contextlib
 import logging
 import threading
 import time
@@ -18,13 +19,14 @@ from webhooks.errors import InvalidEvent, Unauthorised, Unavailable
 from webhooks.events.intake import Intake
 from webhooks.events.refusals import store_all_but_refused
 from webhooks.events.schema import IncomingEvent, make_event
-from webhooks.pbx.ami import decode
-from webhooks.pbx.asterisk import Translator
+from webhooks.pbx.live import Dialect, Events, Translates
 from webhooks.pbx.numbers import with_numbers
 from webhooks.runtime.pbx_journal import Journal
 from webhooks.runtime.pbx_reader import ByteQueue, Reader
-from webhooks.runtime.pbx_stream import Events, Stream, careful
+from webhooks.runtime.pbx_stream import Stream, careful
 from webhooks.services.pbx import Condition, account_of, options_of
+from webhooks.services.pbx_systems import SYSTEMS
+from webhooks.services.phone_systems import PhoneSystems
 
 CountryOf = Callable[[int], str]  # of a location; "" where it names none
 
@@ -82,16 +84,20 @@ def _made(batch: Events, country: str) -> list[IncomingEvent]:
 class Connection:
     """A row of ``pbx_connection``, held open from ``start`` to ``stop``."""
 
-    def __init__(self, row: PbxConnection, folder: Path, intake: Intake, country_of: CountryOf) -> None:
+    def __init__(self, row: PbxConnection, folder: Path, intake: Intake, phone_systems: PhoneSystems) -> None:
         self.id, self.version = row.id, row.version
         self.condition = Condition("connecting", "", datetime.now(UTC))
         self._stop = threading.Event()
-        self._storing = Storing(intake, row.location_id, self._stop, country_of)
-        self._translator = Translator(options_of(row.location_id, row.id, row.options))
-        self._journal = Journal(journal_path(folder, row))
+        self._location_id, self._phone_systems = row.location_id, phone_systems
+        self._storing = Storing(intake, row.location_id, self._stop, phone_systems.country_of)
+        system = SYSTEMS[row.system]
+        self._dialect = system.dialect
+        options = options_of(system, row.location_id, row.id, row.options)
+        self._translator = system.dialect.translator(options)
+        self._journal = Journal(journal_path(folder, row), system.dialect.marks)
         self._queue = ByteQueue()
-        self._reader = Reader(account_of(row), self._queue, self._tell, self._stop)
-        self._stream = Stream(self._translator, self._journal, self._complain)
+        self._reader = Reader(system, account_of(row), self._queue, self._tell, self._stop)
+        self._stream = Stream(system.dialect, self._translator, self._journal, self._complain)
         self._complaint = ""
         self._last_message_at: datetime | None = None
         self._last_event_at: datetime | None = None
@@ -156,7 +162,7 @@ class Connection:
         self._failed_s = time.monotonic()
 
     def _work(self) -> None:
-        if not self._storing.store(recover(self._translator, self._journal)):
+        if not self._storing.store(recover(self._dialect, self._translator, self._journal)):
             return
         self._reading.start()
         ticked_s = 0.0
@@ -165,9 +171,17 @@ class Connection:
             if time.monotonic() - ticked_s >= _TICK_S:
                 ticked_s = time.monotonic()
                 events += self._translator.tick(datetime.now(UTC))
+                self._count_unknown()
             self._write(events)
         self._reading.join(_LEAVE_S)  # it may be waiting for a phone system that does not answer
         self._write(self._round())  # what came last
+
+    def _count_unknown(self) -> None:
+        """Have the words counted that no table here has. While the database is away, they wait."""
+        if self._stream.unknown:
+            with contextlib.suppress(Unavailable):
+                self._phone_systems.count(self._location_id, self._dialect.name, self._stream.unknown)
+                self._stream.unknown.clear()
 
     def _round(self) -> Events:
         events: Events = []
@@ -183,11 +197,11 @@ class Connection:
             self._last_event_at = datetime.now(UTC)
 
 
-def recover(translator: Translator, journal: Journal) -> Events:
+def recover(dialect: Dialect, translator: Translates, journal: Journal) -> Events:
     """Read a journal into a new translator. Returns the events, which may be stored already."""
     events: Events = []
     for at, kind, content in journal.read():
-        messages = list(map(decode, content))
+        messages = list(map(dialect.decode, content))
         if kind == "event":
             events += careful(translator.feed, messages[0], at)
         else:
@@ -197,5 +211,5 @@ def recover(translator: Translator, journal: Journal) -> Events:
 
 
 def journal_path(folder: Path, row: PbxConnection) -> Path:
-    """Return where a connection's journal is. Its name says whose it is, should the row be gone."""
-    return folder / f"{row.location_id}-{row.id}.jsonl"
+    """Return where a connection's journal is. Its name says whose and what it is, should the row be gone."""
+    return folder / f"{row.location_id}-{row.id}-{row.system}.jsonl"

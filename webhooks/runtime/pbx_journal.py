@@ -9,12 +9,13 @@ The messages of calls that are over are taken out.
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from webhooks.pbx.open_calls import Group, OpenCalls, own_id
+from webhooks.pbx.live import Marks
+from webhooks.pbx.open_calls import Group, OpenCalls
 
 # Lines of calls that are over have people's numbers in them, and stay no longer than one of these allows.
 _SPARE_LINES: Final = 5_000
@@ -25,11 +26,11 @@ log = logging.getLogger(__name__)
 
 
 class Journal:
-    """One file, written by one thread. Nothing is on disk before ``flush``."""
+    """One file, written by one thread. Nothing is on disk before ``flush``. ``marks`` reads its messages."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, marks: Callable[[bytes], Marks]) -> None:
         self._path = path
-        self._calls = OpenCalls()
+        self._calls = OpenCalls(marks)
         self._groups: list[tuple[Group, ...]] = []  # those that each line of the file is about
         self._kept_lines = 0
         self._waiting: list[str] = []
@@ -104,7 +105,7 @@ class Journal:
         at_s = at.timestamp()
         self._groups.append(tuple(filter(None, [self._calls.add(each, at_s) for each in messages])))
         if kind == "channels":
-            self._calls.keep_only({own_id(raw) for raw in messages}, at_s)
+            self._calls.keep_only({self._calls.marks(raw).own for raw in messages}, at_s)
 
     def _is_old(self, now: datetime) -> bool:
         return len(self._groups) > self._kept_lines and now - self._rewritten_at > _SPARE

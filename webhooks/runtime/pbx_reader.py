@@ -1,9 +1,9 @@
 """The reading half of a connection: a thread that only reads, into a queue that is bounded by its bytes.
 
-Asterisk cuts off who reads slowly. So this thread never waits for a translator, a database or a lock that
-another thread holds for long; it cuts the stream into messages and drops those that nobody reads, no more.
-Where the queue is full it ends the connection itself: a new one begins with a
-list of the channels, while a slow one would lose messages that nobody could name.
+A phone system cuts off who reads slowly. So this thread never waits for a translator, a database or a lock
+that another thread holds for long; it cuts the stream into messages and drops those that nobody reads, no
+more. Where the queue is full it ends the connection itself: a new one begins with a list of the channels,
+while a slow one would lose messages that nobody could name.
 """
 
 import contextlib
@@ -18,17 +18,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from webhooks.errors import LoginRefused, PbxProblem
-from webhooks.outbound.ami_link import Account, Link
-from webhooks.pbx.ami import Framer, action
-from webhooks.pbx.asterisk.wanted import is_wanted
+from webhooks.outbound.pbx_link import Account, Link
 from webhooks.services.pbx import Condition
+from webhooks.services.pbx_systems import LiveSystem
 
 QUEUE_BYTES: Final = 64 << 20
-LIST_ID: Final = "spoke-channels"
 _TICK_S: Final = 0.2
 _PING_S: Final = 10.0
 _DEAD_S: Final = 25.0  # two pings without any answer
-_BOOT_S: Final = 2.0  # for FullyBooted, which only a reader of ``system`` gets
+_BOOT_S: Final = 2.0  # for the word that all is ready, which not every user gets
 _BACK_OFF_S: Final = (1.0, 60.0)
 _REFUSED_S: Final = 60.0
 _STEADY_S: Final = 60.0  # after a connection this long the back-off begins anew
@@ -82,9 +80,15 @@ class Reader:
     """Keeps a connection open until ``stop``. ``tell`` hears of every change of its condition."""
 
     def __init__(
-        self, account: Account, queue: ByteQueue, tell: Callable[[Condition], None], stop: threading.Event
+        self,
+        system: LiveSystem,
+        account: Account,
+        queue: ByteQueue,
+        tell: Callable[[Condition], None],
+        stop: threading.Event,
     ) -> None:
-        self._account, self._queue, self._tell, self._stop = account, queue, tell, stop
+        self._system, self._account, self._queue = system, account, queue
+        self._tell, self._stop = tell, stop
         self._links = 0
 
     def run(self) -> None:
@@ -114,42 +118,43 @@ class Reader:
 
     def _hold(self) -> None:
         """Read one connection until it ends. Returns only after ``stop``."""
-        link = Link(self._account)
+        link = self._system.link(self._account)
         self._links += 1
         try:
             self._tell(Condition("connected", "", datetime.now(UTC)))
-            log.info("phone system connected", extra={"at": self._account.place, "ami": link.version})
+            more = {"at": self._account.place, "system": self._system.name, "protocol": link.version}
+            log.info("phone system connected", extra=more)
             self._read(link)
         finally:
             link.close()
 
     def _read(self, link: Link) -> None:
         began_s = heard_s = pinged_s = time.monotonic()
-        framer = Framer()
+        framer, is_wanted = self._system.dialect.framer(), self._system.dialect.is_wanted
         listed = False
         while not self._stop.is_set():
             data = link.receive(_TICK_S)
             now_s = time.monotonic()
             if data is None:
                 raise PbxProblem(
-                    f"Asterisk at {self._account.place} ended the connection: it stops, restarts, or cut us "
-                    "off. It is connected again."
+                    f"{self._system.title} at {self._account.place} ended the connection: it stops, "
+                    "restarts, or cut us off. It is connected again."
                 )
             if data:
                 heard_s = now_s
                 self._hand_on(list(filter(is_wanted, framer.feed(data))))
-            if not listed and (b"FullyBooted" in data or now_s - began_s > _BOOT_S):
-                link.send(action("CoreShowChannels", ActionID=LIST_ID))
+            if not listed and (link.says_ready in data or now_s - began_s > _BOOT_S):
+                link.ask_for_channels()
                 listed = True
             if now_s - pinged_s >= _PING_S:
-                link.send(action("Ping"))
+                link.ping()
                 pinged_s = now_s
             if now_s - heard_s >= _DEAD_S:
                 raise PbxProblem(
                     f"{self._account.place} gives no sign of life. The network may be cut; it is tried again."
                 )
         with contextlib.suppress(PbxProblem):
-            link.send(action("Logoff"))
+            link.leave()
 
     def _hand_on(self, messages: list[bytes]) -> None:
         chunk = Chunk(datetime.now(UTC), self._links, messages, sum(map(len, messages)))

@@ -4,26 +4,15 @@ The list is a picture of one moment. What came before it is fed first, what came
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from webhooks.pbx.ami import Message, decode, field
-from webhooks.runtime.pbx_reader import LIST_ID, Chunk
-
-Events = list[dict[str, object]]
+from webhooks.pbx.live import Dialect, Events, Listing, Message, Translates
+from webhooks.runtime.pbx_reader import Chunk
 
 log = logging.getLogger(__name__)
-
-
-class Translates(Protocol):
-    """What turns messages into events, such as ``webhooks.pbx.asterisk.Translator``."""
-
-    def cut(self) -> None: ...
-    def feed(self, message: Message, at: datetime) -> Events: ...
-    def resync(self, channels: list[Message], at: datetime) -> Events: ...
-    def tick(self, at: datetime) -> Events: ...
-    def lost(self, at: datetime) -> Events: ...
 
 
 class Keeps(Protocol):
@@ -34,12 +23,6 @@ class Keeps(Protocol):
 
 
 _Told = TypeVar("_Told")
-_LIST_ID: Final = LIST_ID.encode()
-
-NO_LIST: Final = (
-    "Calls that begin or end while there is no connection cannot be found: the user may not list channels. "
-    "Give it write = reporting."
-)
 
 
 def careful(translate: Callable[[_Told, datetime], Events], told: _Told, at: datetime) -> Events:
@@ -54,8 +37,12 @@ def careful(translate: Callable[[_Told, datetime], Events], told: _Told, at: dat
 class Stream:
     """Reads chunks of one connection after the other."""
 
-    def __init__(self, translator: Translates, journal: Keeps, complain: Callable[[str], None]) -> None:
-        self._translator, self._journal, self._complain = translator, journal, complain
+    def __init__(
+        self, dialect: Dialect, translator: Translates, journal: Keeps, complain: Callable[[str], None]
+    ) -> None:
+        self._dialect, self._translator = dialect, translator
+        self._journal, self._complain = journal, complain
+        self.unknown: Counter[str] = Counter()  # words that no table here has
         self._link = 0
         self._list: list[bytes] | None = None
         self._meanwhile: list[tuple[bytes, datetime]] = []
@@ -72,35 +59,32 @@ class Stream:
         return events
 
     def _message(self, raw: bytes, at: datetime) -> Events:
-        if _LIST_ID in raw:
-            message = decode(raw)
-            if field(message, "ActionID") == LIST_ID:  # else it stands in a name
-                return self._listing(raw, message, at)
-        if not raw.startswith(b"Event: "):
+        listing = self._dialect.listing(raw)
+        if listing is not None:
+            return self._listing(listing, at)
+        event = self._dialect.event(raw)
+        if event is None:
             return []
         if self._list is not None:
-            self._meanwhile.append((raw, at))
+            self._meanwhile.append((event, at))
             return []
-        return self._feed(raw, at)
+        return self._feed(event, at)
 
-    def _listing(self, raw: bytes, message: Message, at: datetime) -> Events:
-        name = field(message, "Event")
-        if name == "CoreShowChannel" and self._list is not None:
-            self._list.append(raw)
-        elif name == "CoreShowChannelsComplete":
-            return self._end_list(self._list, at)
-        elif field(message, "Response") == "Success":
+    def _listing(self, listing: Listing, at: datetime) -> Events:
+        if listing.begins:
             self._list = []
-        elif field(message, "Response") == "Error":
-            self._complain(NO_LIST)
-        return []
+        if self._list is not None:
+            self._list += listing.channels
+        if listing.refused:
+            self._complain(self._dialect.no_list)
+        return self._end_list(self._list, at) if listing.ends else []
 
     def _end_list(self, channels: list[bytes] | None, at: datetime) -> Events:
         """Resynchronise, unless the list broke off; then feed what waited for it."""
         events: Events = []
         if channels is not None:
             self._journal.add_channels(channels, at)
-            listed: list[Message] = list(map(decode, channels))
+            listed: list[Message] = list(map(self._dialect.decode, channels))
             events += careful(self._translator.resync, listed, at)
         waiting, self._meanwhile, self._list = self._meanwhile, [], None
         for raw, came_at in waiting:
@@ -109,4 +93,6 @@ class Stream:
 
     def _feed(self, raw: bytes, at: datetime) -> Events:
         self._journal.add(raw, at)
-        return careful(self._translator.feed, decode(raw), at)
+        message = self._dialect.decode(raw)
+        self.unknown.update(self._dialect.unknown(message))
+        return careful(self._translator.feed, message, at)

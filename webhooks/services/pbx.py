@@ -1,29 +1,25 @@
 """Connections to phone systems that the appliance keeps open: set up, watched, taken away."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Final
 
 import sqlalchemy as sa
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from sqlalchemy import orm
 
-from webhooks.cleaning import fit
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Location, PbxConnection
 from webhooks.db.store import Store
 from webhooks.errors import Invalid
-from webhooks.outbound.ami_link import Account
-from webhooks.pbx.asterisk import AsteriskOptions
+from webhooks.outbound.pbx_link import Account
+from webhooks.pbx.site_numbers import SiteNumbers
 from webhooks.services.lookup import live_location, note, now, row_or_404
-from webhooks.services.parsing import Input
 from webhooks.services.pbx_process import PbxProcess
+from webhooks.services.pbx_systems import SYSTEMS, ConnectionInput, LiveSystem
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
-SYSTEMS: Final[dict[str, str]] = {"asterisk": "Asterisk"}
 STATES: Final[dict[str, str]] = {
     "waiting": "Not tried yet",
     "connecting": "Connecting",
@@ -31,66 +27,7 @@ STATES: Final[dict[str, str]] = {
     "refused": "Log-in refused",
     "broken": "Not connected",
 }
-NONE: Final = "none"  # in a list: there are none, whatever the default is
-_ACCOUNT: Final = {"host", "port", "user", "tls", "ca"}
 _SILENT: Final = timedelta(seconds=30)  # the process that holds the connections writes every ten seconds
-
-
-def _plain(text: str) -> str:
-    if not text or not fit(text) or any(character.isspace() for character in text):
-        raise ValueError("has to be without white space and control characters")
-    return text
-
-
-_Plain = Annotated[str, AfterValidator(_plain)]
-
-
-def _words(value: object) -> object:
-    """A list as people type it; blank is left out, so that a word says that there are none."""
-    if not isinstance(value, str):
-        return value
-    words = tuple(re.split(r"[\s,;]+", value.strip(" \t\r\n,;")))
-    return () if [word.lower() for word in words] == [NONE] else words
-
-
-_Words = Annotated[tuple[str, ...] | None, BeforeValidator(_words)]
-
-
-class AsteriskSite(Input):
-    """What differs between sites, as ``AsteriskOptions`` has it; left out, its defaults hold."""
-
-    internal_numbers: _Words = Field(default=None, title="Internal numbers")
-    outgoing_prefixes: _Words = Field(default=None, title="Outgoing prefixes")
-    trunks: _Words = Field(default=None, title="Trunks")
-    trunk_contexts: _Words = Field(default=None, title="Trunk contexts")
-    internal_calls: bool = Field(default=False, title="Internal calls")
-
-    def options(self) -> dict[str, object]:
-        """Return how to read it, as far as that was given. Raises Invalid where it cannot be read so."""
-        given = self.model_dump(include=set(AsteriskSite.model_fields), exclude_none=True)
-        try:
-            AsteriskOptions.model_validate(given)
-        except ValidationError as error:
-            fault = error.errors(include_url=False)[0]
-            name = str(fault["loc"][0])
-            title = AsteriskSite.model_fields[name].title
-            raise Invalid(f"“{title}” {fault['msg']}.", name) from None
-        return given
-
-
-class AsteriskInput(AsteriskSite):
-    """How to reach an Asterisk and to read it. A secret left out keeps the one that is there."""
-
-    host: _Plain = Field(title="Host", max_length=253)
-    port: int = Field(default=5038, title="Port", ge=1, le=65535)
-    user: _Plain = Field(title="User", max_length=80)
-    secret: _Plain | None = Field(default=None, title="Secret", max_length=200)
-    tls: bool = Field(default=False, title="TLS")
-    ca: str | None = Field(default=None, title="Certificate to trust", max_length=20_000)
-
-    def account(self) -> dict[str, object]:
-        """Return how to reach it, without the secret."""
-        return self.model_dump(include=_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,21 +65,26 @@ class Pbx:
             location = live_location(session, name)
             return row_or_404(_of(session, location.id), f"phone system connected to {name!r}")
 
-    def connect(self, name: str, given: AsteriskInput) -> PbxConnection:
-        """Connect a location to an Asterisk, or change how. The connection is made within a second.
+    def connect(self, name: str, given: ConnectionInput) -> PbxConnection:
+        """Connect a location to a phone system, or change how. The connection is made within a second.
+
+        A connection to another kind of system goes, with its secret; its open calls get their end.
 
         Raises:
             Invalid: no secret, and none is there to keep.
         """
-        options = given.options()
+        options, system = given.options(), SYSTEMS[given.dialect.name]
         with self._store.write() as session:
             location = live_location(session, name)
             row = _of(session, location.id)
-            if row is None:
+            if row is None or row.system != system.name:
                 if given.secret is None:
-                    raise Invalid("“Secret” is missing.", "secret")
+                    raise Invalid(f"“{system.secret}” is missing.", "secret")
+                if row is not None:
+                    session.delete(row)
+                    session.flush()
                 row = PbxConnection(
-                    location=location, system="asterisk", secret=given.secret, created_at=now(), version=0
+                    location=location, system=system.name, secret=given.secret, created_at=now(), version=0
                 )
                 session.add(row)
             row.account, row.options = given.account(), options
@@ -151,7 +93,7 @@ class Pbx:
             row.state, row.detail, row.since_at = "waiting", "", None
             session.flush()
             config_changed(session.connection())
-            note(session, location, f"connected to Asterisk at {place_of(row)}")
+            note(session, location, f"connected to {system.title} at {place_of(row)}")
             return row
 
     def disconnect(self, name: str) -> PbxConnection:
@@ -161,7 +103,7 @@ class Pbx:
             row = row_or_404(_of(session, location.id), f"phone system connected to {name!r}")
             session.delete(row)
             config_changed(session.connection())
-            note(session, location, f"disconnected from Asterisk at {place_of(row)}")
+            note(session, location, f"disconnected from {SYSTEMS[row.system].title} at {place_of(row)}")
             return row
 
     def wanted(self) -> Sequence[PbxConnection]:
@@ -216,10 +158,16 @@ def account_of(row: PbxConnection) -> Account:
 
 
 def options_of(
-    location_id: int, connection_id: int, options: dict[str, object] | None = None
-) -> AsteriskOptions:
+    system: LiveSystem, location_id: int, connection_id: int, options: dict[str, object] | None = None
+) -> SiteNumbers:
     """Return how to read a connection's phone system. Its calls' ids are of this connection alone."""
-    return AsteriskOptions.model_validate({"source": f"{location_id}-{connection_id}", **(options or {})})
+    given = {"source": source_of(location_id, connection_id), **(options or {})}
+    return system.dialect.options.model_validate(given)
+
+
+def source_of(location_id: int, connection_id: int) -> str:
+    """Return what the ids of a connection's calls are made from, besides the phone system's own."""
+    return f"{location_id}-{connection_id}"
 
 
 def place_of(row: PbxConnection) -> str:

@@ -5,7 +5,8 @@ records are there (``waiting_calls``).
 """
 
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Final
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from pydantic import AfterValidator, Field
+from sqlalchemy import orm
 
 from webhooks.db.models import Location, PhoneSite, UnknownKind
 from webhooks.db.store import Store
@@ -168,31 +170,38 @@ class PhoneSystems:
         if views:
             keys = [event.thread_key for event in views]
             self._waiting.keep(sender.location_id, list(zip(keys, later, strict=True)))
-        if not told.known:
-            self._count(sender.location_id, system, told.kind)
+        if told.unknown:
+            self.count(sender.location_id, system, Counter(told.unknown))
         return Taken(accepted, len(later))
 
-    def _count(self, location_id: int, system: str, kind: str) -> None:
+    def count(self, location_id: int, system: str, words: Mapping[str, int]) -> None:
+        """Add to how often words came that are not known: {word: times}."""
         with self._store.write() as session:
-            key = (location_id, system, kind[:60])
-            row = session.get(UnknownKind, key)
-            if row is None:
-                mine = sa.select(sa.func.count()).where(
-                    UnknownKind.location_id == location_id, UnknownKind.system == system
-                )
-                if (session.scalar(mine) or 0) >= _KINDS:
-                    key = (location_id, system, _OTHER_KINDS)
-                    row = session.get(UnknownKind, key)
-            if row is None:
-                row = UnknownKind(location_id=location_id, system=system, kind=key[2], count=0, last_at=now())
-                session.add(row)
-            row.count += 1
-            row.last_at = now()
+            for word, times in words.items():
+                row = _unknown_kind(session, location_id, system, word[:60])
+                row.count += times
+                row.last_at = now()
 
     def unknown_kinds(self, location_id: int, system: str | None = None) -> Sequence[UnknownKind]:
-        """Read which kinds of messages were not known, the latest first."""
+        """Read which words of its phone systems were not known, the latest first."""
         query = sa.select(UnknownKind).where(UnknownKind.location_id == location_id)
         if system is not None:
             query = query.where(UnknownKind.system == system)
         with self._store.read() as session:
             return session.scalars(query.order_by(UnknownKind.last_at.desc())).all()
+
+
+def _unknown_kind(session: orm.Session, location_id: int, system: str, word: str) -> UnknownKind:
+    """Read or make the row of a word; that of all others, where there are many already."""
+    row = session.get(UnknownKind, (location_id, system, word))
+    if row is None:
+        mine = sa.select(sa.func.count()).where(
+            UnknownKind.location_id == location_id, UnknownKind.system == system
+        )
+        if (session.scalar(mine) or 0) >= _KINDS:
+            word = _OTHER_KINDS
+            row = session.get(UnknownKind, (location_id, system, word))
+    if row is None:
+        row = UnknownKind(location_id=location_id, system=system, kind=word, count=0, last_at=now())
+        session.add(row)
+    return row

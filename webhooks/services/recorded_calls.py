@@ -19,7 +19,7 @@ from webhooks.events.phone_numbers import number_key
 from webhooks.events.schema import MediaEvent, thread_key
 from webhooks.pbx.asterisk.book import thread_id
 from webhooks.pbx.asterisk.media import Told, call_of_message, parties_in_name
-from webhooks.services.pbx import options_of
+from webhooks.services.pbx import source_of
 
 _PARTIES: Final = ("to", "from", "to_name", "from_name")
 _OPEN: Final = ("ringing", "answered")
@@ -57,7 +57,7 @@ class RecordedCalls:
             row = session.execute(connected).first()
         threads = list(ids)  # a dialplan, or the PBX itself, tells of calls by these
         if row is not None:
-            source = options_of(row.location_id, row.id).source
+            source = source_of(row.location_id, row.id)
             threads = [str(thread_id(source, name)) for name in ids] + threads
         told = self._told_of(token_hash, threads)
         thread = next((name for name in threads if thread_key(name) in told), threads[0])

@@ -193,7 +193,7 @@ def test_a_losing_leg_of_a_group_says_nothing() -> None:
     leg = profile("1001")
     leg["caller_profile"]["originator"] = {"originator_caller_profiles": []}
     message = translate(read(record({"hangup_cause": "LOSE_RACE"}, leg)), Site())
-    assert (message.kind, message.known, list(message.now)) == ("b-leg", True, [])
+    assert (message.kind, list(message.unknown), list(message.now)) == ("b-leg", [], [])
 
 
 def test_who_hung_up_is_told() -> None:
@@ -266,3 +266,11 @@ def test_the_further_fields_are_numbers_in_order() -> None:
     (missed,) = translate(read(record({"hangup_cause": "NO_ANSWER", "hangup_cause_q850": "19"})), Site()).now
     assert (missed["sequence"], missed["cause"], missed["ring_seconds"]) == (3, 19, 61)
     assert "answered_by" not in missed and "talk_seconds" not in missed
+
+
+def test_a_new_word_is_named_and_the_call_is_told_without_it() -> None:
+    message = translate(
+        read(record(BRIDGED | {"hangup_cause": "EATEN", "call_direction": "sideways"})), Site()
+    )
+    assert message.unknown == ["hangup_cause EATEN", "call_direction sideways"]
+    assert [event["subtype"] for event in message.now] == ["answered", "ended"]

@@ -170,13 +170,37 @@ def test_internal_calls_are_told_where_a_location_wants_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changed", "unknown"),
+    [
+        ({}, []),
+        ({"userfield": "EXT"}, []),
+        ({"action_type": "LIFT[2]"}, ["action_type LIFT"]),
+        ({"userfield": "Sideways"}, ["userfield Sideways"]),
+    ],
+)
+def test_a_new_word_is_named_and_the_call_is_told_without_it(
+    changed: dict[str, str], unknown: list[str]
+) -> None:
+    message = push(RECORD | changed)
+    assert message.unknown == unknown
+    assert told(message) == ANSWERED
+
+
+def test_a_record_of_a_new_disposition_is_named_and_the_others_are_told() -> None:
+    message = push([RECORD | {"disposition": "EATEN"}, RECORD])
+    assert message.unknown == ["disposition EATEN"]
+    assert told(message) == ANSWERED
+
+
+@pytest.mark.parametrize(
     ("body", "pointer"),
     [
         ({}, ""),
         ([], ""),
         ("text", ""),
         ({"cdr_root": []}, ""),
-        (RECORD | {"disposition": "EATEN"}, "/disposition"),
+        (RECORD | {"disposition": "?!"}, "/disposition"),
+        (RECORD | {"disposition": "EATEN", "session": "", "uniqueid": ""}, "/uniqueid"),
         (RECORD | {"start": "soon"}, "/start"),
         (RECORD | {"billsec": "much"}, "/billsec"),
         (RECORD | {"src": ["1"]}, "/src"),

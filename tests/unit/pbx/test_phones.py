@@ -11,6 +11,7 @@ from webhooks.pbx import dialplan, phones
 from webhooks.pbx.body import Body
 from webhooks.pbx.finished import Event
 from webhooks.pbx.merging import merge
+from webhooks.pbx.unknown import UnknownWord
 
 IN, OUT = "+4930123>5010", "5010>+4930123"
 
@@ -119,7 +120,6 @@ def test_a_variable_that_a_phone_left_as_it_stands_is_empty() -> None:
 @pytest.mark.parametrize(
     ("event", "query", "pointer"),
     [
-        ("eaten", {"call": "1"}, "/event"),
         ("incoming", {}, "/call"),
         ("incoming", {"call": "$call-id"}, "/call"),
     ],
@@ -161,13 +161,25 @@ def test_a_dialplans_lines_give_these_events(changed: dict[str, Any], expected: 
 @pytest.mark.parametrize(
     ("changed", "pointer"),
     [
-        ({"event": "eaten"}, "/event"),
+        ({"event": "?"}, "/event"),
         ({"direction": ""}, "/direction"),
         ({"uniqueid": ""}, "/uniqueid"),
-        ({"dialstatus": "EATEN"}, "/dialstatus"),
     ],
 )
 def test_what_no_dialplan_sends_is_refused(changed: dict[str, str], pointer: str) -> None:
     with pytest.raises(InvalidEvent) as refused:
         dialplan.translate(Body(CALL | changed))
     assert [fault.pointer for fault in refused.value.errors] == [pointer]
+
+
+def test_a_new_event_of_a_phone_is_named() -> None:
+    with pytest.raises(UnknownWord, match="event eaten"):
+        phones.translate("eaten", {"call": "1"}, ())
+
+
+def test_a_new_word_of_a_dialplan_is_named_and_the_call_is_told_without_it() -> None:
+    message = dialplan.translate(Body(CALL | {"dialstatus": "EATEN", "cause": "19"}))
+    assert message.unknown == ["dialstatus EATEN"]
+    assert told(message) == [f"incoming_call missed {IN}"]
+    with pytest.raises(UnknownWord, match="event eaten"):
+        dialplan.translate(Body(CALL | {"event": "eaten"}))

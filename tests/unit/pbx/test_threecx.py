@@ -9,6 +9,7 @@ from pbx_courses import told
 from webhooks.errors import InvalidEvent
 from webhooks.pbx.body import read_object
 from webhooks.pbx.threecx import translate
+from webhooks.pbx.unknown import UnknownWord
 
 BASE = {
     "call_type": "Inbound", "number": "+493012345678", "name": "Ada Lovelace", "agent": "101",
@@ -125,7 +126,8 @@ def test_a_repeat_is_the_same_call_and_another_call_is_not() -> None:
 @pytest.mark.parametrize(
     ("changed", "pointer"),
     [
-        ({"call_type": "Transferred"}, "/call_type"),
+        ({"call_type": "[?]"}, "/call_type"),
+        ({"call_type": "Transferred", "started_at": ""}, "/started_at"),
         ({"call_type": None}, "/call_type"),
         ({"started_at": ""}, "/started_at"),
         ({"started_at": "[CallStartTimeUTC]"}, "/started_at"),
@@ -145,3 +147,8 @@ def test_a_number_that_is_not_there_at_all_is_refused() -> None:
     body = {name: value for name, value in BASE.items() if name != "number"}
     with pytest.raises(InvalidEvent, match="/number is missing"):
         translate(read_object(json.dumps(body).encode()))
+
+
+def test_a_new_type_of_call_is_named() -> None:
+    with pytest.raises(UnknownWord, match="call_type Transferred"):
+        lines(call_type="Transferred")

@@ -14,6 +14,7 @@ from webhooks.errors import InvalidEvent
 from webhooks.pbx.body import read_object
 from webhooks.pbx.finished import Site, Told
 from webhooks.pbx.merging import merge
+from webhooks.pbx.unknown import UnknownWord
 from webhooks.pbx.yeastar import is_signed, translate
 
 SITE = Site()
@@ -230,7 +231,14 @@ def test_a_flat_record_of_an_older_system_is_read_with_its_misspelt_keys() -> No
 )
 def test_other_kinds_tell_nothing_and_only_new_ones_are_unknown(kind: int, known: bool) -> None:
     message = push('{"extension":"2002","status":"Ringing"}', kind)
-    assert (message.kind, message.known, message.now, message.later) == (str(kind), known, (), ())
+    assert (message.kind, not message.unknown, message.now, message.later) == (str(kind), known, (), ())
+
+
+@pytest.mark.parametrize("changed", [{"status": "EATEN"}, {"type": "Sideways"}])
+def test_a_record_of_a_new_word_is_named(changed: dict[str, str]) -> None:
+    ((field, word),) = changed.items()
+    with pytest.raises(UnknownWord, match=f"{field} {word}"):
+        push(RECORD | changed, 30012)
 
 
 @pytest.mark.parametrize(
@@ -242,8 +250,8 @@ def test_other_kinds_tell_nothing_and_only_new_ones_are_unknown(kind: int, known
         (30012, "[]", "/msg"),
         (30012, RECORD | {"call_id": ""}, "/msg/call_id"),
         (30012, RECORD | {"call_id": "1" * 151}, "/msg/call_id"),
-        (30012, RECORD | {"status": "EATEN"}, "/msg/status"),
-        (30012, RECORD | {"type": "sideways"}, "/msg/type"),
+        (30012, RECORD | {"status": "?"}, "/msg/status"),
+        (30012, RECORD | {"status": "EATEN", "call_id": ""}, "/msg/call_id"),
         (30012, RECORD | {"time_start": "soon"}, "/msg/time_start"),
         (30012, RECORD | {"talk_duration": -1}, "/msg/talk_duration"),
         (30011, {"call_id": "1"}, "/msg/members"),

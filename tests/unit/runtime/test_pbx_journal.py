@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from webhooks.pbx.asterisk import AsteriskOptions, Translator
+from webhooks.pbx.asterisk.dialect import DIALECT, LIST_ID
 from webhooks.runtime.pbx_connection import recover
 from webhooks.runtime.pbx_journal import Journal
-from webhooks.runtime.pbx_reader import LIST_ID, ByteQueue, Chunk
+from webhooks.runtime.pbx_reader import ByteQueue, Chunk
 from webhooks.runtime.pbx_stream import Stream
 
 AT = datetime(2026, 11, 28, 8, 0, tzinfo=UTC)
@@ -42,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, messages: list[bytes], at: datetime = AT) -> None:
-    journal = Journal(path)
+    journal = Journal(path, DIALECT.marks)
     for raw in messages:
         journal.add(raw, at)
     journal.flush(at)
@@ -50,7 +51,7 @@ def write(path: Path, messages: list[bytes], at: datetime = AT) -> None:
 
 
 def opened(path: Path) -> contextlib.closing[Journal]:
-    return contextlib.closing(Journal(path))
+    return contextlib.closing(Journal(path, DIALECT.marks))
 
 
 def read(path: Path) -> list[bytes]:
@@ -61,9 +62,9 @@ def read(path: Path) -> list[bytes]:
 def test_a_new_translator_makes_of_it_the_events_that_the_former_one_made(path: Path) -> None:
     write(path, BEGIN)
     with opened(path) as one:
-        first = recover(Translator(AsteriskOptions()), one)
+        first = recover(DIALECT, Translator(AsteriskOptions()), one)
     with opened(path) as one:
-        again = recover(Translator(AsteriskOptions()), one)
+        again = recover(DIALECT, Translator(AsteriskOptions()), one)
     assert [event["subtype"] for event in first] == ["ringing"]
     assert first == again
 
@@ -78,7 +79,7 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_the_next_one_stands_alone(p
     write(path, BEGIN)
     whole = path.read_bytes()
     path.write_bytes(whole[:-20])
-    journal = Journal(path)
+    journal = Journal(path, DIALECT.marks)
     assert [content[0] for _, _, content in journal.read()] == BEGIN[:2]
     journal.add(BEGIN[2], AT)
     journal.flush(AT)
@@ -87,7 +88,7 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_the_next_one_stands_alone(p
 
 
 def test_nothing_is_left_of_calls_that_are_over(path: Path) -> None:
-    journal = Journal(path)
+    journal = Journal(path, DIALECT.marks)
     for raw in BEGIN + END:
         journal.add(raw, AT)
     journal.flush(AT)
@@ -101,7 +102,7 @@ def test_a_call_that_goes_on_does_not_keep_the_others_in_the_file_for_longer_tha
     path: Path,
 ) -> None:
     now = datetime.now(UTC)
-    journal = Journal(path)
+    journal = Journal(path, DIALECT.marks)
     other = [raw.replace(b"1.1", b"7.1").replace(b"1.2", b"7.2").replace(b"0123", b"0999") for raw in BEGIN]
     for raw in BEGIN + END + other:
         journal.add(raw, now)
@@ -125,7 +126,7 @@ def subtypes(stream: Stream, link: int, messages: list[bytes]) -> list[str]:
 @pytest.fixture
 def stream(path: Path) -> Iterator[Stream]:
     with opened(path) as journal:
-        yield Stream(Translator(AsteriskOptions()), journal, lambda _: None)
+        yield Stream(DIALECT, Translator(AsteriskOptions()), journal, lambda _: None)
 
 
 def test_a_call_that_is_not_listed_after_a_new_connection_is_closed(stream: Stream) -> None:

@@ -10,6 +10,7 @@ from webhooks.errors import FieldError, InvalidEvent, Unauthorised, Unreadable
 from webhooks.pbx import dialplan, freeswitch, grandstream, phones, threecx, yeastar
 from webhooks.pbx.body import Body, read_object
 from webhooks.pbx.finished import Site, Told
+from webhooks.pbx.unknown import UnknownWord
 from webhooks.services.container import services
 from webhooks.services.phone_systems import Sender, Taken
 from webhooks.web.ingest.tokens import authenticate_location
@@ -52,7 +53,7 @@ def receive_action(token: str, event: str) -> tuple[Response, int]:
     # A phone may append a query of its own: each name counts once, the first.
     query = dict(request.args.items())
     so_far = services().phone_systems.told(sender.location_id, phones.call_id(query))
-    told = phones.translate(event, query, so_far)
+    told = _read(lambda: phones.translate(event, query, so_far))
     return _answer(services().phone_systems.take(sender, "phones", told))
 
 
@@ -62,8 +63,16 @@ def _receive(system: str, token: str | None) -> tuple[Response, int]:
     refuse_coded()
     if system == "yeastar" and sender.signing_secret is not None:
         _check_signature(body, sender.signing_secret)
-    told = _TRANSLATORS[system](body, sender.site)
+    told = _read(lambda: _TRANSLATORS[system](body, sender.site))
     return _answer(services().phone_systems.take(sender, system, told))
+
+
+def _read(translate: Callable[[], Told]) -> Told:
+    """Translate. A message of an unknown kind tells nothing but that: refused, the PBX would repeat it."""
+    try:
+        return translate()
+    except UnknownWord as word:
+        return Told(str(word), unknown=[str(word)])
 
 
 def _sender(token: str | None) -> Sender:

@@ -8,6 +8,7 @@ from webhooks.errors import SpokeError
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
 from webhooks.services.parsing import Named
+from webhooks.services.pbx_systems import SYSTEMS as LIVE
 from webhooks.services.phone_systems import SiteInput
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
@@ -160,6 +161,9 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         country=typed.get("country", site.country),
         time_zone=typed.get("time_zone", site.time_zone),
         internal="internal" in typed if typed else site.internal,
+        live=LIVE.values(),
+        titles={one.name: one.title for one in LIVE.values()}
+        | {one.name: one.title for one in SYSTEMS.values()},
         revealed=shown,
         token=shown["secret"] if shown else "TOKEN",
         error=error,

@@ -1,4 +1,4 @@
-"""Connect to Asterisk: the form, the lines for the phone system, how the connection is; disconnect."""
+"""Connect to Asterisk or FreeSWITCH: the form, the lines to copy, how the connection is; disconnect."""
 
 import ipaddress
 import socket
@@ -8,8 +8,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.db.models import PbxConnection
 from webhooks.errors import SpokeError
+from webhooks.pbx.systems import FREESWITCH_LIVE
 from webhooks.services.container import services
-from webhooks.services.pbx import NONE, AsteriskInput, place_of
+from webhooks.services.pbx import place_of
+from webhooks.services.pbx_systems import NONE, SYSTEMS, LiveSystem
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, parse_form
 
@@ -19,62 +21,74 @@ _USER = "spoke"
 _LISTS = ("internal_numbers", "outgoing_prefixes", "trunks", "trunk_contexts")
 
 
-@blueprint.get("/locations/<int:location_id>/asterisk")
+@blueprint.get("/locations/<int:location_id>/<any(asterisk, freeswitch):system>")
 @admin
-def show(location_id: int) -> Any:
-    return _page(location_id)
+def show(location_id: int, system: str) -> Any:
+    return _page(location_id, SYSTEMS[system])
 
 
-@blueprint.post("/locations/<int:location_id>/asterisk")
+@blueprint.post("/locations/<int:location_id>/<any(asterisk, freeswitch):system>")
 @admin
-def connect(location_id: int) -> Any:
-    location = services().locations.get(location_id)
+def connect(location_id: int, system: str) -> Any:
+    location, kind = services().locations.get(location_id), SYSTEMS[system]
     try:
-        row = services().pbx.connect(location.name, parse_form(AsteriskInput))
+        row = services().pbx.connect(location.name, parse_form(kind.form))
     except SpokeError as error:
-        return _page(location_id, error), 422
-    notice(f"{location.name} is being connected to Asterisk at {place_of(row)}. Its state is below.")
-    return redirect(url_for("pbx.show", location_id=location_id), 303)
+        return _page(location_id, kind, error), 422
+    notice(f"{location.name} is being connected to {kind.title} at {place_of(row)}. Its state is below.")
+    return redirect(url_for("pbx.show", location_id=location_id, system=system), 303)
 
 
-@blueprint.get("/locations/<int:location_id>/asterisk/state")
+@blueprint.get("/locations/<int:location_id>/<any(asterisk, freeswitch):system>/state")
 @admin
-def state(location_id: int) -> Any:
-    row = services().pbx.of(location_id)
+def state(location_id: int, system: str) -> Any:
+    row = _own(services().pbx.of(location_id), SYSTEMS[system])
     return render_template("pbx/_state.html", row=row, now=row and services().pbx.condition(row))
 
 
-@blueprint.get("/locations/<int:location_id>/asterisk/disconnect")
+@blueprint.get("/locations/<int:location_id>/<any(asterisk, freeswitch):system>/disconnect")
 @admin
-def disconnect(location_id: int) -> Any:
+def disconnect(location_id: int, system: str) -> Any:
     location = services().locations.get(location_id)
     row = services().pbx.by_name(location.name)
-    return render_template("pbx/disconnect.html", location=location, place=place_of(row))
+    kind = SYSTEMS[row.system]
+    return render_template("pbx/disconnect.html", location=location, place=place_of(row), kind=kind)
 
 
-@blueprint.post("/locations/<int:location_id>/asterisk/disconnect")
+@blueprint.post("/locations/<int:location_id>/<any(asterisk, freeswitch):system>/disconnect")
 @admin
-def disconnect_submit(location_id: int) -> Any:
+def disconnect_submit(location_id: int, system: str) -> Any:
     location = services().locations.get(location_id)
     row = services().pbx.disconnect(location.name)
-    notice(f"{location.name} is disconnected from Asterisk at {place_of(row)}. Its webhooks stay.")
+    title = SYSTEMS[row.system].title
+    notice(f"{location.name} is disconnected from {title} at {place_of(row)}. Its webhooks stay.")
     return redirect(url_for("locations.show", location_id=location_id), 303)
 
 
-def _page(location_id: int, error: SpokeError | None = None) -> str:
+def _own(row: PbxConnection | None, kind: LiveSystem) -> PbxConnection | None:
+    """The connection, where it is one to this kind of phone system."""
+    return row if row is not None and row.system == kind.name else None
+
+
+def _page(location_id: int, kind: LiveSystem, error: SpokeError | None = None) -> str:
     location = services().locations.get(location_id)
-    row = services().pbx.of(location_id)
-    typed = _typed() if error else _kept(row)
+    present = services().pbx.of(location_id)
+    row = _own(present, kind)
+    typed = _typed() if error else _kept(row, kind)
     return render_template(
-        "pbx/asterisk.html",
+        f"pbx/{kind.name}.html",
         location=location,
+        kind=kind,
         row=row,
+        other=present and not row and SYSTEMS[present.system],
         now=row and services().pbx.condition(row),
         typed=typed,
         error=error,
         user=typed["user"] or _USER,
-        permit=_own_network(typed["host"]),
+        own=_own_address(typed["host"]),
         country=services().phone_systems.country_of(location_id),
+        system=FREESWITCH_LIVE,
+        unknown=services().phone_systems.unknown_kinds(location_id, kind.name),
     )
 
 
@@ -86,11 +100,11 @@ def _typed() -> dict[str, Any]:
     }
 
 
-def _kept(row: PbxConnection | None) -> dict[str, Any]:
+def _kept(row: PbxConnection | None, kind: LiveSystem) -> dict[str, Any]:
     if row is None:
         return {
             "host": "",
-            "port": "5038",
+            "port": str(kind.port),
             "user": _USER,
             "ca": "",
             "tls": False,
@@ -104,8 +118,8 @@ def _kept(row: PbxConnection | None) -> dict[str, Any]:
     }
 
 
-def _own_network(host: str) -> str:
-    """Return the address that the phone system sees of us, as its ``permit`` line wants it.
+def _own_address(host: str) -> str:
+    """Return the address that the phone system sees of us.
 
     A socket that sends nothing tells which of our addresses leads there. Empty where no host is known yet: a
     name is not looked up, which could take long.
@@ -113,12 +127,11 @@ def _own_network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return "127.0.0.1/255.255.255.255" if host == "localhost" else ""
+        return "127.0.0.1" if host == "localhost" else ""
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
-            probe.connect((host, 5038))
+            probe.connect((host, 9))
         except OSError:
             return ""
-        own = probe.getsockname()[0]
-    return f"{own}/255.255.255.255" if address.version == 4 else f"{own}/128"
+        return str(probe.getsockname()[0])

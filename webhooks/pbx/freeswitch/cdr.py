@@ -18,23 +18,15 @@ from webhooks.pbx.body import Body, read_object
 from webhooks.pbx.calls import Party
 from webhooks.pbx.causes import status_of
 from webhooks.pbx.finished import Event, Finished, Site, Told, seconds_between, unanswered
+from webhooks.pbx.freeswitch.hangups import CAUSES, STATUSES, UNANSWERED
+from webhooks.pbx.unknown import unknown_words
 
 _ESCAPED: Final = re.compile(r"%[0-9A-Fa-f]{2}")
 _EXTENSION: Final = re.compile(r"[0-9]{2,6}")
 _OUTSIDE: Final = re.compile(r"sofia/(gateway|external)")
-_UNANSWERED: Final = {
-    "NORMAL_CLEARING", "ORIGINATOR_CANCEL", "NO_ANSWER", "NO_USER_RESPONSE", "ALLOTTED_TIMEOUT",
-    "PROGRESS_TIMEOUT", "NO_PICKUP", "RECOVERY_ON_TIMER_EXPIRE", "NONE",
-}  # fmt: skip
-_CAUSES: Final = {
-    "USER_BUSY": "busy", "BUSY_EVERYWHERE": "busy",
-    "CALL_REJECTED": "rejected", "DECLINE": "rejected", "REJECT_ALL": "rejected",
-    "UNWANTED": "blocked", "INCOMING_CALL_BARRED": "blocked", "OUTGOING_CALL_BARRED": "blocked",
-    "FACILITY_NOT_SUBSCRIBED": "blocked", "BEARERCAPABILITY_NOTAUTH": "blocked", "NO_IDENTITY": "blocked",
-    "BAD_IDENTITY_INFO": "blocked", "INVALID_IDENTITY": "blocked", "STALE_DATE": "blocked",
-    "UNALLOCATED_NUMBER": "invalid", "NO_ROUTE_TRANSIT_NET": "invalid", "NO_ROUTE_DESTINATION": "invalid",
-    "NUMBER_CHANGED": "invalid", "INVALID_NUMBER_FORMAT": "invalid", "INVALID_URL": "invalid",
-    "DOES_NOT_EXIST_ANYWHERE": "invalid",
+_DIRECTIONS: Final = {"inbound": "incoming_call", "outbound": "outgoing_call", "local": "internal"}
+_KNOWN: Final = {
+    "hangup_cause": CAUSES, "originate_disposition": CAUSES, "call_direction": _DIRECTIONS,
 }  # fmt: skip
 _ENDED_BY: Final = {"recv_bye": "caller", "send_bye": "callee", "recv_cancel": "caller"}
 
@@ -65,9 +57,10 @@ def translate(body: Body, site: Site) -> Told:
     if thread != leg or called:
         return Told("b-leg")
     type_ = _type(body, variables)
+    unknown = unknown_words(variables.text, _KNOWN)
     if type_ == "internal" and not site.internal:
-        return Told("a-leg")
-    return Told("a-leg", now=_call(body, variables, profiles, type_))
+        return Told("a-leg", unknown=unknown)
+    return Told("a-leg", now=_call(body, variables, profiles, type_), unknown=unknown)
 
 
 def _call(
@@ -148,8 +141,8 @@ def _profiles(body: Body) -> list[tuple[Body, datetime | None]]:
 def _type(body: Body, variables: Body) -> str:
     """Tell which way a call went. FreeSWITCH's own direction is that into the switch: always inbound."""
     known = variables.text("call_direction")  # FusionPBX sets it
-    if known in ("inbound", "outbound", "local"):
-        return {"inbound": "incoming_call", "outbound": "outgoing_call", "local": "internal"}[known]
+    if known in _DIRECTIONS:
+        return _DIRECTIONS[known]
     inside = variables.text("user_name", "sip_auth_username") or variables.text("sip_authorized") == "true"
     if not inside:
         return "incoming_call"
@@ -222,6 +215,6 @@ def _closing(variables: Body, code: int | None, incoming: bool) -> str:
     if code is not None and code >= 400 and code not in (487, 480, 408):
         return status_of(sip=code, incoming=incoming)
     cause = tried if tried not in ("", "SUCCESS") else own
-    if cause in _UNANSWERED:
+    if cause in UNANSWERED:
         return unanswered(incoming)
-    return _CAUSES.get(cause, "not_available")
+    return STATUSES.get(cause, "not_available")
