@@ -75,7 +75,7 @@ def need(tool: str | None, what: str) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def forks() -> Iterator[None]:
+def start_by_forks() -> Iterator[None]:
     """What appliances are started with, where the start itself is not under test."""
     one = Forks()
     Appliance.forks = one

@@ -87,13 +87,20 @@ class Forks:
         return ours
 
     def start(
-        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: IO[bytes]
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        output: IO[bytes],
+        errors: IO[bytes] | None = None,
     ) -> Forked:
-        """Run ``python app.py ARGUMENTS`` in a session of its own, with its output in ``log``."""
+        """Run ``python app.py ARGUMENTS`` in a session of its own. ``errors``: where not to ``output``."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         wanted = json.dumps([[*arguments], str(folder), dict(environment)]).encode()
         with theirs:
-            socket.send_fds(self._socket, [wanted], [theirs.fileno(), log.fileno()])
+            socket.send_fds(
+                self._socket, [wanted], [theirs.fileno(), output.fileno(), (errors or output).fileno()]
+            )
         return Forked(int(ours.recv(16)), ours)
 
     def close(self) -> None:
@@ -107,24 +114,27 @@ def _serve(requests: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps the watchers
     gc.freeze()
     while True:
-        message, fds, _, _ = socket.recv_fds(requests, 1 << 20, 2)
+        message, fds, _, _ = socket.recv_fds(requests, 1 << 20, 3)
         if not message:
             return
         if os.fork() == 0:
             requests.close()
-            _watch(tuple(json.loads(message)), socket.socket(fileno=fds[0]), fds[1])
+            _watch(tuple(json.loads(message)), socket.socket(fileno=fds[0]), fds[1:])
         for fd in fds:
             os.close(fd)
 
 
-def _watch(wanted: tuple[list[str], str, dict[str, str]], connection: socket.socket, log: int) -> NoReturn:
+def _watch(
+    wanted: tuple[list[str], str, dict[str, str]], connection: socket.socket, outputs: list[int]
+) -> NoReturn:
     """Fork the appliance, and send its process id and, when it has ended, its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
         connection.close()
-        _become(*wanted, log)
-    os.close(log)
+        _become(*wanted, outputs)
+    for fd in outputs:
+        os.close(fd)
     connection.send(str(pid).encode())
     _, status = os.waitpid(pid, 0)
     with contextlib.suppress(OSError):  # the tests are over
@@ -132,15 +142,15 @@ def _watch(wanted: tuple[list[str], str, dict[str, str]], connection: socket.soc
     os._exit(0)
 
 
-def _become(arguments: list[str], folder: str, environment: dict[str, str], log: int) -> NoReturn:
+def _become(arguments: list[str], folder: str, environment: dict[str, str], outputs: list[int]) -> NoReturn:
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
+    for number, fd in enumerate(outputs, 1):
+        os.dup2(fd, number)
     os.closerange(3, 1024)
     sys.argv = ["app.py", *arguments]
     status = 1

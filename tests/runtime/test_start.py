@@ -20,6 +20,7 @@ import pytest
 import redis
 import requests
 from appliance import ROOT, Appliance, eventually, free_port
+from forks import Forks
 from receiver import Receiver
 
 from webhooks.runtime.appliance import COMMANDS
@@ -118,6 +119,13 @@ def refusal(
     assert done.returncode == 1, done
     assert done.stderr.count("\n") == 1 and done.stderr.endswith("\n"), done.stderr
     return done.stderr.rstrip("\n")
+
+
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    one = Forks()
+    yield one
+    one.close()
 
 
 @contextlib.contextmanager
@@ -397,9 +405,14 @@ BAD: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("variable", "value", "right"), BAD)
 def test_a_value_that_cannot_be_used_stops_the_start_with_what_would_be_right(
-    tmp_path: Path, variable: str, value: str, right: str
+    tmp_path: Path, forks: Forks, variable: str, value: str, right: str
 ) -> None:
-    line = refusal({**plain(tmp_path), variable: value})
+    """By forks, as there are so many; the halves, below, by a new interpreter."""
+    with (tmp_path / "out").open("w+b") as output, (tmp_path / "errors").open("w+b") as errors:
+        process = forks.start([], tmp_path, {**plain(tmp_path), variable: value}, output, errors)
+        assert process.wait(60) == 1
+        errors.seek(0)
+        (line,) = errors.read().decode().splitlines()
     if "hunter2" in value:
         assert variable in line and "hunter2" not in line
     else:
