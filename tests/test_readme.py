@@ -70,7 +70,7 @@ def test_the_tour_ends_in_a_verified_call(tmp_path: Path) -> None:
 
     try:
         log = start("start")
-        eventually(lambda: "Ready after" in log.read_text(), 20)
+        eventually(lambda: "Ready after" in log.read_text(), 60)
         assert "Log in as admin with the password" in log.read_text()
         run("configure")
         received = start("receive")
