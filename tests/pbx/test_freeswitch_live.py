@@ -161,7 +161,10 @@ def test_the_page_has_the_lines_and_a_location_has_one_connection(
     assert "cidr=&#34;127.0.0.1/32&#34;" in refused.text
     assert visitor.post(path, **typed, secret=PASSWORD).status_code == 303
     eventually(lambda: "Connected" in visitor.get(f"{path}/state").text, 20)
-    assert PASSWORD not in visitor.get(path).text
+    connected = visitor.get(path).text
+    assert PASSWORD not in connected and "has no webhook yet" in connected
+    appliance.webhook(place[0], "https://receiver.example/")
+    assert "has no webhook yet" not in visitor.get(path).text
     other = path.replace("freeswitch", "asterisk")
     assert "is connected to FreeSWITCH" in visitor.get(other).text
     assert "“Secret” is missing." in visitor.post(other, **typed, user="spoke", secret="").text

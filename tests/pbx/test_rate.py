@@ -93,6 +93,8 @@ def test_200_calls_a_second_are_read_without_loss_and_memory_stays_flat(
     assert state(one, "Office")["state"] == "connected" and server.logins == 1
     assert (process.pid,) == tuple(now.pid for now in one.named("spoke: pbx"))
     grown = (late_bytes - early_bytes) / 2**20
-    print(f"{busy.sent / 2**20:.0f} MiB, {grown:+.1f} MiB of memory, {late_bytes / 2**20:.0f} in all")
+    used_s = sum(memory.cpu_times()[:2])
+    print(f"{busy.sent / 2**20:.0f} MiB, {grown:+.1f} MiB of memory, {late_bytes / 2**20:.0f} in all, "
+          f"{used_s:.1f} s of processor")  # fmt: skip
     assert grown < 60, f"{grown:.0f} MiB in {SECONDS} seconds"
     server.close()

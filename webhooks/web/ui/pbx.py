@@ -18,6 +18,9 @@ from webhooks.web.ui.page import notice, parse_form
 blueprint = Blueprint("pbx", __name__)
 
 _USER = "spoke"
+_FAR_AWAY = (
+    "192.0.2.1"  # of no machine (RFC 5737): whoever is beyond our network sees the address that leads there
+)
 _LISTS = ("internal_numbers", "outgoing_prefixes", "trunks", "trunk_contexts")
 
 
@@ -85,7 +88,8 @@ def _page(location_id: int, kind: LiveSystem, error: SpokeError | None = None) -
         typed=typed,
         error=error,
         user=typed["user"] or _USER,
-        own=_own_address(typed["host"]),
+        own=_own_address(typed["host"] or _FAR_AWAY),
+        webhooks=len(services().webhooks.all(location_id)),
         country=services().phone_systems.country_of(location_id),
         system=FREESWITCH_LIVE,
         unknown=services().phone_systems.unknown_kinds(location_id, kind.name),
@@ -121,7 +125,7 @@ def _kept(row: PbxConnection | None, kind: LiveSystem) -> dict[str, Any]:
 def _own_address(host: str) -> str:
     """Return the address that the phone system sees of us.
 
-    A socket that sends nothing tells which of our addresses leads there. Empty where no host is known yet: a
+    A socket that sends nothing tells which of our addresses leads there. Empty where that is not known: a
     name is not looked up, which could take long.
     """
     try:
