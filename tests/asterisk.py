@@ -49,7 +49,7 @@ class Lab:
             "pbx", "connect", location, "asterisk", "--host", "127.0.0.1", "--port", port or self.port,
             "--user", self.info["adapter_user"], input=f"{self.info['secret']}\n",
         )  # fmt: skip
-        eventually(lambda: state(appliance, location)["state"] == "connected")
+        eventually(lambda: state(appliance, location)["state"] == "connected", 20, every=0.2)
         # Its list of channels follows within a moment; what begins before that is told all the same.
 
 

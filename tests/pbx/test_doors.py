@@ -117,6 +117,7 @@ def test_a_record_that_cannot_be_decided_holds_up_no_other_call(appliance: Appli
     assert "call lost" in appliance.log
 
 
+@pytest.mark.databases("one")
 def test_a_ucm_without_a_field_for_the_path_posts_to_the_root(appliance: Appliance, place: Place) -> None:
     name, token = place
     answer = appliance.post("/", json=UCM, headers={"Authorization": basic("cdr", token)})
@@ -156,6 +157,7 @@ def test_freeswitch_may_send_its_record_in_any_encoding(
     assert stored(appliance, name) == [("incoming_call", "missed")]
 
 
+@pytest.mark.databases("one")
 def test_a_dialplan_tells_by_forms(appliance: Appliance, place: Place) -> None:
     name, token = place
     call = {"direction": "in", "uniqueid": "1732551234.57", "from": "+4930123", "name": "Ada", "to": "5010"}
@@ -182,6 +184,7 @@ def test_the_phones_of_a_group_are_one_call(appliance: Appliance, place: Place) 
     eventually(lambda: stored(appliance, name) == incoming)
 
 
+@pytest.mark.databases("one")
 def test_a_signature_is_asked_for_once_a_secret_is_set(
     appliance: Appliance, visitor: Visitor, place: Place
 ) -> None:
@@ -279,6 +282,7 @@ def test_a_phone_without_a_calls_id_is_refused(appliance: Appliance, place: Plac
     assert appliance.post("/api/pbx/pigeons").status_code == 404
 
 
+@pytest.mark.databases("one")
 def test_numbers_are_written_by_the_locations_country(
     appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
 ) -> None:
