@@ -232,3 +232,19 @@ def test_an_existing_webhook_is_pointed_at_it_by_one_press(
     call(appliance, place[1], "ringing")
     eventually(lambda: states(appliance, webhook) == ["delivered"])
     assert visitor.post(f"/inboxes/{inbox}/point", target="").status_code == 422
+
+
+def test_a_new_webhook_for_recordings_and_voicemails_is_made_by_one_press(
+    appliance: Appliance, visitor: Visitor, place: Place, inbox: str
+) -> None:
+    target = f"media:{appliance.location_id(place[0])}"
+    page = f"/inboxes/{inbox}"
+    assert f'value="{target}"' in visitor.get(page).text
+    assert visitor.post(f"{page}/point", target=target).status_code == 303
+    told = f"sends every recording and voicemail of {place[0]} here."
+    assert told in visitor.get(page).text
+    for kind in ("voicemail", "call_recording"):
+        assert appliance.event(place[1], type=kind, **{"from": "+12025550123"}).status_code == 202
+    call(appliance, place[1], "ringing")
+    eventually(lambda: "call_recording" in visitor.get(page).text and "voicemail" in visitor.get(page).text)
+    assert "incoming_call" not in visitor.get(page).text

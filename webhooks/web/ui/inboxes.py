@@ -4,7 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from flask import Blueprint, Response, redirect, render_template, request, url_for
 from pydantic import BeforeValidator, Field
@@ -25,18 +25,23 @@ from webhooks.web.ui.page import notice, parse_form, plain, reveal, wants_fragme
 
 blueprint = Blueprint("inboxes", __name__)
 _DELAYED: Final = 3  # answers at a time, over all web processes
+# New webhooks that a page offers: the kind of their events, all of them, each of them.
+_NEW: Final[dict[str, tuple[Literal["call", "media"], str, str]]] = {
+    "new": ("call", "calls", "call event"),
+    "media": ("media", "recordings and voicemails", "recording and voicemail"),
+}
 
 
 def _target(text: str) -> tuple[str, int]:
     kind, _, digits = str(text).partition(":")
     number = row_number(digits)
-    if kind not in ("new", "webhook") or number is None:
+    if kind not in (*_NEW, "webhook") or number is None:
         raise ValueError("Choose a webhook.")
     return kind, number
 
 
 class PointForm(Input):
-    """What is to send to the inbox: ("webhook", its number), or ("new", the number of its location)."""
+    """What is to send to the inbox: ("webhook", its number), or (one of _NEW, its location's number)."""
 
     target: Annotated[tuple[str, int], BeforeValidator(_target)] = Field(title="Webhook to send here")
 
@@ -108,18 +113,19 @@ def set_answer(inbox_id: str) -> Any:
 @blueprint.post("/inboxes/<inbox_id>/point")
 @admin
 def point(inbox_id: str) -> Any:
-    """Send an existing webhook's messages to the inbox, or by a new one all calls of a location."""
+    """Send an existing webhook's messages to the inbox, or by a new one all of a kind of a location."""
     url = services().inboxes.address(services().inboxes.get(inbox_id))
     try:
         kind, number = parse_form(PointForm).target
     except Invalid as error:
         return _page(inbox_id, error), 422
-    if kind == "new":
+    if kind in _NEW:
         location = services().locations.get(number)
-        wanted = WebhookInput(kind="call", url=url, description="To a test inbox")
+        events, _, each = _NEW[kind]
+        wanted = WebhookInput(kind=events, url=url, description="To a test inbox")
         webhook = services().webhooks.add(location.name, wanted)
         reveal(f"The secret of webhook {webhook.id}", webhook.secret, f"webhook {webhook.id}")
-        notice(f"Webhook {webhook.id} sends every call event of {location.name} here.")
+        notice(f"Webhook {webhook.id} sends every {each} of {location.name} here.")
     else:
         before = services().webhooks.get(number).url
         services().webhooks.edit(number, {"url": url})
@@ -187,7 +193,11 @@ def _given_answer(inbox: Inbox, error: SpokeError | None) -> dict[str, Any]:
 
 def _targets() -> dict[str, str]:
     """The webhooks that ``PointForm`` offers, new ones first."""
-    new = {f"new:{id_}": f"New webhook: all calls of {name}" for id_, name in location_choices().items()}
+    new = {
+        f"{kind}:{id_}": f"New webhook: all {events} of {name}"
+        for id_, name in location_choices().items()
+        for kind, (_, events, _) in _NEW.items()
+    }
     return new | {f"webhook:{id_}": text for id_, text in webhook_choices().items()}
 
 
