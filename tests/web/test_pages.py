@@ -580,9 +580,10 @@ def test_every_change_is_in_the_history_with_who_made_it(appliance: Appliance, v
 def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, visitor: Visitor) -> None:
     page = visitor.get("/settings").text
     shown = text_of(page)
-    assert "SPOKE_RETRY_SCHEDULE 1, 1 environment" in shown and "SPOKE_TIMEOUT 15.0 default" in shown
+    assert "SPOKE_RETRY_SCHEDULE 1 second, 1 second environment" in shown
+    assert "SPOKE_TIMEOUT 15 seconds" in shown and "SPOKE_MAX_MEDIA 256.0 MiB" in shown
     assert "correct horse" not in page and "SPOKE_ADMIN_PASSWORD ••• environment" in shown
-    assert "Python" in shown and "Workers 2" in shown
+    assert "Python" in shown and "Workers running 2" in shown
     for field in Settings.model_fields:  # one that is added later, too
         secret = any(part in field for part in ("key", "password", "secret")) or variable(field).endswith(
             "_URL"

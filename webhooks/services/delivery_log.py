@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -32,6 +32,7 @@ _CANDIDATES: Final = 3_000  # that one page reads at most
 _STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
 _ROWS: Final = 300  # read at a time from all streams
+_COUNTED: Final = 1_000
 _NUMBERS: Final = 20  # different numbers with the same end
 _NEWEST: Final = 1 << 62
 _RETRYING: Final = "retrying"  # not a state: those pending ones that have failed before
@@ -51,6 +52,13 @@ class Page:
     facts: dict[int, Facts]
     older: int | None
     looked_to: datetime | None
+
+
+class Found(NamedTuple):
+    """How many deliveries were counted; ``more``: there are more, or they were not all looked at."""
+
+    total: int
+    more: bool
 
 
 class DeliveryLog:
@@ -84,6 +92,12 @@ class DeliveryLog:
             before = page.older
             if before is None:
                 return
+
+    def count(self, wanted: DeliveryFilter) -> Found:
+        """Count the deliveries, up to ``_COUNTED``, among as many candidates as a page reads."""
+        with self._store.read() as session:
+            ids, looked_to = _matching(session, wanted, _NEWEST, _COUNTED + 1)
+        return Found(min(len(ids), _COUNTED), looked_to is not None or len(ids) > _COUNTED)
 
     def _catch_up(self) -> None:
         try:

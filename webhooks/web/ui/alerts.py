@@ -101,7 +101,7 @@ def save_silence(location_id: int) -> Any:
     try:
         services().alerts.set_silence(location_id, parse_form(SilenceInput))
     except SpokeError as error:
-        notice(str(error))
+        notice(str(error), warns=True)
     else:
         notice("The expected silence is saved.")
     return redirect(url_for("locations.show", location_id=location_id), 303)
