@@ -448,11 +448,11 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
         visitor.get("/erase?number=000111000").text
     )
     page = visitor.post("/erase", number=f"+{digits}").headers["Location"]
-    eventually(lambda: "6 of 6 events are gone" in text_of(visitor.get(page).text))
+    eventually(lambda: "6 of 6 events erased" in text_of(visitor.get(page).text))
     eventually(lambda: "Done" in text_of(visitor.get(page).text))
     assert digits not in visitor.get("/history").text and digits not in visitor.get(page).text
     page = visitor.post("/erase", call=gone).headers["Location"]
-    eventually(lambda: "1 of 1 events are gone" in text_of(visitor.get(page).text))
+    eventually(lambda: "1 of 1 event erased" in text_of(visitor.get(page).text))
     eventually(lambda: "Done" in text_of(visitor.get(page).text))
     left = [row[0] for row in appliance.rows("SELECT thread_key FROM event")]
     assert kept in left and gone not in left

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.audit import record
+from webhooks.catalogue import counted
 from webhooks.db.models import Erasure, Event, EventNumber, InboxMessage, Refusal
 from webhooks.db.store import Store
 from webhooks.errors import Invalid, NotFound
@@ -104,8 +105,12 @@ class Erasures(LongJobs[Erasure]):
     def _record_move(self, session: orm.Session, job: Erasure, move: str) -> None:
         """Forget whose events they were, and write the end to the audit log."""
         job.key = None
-        gone = f"{job.events} events with {job.attempts} attempts and {job.media} recordings are gone"
-        record(session.connection(), f"erasure {job.id}", f"{job.state}: {gone}")
+        parts = (
+            counted(job.events, "event"),
+            counted(job.attempts, "attempt"),
+            counted(job.media, "recording"),
+        )
+        record(session.connection(), f"erasure {job.id}", f"{job.state}, erased: {', '.join(parts)}")
 
     def preview(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
         """Read what an erasure of a call or a number would take, and numbers that end alike and would stay.

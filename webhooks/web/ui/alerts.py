@@ -73,7 +73,7 @@ def save_url() -> Any:
 def rotate() -> Any:
     secret = services().alerts.channels.rotate_secret()
     reveal("The new secret that alerts are signed with", secret, "alerts")
-    notice("The former secret signs no more. Enter the new one at the receiver.")
+    notice("The old secret no longer signs. Enter the new one at the receiver.")
     return _back()
 
 

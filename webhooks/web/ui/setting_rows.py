@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from webhooks.catalogue import HIDDEN, counted
+from webhooks.catalogue import HIDDEN, counted, in_seconds
 from webhooks.settings import SECRET_FIELDS, Settings, variable
 from webhooks.web.ui.filters import size
 
@@ -110,5 +110,5 @@ def span_of(seconds: float) -> str:
             parts.append(counted(int(left // length), unit))
             left %= length
     if left or not parts:
-        parts.append(f"{left:g} {'second' if left == 1 else 'seconds'}")
+        parts.append(in_seconds(left))
     return " ".join(parts)
