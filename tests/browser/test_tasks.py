@@ -97,7 +97,7 @@ def test_find_the_deliveries_of_one_number_in_3(
     call(appliance, place[1], "ringing", "ended", **{"from": number})
     call(appliance, place[1], "ringing", **{"from": "+15550000000"})
     person.click("link", "Deliveries")
-    person.page.get_by_label("Number").fill(number[-8:])
+    person.page.get_by_label("Number or name").fill(number[-8:])
     rows = person.page.get_by_role("row").filter(has_text="Call")
     expect(rows.filter(has_text=number)).to_have_count(2)
     expect(person.page.get_by_text("+15550000000")).to_have_count(0)
