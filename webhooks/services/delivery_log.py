@@ -24,7 +24,8 @@ from webhooks.events.schema import thread_key
 from webhooks.services import standing
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.delivery_state import Facts
-from webhooks.services.parties import named, numbers_that_end
+from webhooks.services.name_search import named
+from webhooks.services.number_search import numbers_that_end
 
 PAGE: Final = 50
 _STEP: Final = 150

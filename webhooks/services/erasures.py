@@ -21,7 +21,7 @@ from webhooks.media.storage import Folder
 from webhooks.retention import removal
 from webhooks.retention.removal import BATCH, Counts
 from webhooks.services.long_jobs import LongJobs, Step
-from webhooks.services.parties import keys_that_start, numbers_that_end
+from webhooks.services.number_search import keys_that_start, numbers_that_end
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000
