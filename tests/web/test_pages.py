@@ -591,6 +591,35 @@ def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, v
         assert field in SECRET_FIELDS or not secret or field == "public_url", field
 
 
+def test_a_page_that_is_reached_by_another_address_than_links_say_tells_it(
+    appliance: Appliance, visitor: Visitor
+) -> None:
+    told = "You reached this page as http://pbx.lan:8090, but links say"
+    kept = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.session.cookies)
+    page = text_of(visitor.get("/", headers={"Host": "pbx.lan:8090", "Cookie": kept}).text)
+    assert told in page and "SPOKE_PUBLIC_URL" in page
+    for own in (f"127.0.0.1:{appliance.port}", f"localhost:{appliance.port}"):
+        answer = visitor.get("/settings", headers={"Host": own, "Cookie": kept})
+        assert "Configuration" in answer.text and "You reached this page" not in answer.text
+
+
+def test_the_log_in_page_says_why_one_came_to_it(appliance: Appliance) -> None:
+    assert "Log in to see that page." in appliance.get("/login?next=/settings").text
+    assert "Log in to see that page." not in appliance.get("/login?next=/").text
+    visitor = Visitor(appliance)
+    visitor.post("/logout")
+    assert "You are logged out." in visitor.get("/login").text
+
+
+def test_a_webhook_that_was_never_tried_is_not_told_to_work(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    appliance.webhook(place[0], "https://crm.example/hook")
+    cards = re.findall(r'<li class="card">.*?</li>', visitor.get("/").text, re.DOTALL)
+    (card,) = [text_of(card) for card in cards if place[0] in card]
+    assert "Nothing sent yet" in card and "Working" not in card
+
+
 def test_a_theme_is_kept_and_rendered_by_the_server(appliance: Appliance, visitor: Visitor) -> None:
     assert 'data-theme="system"' in visitor.get("/").text
     assert visitor.post("/theme", theme="dark").status_code == 303
