@@ -1,16 +1,58 @@
 // What pages do beyond links and forms. Everything works without it.
 "use strict";
 
-// Copying needs a script, so its buttons are hidden until there is one; and a secure context.
+// Copying needs a script, so its buttons are hidden until there is one.
 for (const button of document.querySelectorAll("[data-copy]")) {
-  if (!navigator.clipboard) break;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
-    button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    const copied = await copy(document.getElementById(button.dataset.copy));
+    button.textContent = copied ? "Copied" : "Press Ctrl+C";
+    setTimeout(() => { button.textContent = "Copy"; }, copied ? 1500 : 5000);
   });
 }
+
+// Over plain http there is no clipboard to write to: then what is selected is copied the old way, or by hand.
+async function copy(source) {
+  if (navigator.clipboard) {
+    try { await navigator.clipboard.writeText(source.textContent); return true; } catch { /* not allowed */ }
+  }
+  getSelection().selectAllChildren(source);
+  return document.execCommand("copy");
+}
+
+// A chart's values under it: of the column under the pointer, or of the one that the arrow keys reach.
+for (const event of ["pointerover", "focusin", "keydown"]) {
+  document.addEventListener(event, (moved) => {
+    const chart = moved.target.closest?.("[data-reads]");
+    if (!chart) return;
+    const columns = [...chart.querySelectorAll("[data-value]")];
+    const last = columns.findIndex((column) => column.classList.contains("shown"));
+    let next = last < 0 ? columns.length - 1 : last;
+    if (event === "pointerover") next = columns.indexOf(moved.target.closest("[data-value]"));
+    else if (moved.key === "ArrowLeft") next = Math.max(0, last - 1);
+    else if (moved.key === "ArrowRight") next = Math.min(columns.length - 1, last + 1);
+    if (!columns[next]) return;
+    columns[last]?.classList.remove("shown");
+    columns[next].classList.add("shown");
+    chart.closest(".plot").querySelector(".told").textContent = columns[next].dataset.value;
+  });
+}
+
+// On a phone a filter that is not in use is folded away. A wide page has no button to unfold it.
+const fold = document.querySelector("[data-fold]");
+const narrow = matchMedia("(max-width: 52rem)");
+if (fold) {
+  const follow = () => { fold.open = !narrow.matches; };
+  follow();
+  narrow.addEventListener("change", follow);
+}
+
+// A filter that was applied in place belongs into the address, for a reload and for a colleague.
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.requestConfig.elt.matches?.(".filters")) {
+    history.replaceState(null, "", event.detail.pathInfo.finalRequestPath);
+  }
+});
 
 // A form that came back with a fault: start where the fault is told.
 document.querySelector("[data-focus]")?.focus();

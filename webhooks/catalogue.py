@@ -72,6 +72,11 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
     return f"{count:,} {singular if count == 1 else plural or f'{singular}s'}"
 
 
+def in_seconds(count: float) -> str:
+    """A time limit: "1 second", "7.5 seconds"."""
+    return f"{count:g} {'second' if count == 1 else 'seconds'}"
+
+
 def filter_label(kind: str, types: Sequence[str], statuses: Sequence[str]) -> str:
     """Say in the pages' words which events a webhook is for."""
     named = any_of(map(label, types)) or f"Any {kind}"

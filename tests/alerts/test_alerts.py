@@ -151,7 +151,7 @@ def test_a_dead_mail_server_delays_no_alert_to_the_url_and_is_tried_again(
     assert services.alerts.notices.send_due("mail") == 1
     hanging.close()
     mail = next(one for one in services.alerts.notices.latest() if one.channel == "mail")
-    assert (mail.state, mail.tries) == ("pending", 1) and "no whole answer in time" in (mail.error or "")
+    assert (mail.state, mail.tries) == ("pending", 1) and "no complete answer in time" in (mail.error or "")
     assert mail.due_at > datetime.now(UTC) and services.alerts.notices.send_due("mail") == 0
     by_mail(services, smtp.port)
     make_due(services)

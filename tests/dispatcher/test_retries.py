@@ -134,7 +134,7 @@ def test_a_webhooks_own_timeout_holds_above_the_appliances(
     appliance.ring(token)
     settled(appliance, patient, "delivered")
     assert [one["status"] for one in show(appliance, patient)["log"]] == [200]
-    assert show(appliance, hasty)["log"][0]["error"] == "The receiver gave no whole answer within 1 seconds."
+    assert show(appliance, hasty)["log"][0]["error"] == "No complete answer within 1 second."
 
 
 def test_a_retry_after_that_is_nonsense_or_comes_with_another_status_is_ignored(

@@ -146,7 +146,7 @@ def test_what_a_library_quotes_of_a_peer_is_cleaned_and_found_in_any_wrapping() 
     assert "speaks TLS" in explain(requests.ConnectionError(broken), deadline, 10)
     quoted = explain(urllib3.exceptions.HTTPError("got b'\x1b]0;\x07\0'" + "x" * 5000), deadline, 10)
     assert fit(quoted) and quoted.startswith("The request failed: got b'") and len(quoted) < 600
-    assert explain(TimeoutError(), deadline, 7.5) == "The receiver gave no whole answer within 7.5 seconds."
+    assert explain(TimeoutError(), deadline, 7.5) == "No complete answer within 7.5 seconds."
     assert "nothing listens" in explain(ConnectionRefusedError(), deadline, 1)
     assert "cannot be reached: No route" in explain(OSError(113, "No route to host"), deadline, 1)
     assert "cannot be reached" in explain(socket.gaierror(-2, "Name or service not known"), deadline, 1)

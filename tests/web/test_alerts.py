@@ -101,7 +101,7 @@ def test_refused_events_are_an_open_matter_that_menu_and_title_count(
     assert [one["kind"] for one in found if one["subject"] == f"location {where}"] == ["events_refused"]
     appliance.cli("location", "delete", name)
     alerts.look()
-    assert visitor.get("/alerts").text.index("What was the matter") < visitor.get("/alerts").text.index(name)
+    assert visitor.get("/alerts").text.index(">Resolved<") < visitor.get("/alerts").text.index(name)
 
 
 @pytest.mark.databases("one")

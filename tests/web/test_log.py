@@ -79,6 +79,8 @@ def test_every_filter_finds_its_own(
         assert len(log(number=written)) == 6, written
     assert len(log(number=number, state="failed")) == 1
     assert log(number="99999999999") == []
+    assert log(number="nobody of this name") == []
+    assert len(log(number="clearly ip")) == 7 and len(log(number=" DADE ", state="failed")) == 1
     now = datetime.now(UTC)
     assert len(log(since=(now - timedelta(minutes=5)).isoformat())) == 7
     assert log(since=(now + timedelta(minutes=5)).isoformat()) == []

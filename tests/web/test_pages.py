@@ -448,11 +448,11 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
         visitor.get("/erase?number=000111000").text
     )
     page = visitor.post("/erase", number=f"+{digits}").headers["Location"]
-    eventually(lambda: "6 of 6 events are gone" in text_of(visitor.get(page).text))
+    eventually(lambda: "6 of 6 events erased" in text_of(visitor.get(page).text))
     eventually(lambda: "Done" in text_of(visitor.get(page).text))
     assert digits not in visitor.get("/history").text and digits not in visitor.get(page).text
     page = visitor.post("/erase", call=gone).headers["Location"]
-    eventually(lambda: "1 of 1 events are gone" in text_of(visitor.get(page).text))
+    eventually(lambda: "1 of 1 event erased" in text_of(visitor.get(page).text))
     eventually(lambda: "Done" in text_of(visitor.get(page).text))
     left = [row[0] for row in appliance.rows("SELECT thread_key FROM event")]
     assert kept in left and gone not in left
@@ -580,14 +580,44 @@ def test_every_change_is_in_the_history_with_who_made_it(appliance: Appliance, v
 def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, visitor: Visitor) -> None:
     page = visitor.get("/settings").text
     shown = text_of(page)
-    assert "SPOKE_RETRY_SCHEDULE 1, 1 environment" in shown and "SPOKE_TIMEOUT 15.0 default" in shown
+    assert "SPOKE_RETRY_SCHEDULE 1 second, 1 second environment" in shown
+    assert "SPOKE_TIMEOUT 15 seconds" in shown and "SPOKE_MAX_MEDIA 256.0 MiB" in shown
     assert "correct horse" not in page and "SPOKE_ADMIN_PASSWORD ••• environment" in shown
-    assert "Python" in shown and "Workers 2" in shown
+    assert "Python" in shown and "Workers running 2" in shown
     for field in Settings.model_fields:  # one that is added later, too
         secret = any(part in field for part in ("key", "password", "secret")) or variable(field).endswith(
             "_URL"
         )
         assert field in SECRET_FIELDS or not secret or field == "public_url", field
+
+
+def test_a_page_that_is_reached_by_another_address_than_links_say_tells_it(
+    appliance: Appliance, visitor: Visitor
+) -> None:
+    told = "You reached this page as http://pbx.lan:8090, but links say"
+    kept = "; ".join(f"{cookie.name}={cookie.value}" for cookie in visitor.session.cookies)
+    page = text_of(visitor.get("/", headers={"Host": "pbx.lan:8090", "Cookie": kept}).text)
+    assert told in page and "SPOKE_PUBLIC_URL" in page
+    for own in (f"127.0.0.1:{appliance.port}", f"localhost:{appliance.port}"):
+        answer = visitor.get("/settings", headers={"Host": own, "Cookie": kept})
+        assert "Configuration" in answer.text and "You reached this page" not in answer.text
+
+
+def test_the_log_in_page_says_why_one_came_to_it(appliance: Appliance) -> None:
+    assert "Log in to see that page." in appliance.get("/login?next=/settings").text
+    assert "Log in to see that page." not in appliance.get("/login?next=/").text
+    visitor = Visitor(appliance)
+    visitor.post("/logout")
+    assert "You are logged out." in visitor.get("/login").text
+
+
+def test_a_webhook_that_was_never_tried_is_not_told_to_work(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    appliance.webhook(place[0], "https://crm.example/hook")
+    cards = re.findall(r'<li class="card">.*?</li>', visitor.get("/").text, re.DOTALL)
+    (card,) = [text_of(card) for card in cards if place[0] in card]
+    assert "Nothing sent yet" in card and "Working" not in card
 
 
 def test_a_theme_is_kept_and_rendered_by_the_server(appliance: Appliance, visitor: Visitor) -> None:

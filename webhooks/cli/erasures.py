@@ -3,6 +3,7 @@
 import click
 from flask.cli import AppGroup
 
+from webhooks.catalogue import counted
 from webhooks.cli.common import command, show
 from webhooks.cli.progress import run_job
 from webhooks.db.models import Erasure
@@ -67,6 +68,8 @@ def _line(match: Match) -> str:
 
 def _sentence(counts: Erasure) -> str:
     return (
-        f"Erased: {counts.events} events, {counts.deliveries} deliveries with {counts.attempts} attempts, "
-        f"{counts.media} recordings." + (" Test inboxes were emptied." if counts.events else "")
+        f"Erased: {counted(counts.events, 'event')}, "
+        f"{counted(counts.deliveries, 'delivery', 'deliveries')} with "
+        f"{counted(counts.attempts, 'attempt')}, {counted(counts.media, 'recording')}."
+        + (" Test inboxes were emptied." if counts.events else "")
     )

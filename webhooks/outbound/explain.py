@@ -4,6 +4,7 @@ import http.client
 import ssl
 from typing import Any, Final
 
+from webhooks.catalogue import in_seconds
 from webhooks.cleaning import clean
 from webhooks.errors import AttemptError
 from webhooks.outbound.deadline import Deadline
@@ -98,7 +99,7 @@ def explain(error: BaseException, deadline: Deadline, timeout_s: float) -> str:
 
 def too_late(timeout_s: float) -> str:
     """A sentence about an attempt that ran out of time."""
-    return f"The receiver gave no whole answer within {timeout_s:g} seconds."
+    return f"No complete answer within {in_seconds(timeout_s)}."
 
 
 def message_of(error: BaseException) -> str:
@@ -114,7 +115,9 @@ def _sentence(cause: BaseException, timeout_s: float) -> str | None:
     if isinstance(cause, ConnectionRefusedError):
         return "The receiver refused the connection: nothing listens at that address and port."
     if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe, RemoteDisconnected
-        return "The receiver closed the connection without an answer."
+        return (
+            "The receiver closed the connection without an answer. It may expect https://, or have crashed."
+        )
     if isinstance(cause, TimeoutError):
         return too_late(timeout_s)
     if isinstance(cause, OSError) and cause.errno is not None:

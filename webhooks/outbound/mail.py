@@ -104,7 +104,7 @@ class MailSender:
         if isinstance(error, AttemptError):
             return str(error)
         if deadline.aborted_by or deadline.left_s() <= 0 or isinstance(error, TimeoutError):
-            return "It gave no whole answer in time."
+            return "It gave no complete answer in time."
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             told = "; ".join(f"{who} ({_said(*answer)})" for who, answer in error.recipients.items())
             return f"It refused all recipients: {told}."

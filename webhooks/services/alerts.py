@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy import orm
 
+from webhooks.catalogue import counted
 from webhooks.db.meta import ALERTS_LOOKED_AT
 from webhooks.db.models import ExpectedSilence, Location, Matter, Notice
 from webhooks.db.store import Store, now_ms
@@ -62,8 +63,8 @@ class Alerts:
     def count_open(self) -> int:
         """Count what is the matter now."""
         with self._store.read() as session:
-            counted = sa.select(sa.func.count()).select_from(Matter).where(Matter.closed_at.is_(None))
-            return session.scalar(counted) or 0
+            number = sa.select(sa.func.count()).select_from(Matter).where(Matter.closed_at.is_(None))
+            return session.scalar(number) or 0
 
     def look(self, moment: datetime | None = None) -> None:
         """Look for matters: open new ones, close those that are over, queue messages about both.
@@ -122,7 +123,7 @@ class Alerts:
                 note(session, location, "may be silent for any time")
                 return
             session.add(ExpectedSilence(location_id=location_id, hours=given.hours, since_at=now()))
-            note(session, location, f"an alert is sent after {given.hours} hours without an event")
+            note(session, location, f"an alert is sent after {counted(given.hours, 'hour')} without an event")
 
     # --- telling ---
 

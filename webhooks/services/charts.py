@@ -40,6 +40,7 @@ class Chart:
     delivered: int
     failed: int
     slowest_average_ms: float
+    busiest: int
 
     @property
     def width(self) -> int:
@@ -78,6 +79,7 @@ def bar_chart(hours: Sequence[Hour]) -> Chart:
         delivered=sum(hour.delivered for hour in hours),
         failed=sum(hour.failed for hour in hours),
         slowest_average_ms=slowest,
+        busiest=busiest,
     )
 
 

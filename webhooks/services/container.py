@@ -19,6 +19,7 @@ from webhooks.services.events import Events
 from webhooks.services.inboxes import Inboxes
 from webhooks.services.locations import Locations
 from webhooks.services.login_throttle import LoginThrottle
+from webhooks.services.overview import Overview
 from webhooks.services.password import AdminPassword
 from webhooks.services.pbx import Pbx
 from webhooks.services.phone_systems import PhoneSystems
@@ -63,6 +64,7 @@ class Services:
     login_throttle: LoginThrottle
     sessions: Sessions
     stats: Stats
+    overview: Overview
     audit_log: AuditLog
     system: System
 
@@ -97,6 +99,7 @@ def compose(settings: Settings, store: Store) -> Services:
         login_throttle=LoginThrottle(store),
         sessions=Sessions(store),
         stats=Stats(store),
+        overview=Overview(store),
         audit_log=AuditLog(store),
         system=System(settings, store),
     )

@@ -20,7 +20,7 @@ class DeliveryFilter(Input):
 
     ``state`` is a state, or ``failing`` for those to be tried again and those that have failed, or
     ``retrying`` for the first of these alone. ``since`` ≤ accepted < ``until``. ``call`` is a whole
-    ``thread_id``, ``number`` the end of a phone number.
+    ``thread_id``, ``number`` the end of a phone number, or a part of a name.
     """
 
     webhook: RowNumber | None = Field(default=None, title="Webhook")
@@ -38,6 +38,12 @@ class DeliveryFilter(Input):
         if self.since and self.until and self.since >= self.until:
             raise Invalid("The end of the span has to be after its start.", "until")
         return self
+
+    @property
+    def name(self) -> str | None:
+        """What to look for in names, without regard to case: what was given as a number and has no digit."""
+        text = (self.number or "").strip()
+        return text.casefold() if text and not any(map(str.isdigit, text)) else None
 
     @property
     def states(self) -> tuple[str, ...] | None:

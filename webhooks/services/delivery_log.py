@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -20,11 +20,12 @@ from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Unavailable
 from webhooks.events import indexer
-from webhooks.events.phone_numbers import number_key
 from webhooks.events.schema import thread_key
 from webhooks.services import standing
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.delivery_state import Facts
+from webhooks.services.name_search import named
+from webhooks.services.number_search import numbers_that_end
 
 PAGE: Final = 50
 _STEP: Final = 150
@@ -32,7 +33,8 @@ _CANDIDATES: Final = 3_000  # that one page reads at most
 _STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
 _ROWS: Final = 300  # read at a time from all streams
-_NUMBERS: Final = 20  # different numbers with the same end
+_NAMED: Final = 1_500  # the same for a name, which no index has: their texts are read
+_COUNTED: Final = 1_000
 _NEWEST: Final = 1 << 62
 _RETRYING: Final = "retrying"  # not a state: those pending ones that have failed before
 
@@ -53,6 +55,13 @@ class Page:
     looked_to: datetime | None
 
 
+class Found(NamedTuple):
+    """How many deliveries were counted; ``more``: there are more, or they were not all looked at."""
+
+    total: int
+    more: bool
+
+
 class DeliveryLog:
     """Raises ReadFailed where the database cannot be read."""
 
@@ -61,7 +70,7 @@ class DeliveryLog:
 
     def page(self, wanted: DeliveryFilter, before: int | None = None, count: int = PAGE) -> Page:
         """Read deliveries with ids below ``before``, newest first, with their events and webhooks."""
-        if wanted.number:
+        if wanted.number and wanted.name is None:
             self._catch_up()
         with self._store.read() as session:
             ids, looked_to = _matching(session, wanted, before or _NEWEST, count + 1)
@@ -84,6 +93,12 @@ class DeliveryLog:
             before = page.older
             if before is None:
                 return
+
+    def count(self, wanted: DeliveryFilter) -> Found:
+        """Count the deliveries, up to ``_COUNTED``, among as many candidates as a page reads."""
+        with self._store.read() as session:
+            ids, looked_to = _matching(session, wanted, _NEWEST, _COUNTED + 1)
+        return Found(min(len(ids), _COUNTED), looked_to is not None or len(ids) > _COUNTED)
 
     def _catch_up(self) -> None:
         try:
@@ -115,6 +130,7 @@ def _matching(
     bottom, top = _bounds(session, wanted)
     matching: list[int] = []
     read = 0
+    most = _CANDIDATES if wanted.name is None else _NAMED
     candidates = _candidates(session, wanted, min(before, top))
     while batch := list(itertools.islice(candidates, _STEP)):
         inside = [id_ for id_ in batch if id_ >= bottom]
@@ -122,7 +138,7 @@ def _matching(
         read += len(batch)
         if len(matching) >= count or len(inside) < len(batch):
             return matching[:count], None
-        if read >= _CANDIDATES:
+        if read >= most:
             return matching, batch[-1]
     return matching, None
 
@@ -149,6 +165,8 @@ def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> l
         and (wanted.since is None or row.created_at >= wanted.since)
         and (wanted.until is None or row.created_at < wanted.until)
     ]
+    if wanted.name is not None:
+        found = named(session, wanted.name, found)
     return sorted(found, reverse=True)
 
 
@@ -182,7 +200,7 @@ def _candidates(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
     """Yield ids below ``before``, newest first, from the index that leaves the fewest."""
     if wanted.call:
         return _of_events(session, _thread_events(session, thread_key(wanted.call), before), before)
-    if wanted.number:
+    if wanted.number and wanted.name is None:
         return _of_events(session, _number_events(session, wanted.number, before), before)
     if wanted.webhook or wanted.state or wanted.location:
         return _of_streams(session, wanted, before)
@@ -290,24 +308,3 @@ def _events_of(session: orm.Session, key: str, last: int) -> Iterator[int]:
         if len(batch) < _STEP:
             return
         last = batch[-1] - 1
-
-
-def numbers_that_end(session: orm.Session, number: str) -> list[str]:
-    """Return the keys of at most 20 numbers that end as this one."""
-    start = number_key(number)
-    # The 0 of 089… is not there in +4989…
-    return [] if start is None else keys_that_start(session, start.rstrip("0") or start)
-
-
-def keys_that_start(session: orm.Session, start: str) -> list[str]:
-    """Return at most 20 keys that start so, by skipping through their index."""
-    keys: list[str] = []
-    above: Any = EventNumber.number >= start
-    while len(keys) < _NUMBERS:
-        query = sa.select(EventNumber.number).where(above).order_by(EventNumber.number).limit(1)
-        key = session.scalar(query)
-        if key is None or not key.startswith(start):
-            break
-        keys.append(key)
-        above = EventNumber.number > key
-    return keys

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.audit import record
+from webhooks.catalogue import counted
 from webhooks.db.models import Erasure, Event, EventNumber, InboxMessage, Refusal
 from webhooks.db.store import Store
 from webhooks.errors import Invalid, NotFound
@@ -19,8 +20,8 @@ from webhooks.events.schema import thread_key
 from webhooks.media.storage import Folder
 from webhooks.retention import removal
 from webhooks.retention.removal import BATCH, Counts
-from webhooks.services.delivery_log import keys_that_start, numbers_that_end
 from webhooks.services.long_jobs import LongJobs, Step
+from webhooks.services.number_search import keys_that_start, numbers_that_end
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000
@@ -104,8 +105,12 @@ class Erasures(LongJobs[Erasure]):
     def _record_move(self, session: orm.Session, job: Erasure, move: str) -> None:
         """Forget whose events they were, and write the end to the audit log."""
         job.key = None
-        gone = f"{job.events} events with {job.attempts} attempts and {job.media} recordings are gone"
-        record(session.connection(), f"erasure {job.id}", f"{job.state}: {gone}")
+        parts = (
+            counted(job.events, "event"),
+            counted(job.attempts, "attempt"),
+            counted(job.media, "recording"),
+        )
+        record(session.connection(), f"erasure {job.id}", f"{job.state}, erased: {', '.join(parts)}")
 
     def preview(self, *, thread_id: str | None = None, number: str | None = None) -> list["Match"]:
         """Read what an erasure of a call or a number would take, and numbers that end alike and would stay.

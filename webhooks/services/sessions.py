@@ -8,6 +8,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.audit import record
+from webhooks.catalogue import counted
 from webhooks.db.models import LoginSession
 from webhooks.db.store import Store
 from webhooks.services.login_throttle import source
@@ -66,7 +67,7 @@ class Sessions:
         """End all sessions. Returns how many those were."""
         with self._store.write() as session:
             ended = len(session.scalars(sa.delete(LoginSession).returning(LoginSession.id_hash)).all())
-            record(session.connection(), "admin", f"logged out everywhere: {ended} sessions ended")
+            record(session.connection(), "admin", f"logged out everywhere: {counted(ended, 'session')} ended")
             return ended
 
     def all(self) -> Sequence[LoginSession]:

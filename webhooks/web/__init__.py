@@ -16,6 +16,7 @@ from webhooks.web.ui import (
     alerts,
     audit,
     deliveries,
+    delivery_count,
     erasures,
     export,
     inboxes,
@@ -28,6 +29,7 @@ from webhooks.web.ui import (
     phone_systems,
     refusals,
     replays,
+    styleguide,
     theme,
     webhooks,
 )
@@ -45,8 +47,8 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, alerts, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations,
-    refusals, pbx, pbx_media, phone_systems, audit, settings_page, theme,
+    login, alerts, integrations, webhooks, deliveries, delivery_count, export, erasures, replays, inboxes,
+    locations, refusals, pbx, pbx_media, phone_systems, audit, settings_page, styleguide, theme,
 )  # fmt: skip
 
 

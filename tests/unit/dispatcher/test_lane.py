@@ -10,7 +10,7 @@ from webhooks.outbox.claim import Claim
 AT_ONCE = Outcome(1, 1, 0, duration_s=0.001, http_status=200)
 SLOWLY = Outcome(1, 1, 0, duration_s=0.1, http_status=200)
 REFUSED = Outcome(1, 1, 0, http_status=500, error="The receiver answered 500.")
-BROKEN = Outcome(1, 1, 0, error="The receiver gave no whole answer.", broken=True)
+BROKEN = Outcome(1, 1, 0, error="No complete answer within 1 second.", broken=True)
 NOW_MS = 1_000_000
 
 

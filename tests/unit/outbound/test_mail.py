@@ -127,7 +127,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_left_at_the_deadlin
     smtp: Callable[..., SmtpServer],
 ) -> None:
     outcome = send(smtp(hangs=True).port, seconds=0.3)
-    assert outcome.error and outcome.error.startswith("It gave no whole answer in time.")
+    assert outcome.error and outcome.error.startswith("It gave no complete answer in time.")
 
 
 def test_where_nothing_listens_it_says_so(smtp: Callable[..., SmtpServer]) -> None:

@@ -84,6 +84,9 @@ def test_headers_are_read_from_lines_lists_and_objects_alike() -> None:
 def test_a_filter_is_open_until_a_field_is_set() -> None:
     query: MultiDict[str, str] = MultiDict({"state": "", "number": " ", "before": "7", "unknown": "x"})
     assert parse(DeliveryFilter, query).is_open
+    assert [parse(DeliveryFilter, MultiDict({"number": text})).name for text in ("José", "0 30", " ")] == [
+        "josé", None, None,
+    ]  # fmt: skip
     assert not parse(DeliveryFilter, MultiDict({"call": "x\0"})).is_open
     assert parse(DeliveryFilter, MultiDict({"call": "\0"})).call is None
     assert len(parse(DeliveryFilter, MultiDict({"number": "1" * 999})).number or "") == 200

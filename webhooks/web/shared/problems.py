@@ -1,7 +1,7 @@
 """Errors as responses: problem documents (RFC 9457) for machines, a page for people. Mapped here alone."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, json, render_template, request
 from werkzeug.exceptions import BadRequest, HTTPException, InternalServerError, MethodNotAllowed
@@ -49,6 +49,20 @@ _STATUS: dict[type[SpokeError], int] = {
     DiskFull: 507,
 }
 
+# What a page says on top; a program gets the phrase of the HTTP status.
+_TITLES: Final[dict[int, str]] = {
+    403: "Not allowed",
+    404: "Not found",
+    405: "This address shows no page",
+    409: "That cannot be done now",
+    413: "Too much at once",
+    422: "Something in that was wrong",
+    429: "Too many tries",
+    500: "Something went wrong here",
+    503: "Not available right now",
+    507: "The disk is full",
+}
+
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(SpokeError, _domain_error)
@@ -81,9 +95,9 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     detail = error.description or HTTPStatus(status).phrase
     if isinstance(error, InternalServerError):
-        detail = "Internal error. The log says more."
+        detail = "An error of ours. Try again; if it stays, the appliance's log says what happened."
     if isinstance(error, PageNotFound) and detail == PageNotFound.description:
-        detail = "There is nothing at this address."
+        detail = "There is no page at this address. It may have been deleted, or the address is misspelt."
     if isinstance(error, MethodNotAllowed):
         methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
         detail = f"{request.method} is not taken here: use {' or '.join(methods)}."
@@ -99,5 +113,6 @@ def _machine() -> bool:
 
 
 def _page(status: int, detail: str, headers: dict[str, str]) -> Response:
-    page = render_template("error.html", status=status, title=HTTPStatus(status).phrase, detail=detail)
+    title = _TITLES.get(status, "This did not work")
+    page = render_template("error.html", status=status, title=title, detail=detail)
     return Response(page, status, headers, content_type="text/html; charset=utf-8")

@@ -73,7 +73,7 @@ def save_url() -> Any:
 def rotate() -> Any:
     secret = services().alerts.channels.rotate_secret()
     reveal("The new secret that alerts are signed with", secret, "alerts")
-    notice("The former secret signs no more. Enter the new one at the receiver.")
+    notice("The old secret no longer signs. Enter the new one at the receiver.")
     return _back()
 
 
@@ -101,7 +101,7 @@ def save_silence(location_id: int) -> Any:
     try:
         services().alerts.set_silence(location_id, parse_form(SilenceInput))
     except SpokeError as error:
-        notice(str(error))
+        notice(str(error), warns=True)
     else:
         notice("The expected silence is saved.")
     return redirect(url_for("locations.show", location_id=location_id), 303)

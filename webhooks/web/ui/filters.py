@@ -21,8 +21,9 @@ from webhooks.vault import is_sealed
 def init_app(app: Flask) -> None:
     """Register the filters, each by its function's name."""
     filters: tuple[Callable[..., object], ...] = (
-        local, when, word, header_lines, pretty, party, span, size, fields, number, capped, counted,
+        local, when, clock, word, header_lines, pretty, party, span, size, fields, number, capped, counted,
         capped_counted, bar_chart, standing, webhook_standing,
+        can_be_hurried,
     )  # fmt: skip
     for template_filter in filters:
         app.add_template_filter(template_filter)
@@ -61,6 +62,11 @@ def when(moment: datetime) -> str:
     return here.strftime("%H:%M:%S" if here.date() == midnight().date() else "%Y-%m-%d %H:%M")
 
 
+def clock(moment: datetime) -> str:
+    """Hours and minutes, where the day is plain."""
+    return in_zone(moment).strftime("%H:%M")
+
+
 def standing(facts: Facts) -> State:
     """How a delivery stands now, in words."""
     return state_of(facts, datetime.now(UTC), when)
@@ -69,6 +75,11 @@ def standing(facts: Facts) -> State:
 def webhook_standing(facts: WebhookFacts) -> State:
     """How a webhook stands now, in words."""
     return webhook_state(facts, datetime.now(UTC), when)
+
+
+def can_be_hurried(facts: WebhookFacts) -> bool:
+    """Whether "try now" would send something of a webhook sooner."""
+    return facts.can_be_hurried(datetime.now(UTC))
 
 
 def span(milliseconds: float) -> str:

@@ -1,20 +1,26 @@
 """The main page, and connecting a location: Connect, choose a location, Authorize."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from pydantic import Field
 
 from webhooks.catalogue import counted
+from webhooks.db.models import Location
 from webhooks.errors import Invalid, SpokeError
 from webhooks.services.container import services
+from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.matters import KINDS
+from webhooks.services.overview import together
 from webhooks.services.parsing import Input, Name, RowNumber
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
-from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
+from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
 
 blueprint = Blueprint("integrations", __name__)
+_LATEST: Final = 6  # deliveries on the main page
 
 
 class ConnectForm(Input):
@@ -27,15 +33,36 @@ class ConnectForm(Input):
 @blueprint.get("/")
 @admin
 def index() -> Any:
+    """Whether it works, and the integrations; to htmx the first alone, which asks for itself again."""
     locations = services().locations.all()
     active = [location for location in locations if location.connected_at is not None]
     pulses = services().stats.of_locations(midnight())
+    now = _now(active, pulses)
+    if wants_fragment():
+        return render_template("integrations/_now.html", **now)
     return render_template(
         "integrations/index.html",
         active=paged([(location, pulses.get(location.id, Pulse())) for location in active], 30),
+        untried=services().overview.untried(),
         connectable=len(active) < len(locations) or not locations,
         revealed=revealed("main"),
+        **now,
     )
+
+
+def _now(active: Sequence[Location], pulses: Mapping[int, Pulse]) -> dict[str, Any]:
+    """The values of what answers "is it working"."""
+    troubles = services().overview.troubles()
+    ids = {f"webhook {trouble.webhook.id}" for trouble in troubles.shown}  # these have told it themselves
+    return {
+        "troubles": troubles,
+        "losing": [location for location in active if location.state == "paused"],
+        "matters": [matter for matter in services().alerts.open() if matter.subject not in ids],
+        "kinds": KINDS,
+        "day": together(pulses.values()),
+        "queues": services().stats.queues(),
+        "page": services().delivery_log.page(DeliveryFilter(), count=_LATEST),
+    }
 
 
 @blueprint.get("/connect")

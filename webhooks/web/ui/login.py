@@ -12,7 +12,7 @@ from webhooks.services.parsing import Input
 from webhooks.web.shared import slots
 from webhooks.web.shared.access import admin, logged_in, public, session_epoch
 from webhooks.web.shared.own_paths import own_address
-from webhooks.web.ui.page import parse_form, parse_query
+from webhooks.web.ui.page import notice, parse_form, parse_query
 
 _REFUSED_SECONDS: Final = (
     1.0  # a crowd that tries passwords waits for its refusals: else it uses a processor up
@@ -42,7 +42,7 @@ class LoginQuery(Input):
 def show() -> Any:
     if logged_in():
         return redirect(url_for("integrations.index"), 303)
-    return render_template("login.html", error=None)
+    return _page()
 
 
 @blueprint.post("/login")
@@ -56,11 +56,11 @@ def submit() -> Any:
         raise
     except TooMany as error:
         slots.hold_answer(_REFUSED_SECONDS)
-        page = make_response(render_template("login.html", error=str(error)), 429)
+        page = make_response(_page(str(error)), 429)
         page.headers["Retry-After"] = str(error.retry_after)
         return page
     if not right:
-        return render_template("login.html", error="Wrong password."), 422
+        return _page("Wrong password."), 422
     session.clear()
     session.update(id=services().sessions.begin(address, request.user_agent.string), epoch=session_epoch())
     session.permanent = True
@@ -73,7 +73,18 @@ def submit() -> Any:
 def log_out() -> Any:
     services().sessions.end(session["id"])
     session.clear()
+    notice("You are logged out.")
     return redirect(url_for("login.show"), 303)
+
+
+def _page(error: str | None = None) -> str:
+    """The form, with the reason why one came to it."""
+    why = None
+    if "id" in session:
+        why = "Your session has ended. Log in to go on."
+    elif (parse_query(LoginQuery).next or "/") != "/":
+        why = "Log in to see that page."
+    return render_template("login.html", error=error, why=why)
 
 
 def right_password(address: str, password: str) -> bool:

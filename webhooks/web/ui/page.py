@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, flash, request, session, url_for
 
@@ -17,6 +18,13 @@ from webhooks.web.ui import filters
 from webhooks.web.ui.filters import localize, zone
 
 _PAGE: Final = 50  # items of a list
+_OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # the machine itself, whatever links say
+# Which entry of the menu a page belongs to, where it is not that of its own blueprint.
+_ENTRIES: Final = {
+    "webhooks": "integrations", "replays": "integrations", "export": "deliveries", "refusals": "locations",
+    "pbx": "locations", "pbx_media": "locations", "phone_systems": "locations", "erasures": "settings",
+    "styleguide": "settings",
+}  # fmt: skip
 _Item = TypeVar("_Item")
 
 
@@ -42,11 +50,25 @@ def _in_templates() -> dict[str, Any]:
         "filter_label": catalogue.filter_label,
         "no_public_url": settings.wildcard_host and not settings.public_url,
         "base_url": settings.base_url,
+        "reached_as": _reached_as(),
+        "menu_entry": _ENTRIES.get(request.blueprint or "", request.blueprint),
         "hidden": catalogue.HIDDEN,
         "logged_in": "id" in session,
         "location_trail": location_trail,
         "webhook_trail": webhook_trail,
     }
+
+
+def _reached_as() -> str | None:
+    """The address by which the visitor came, where links say another one and nobody has set it."""
+    settings = services().settings
+    address = f"{request.scheme}://{request.host}"  # not host_url, which fails for a name that IDNA refuses
+    try:
+        came, told = urlsplit(address), urlsplit(settings.base_url)
+        own = {came.hostname, told.hostname} <= _OWN_NAMES
+    except ValueError:  # no address at all
+        return None
+    return None if settings.public_url or own or came.netloc == told.netloc else address
 
 
 def location_trail(location: Location) -> list[tuple[str, str]]:
@@ -101,13 +123,13 @@ def plain(text: str) -> Response:
 
 
 def wants_fragment() -> bool:
-    """Whether htmx asks, for a part of a page."""
-    return request.headers.get("HX-Request") == "true"
+    """Whether htmx asks for a part of a page; a filter asks for a whole one, and takes its part from it."""
+    return request.headers.get("HX-Request") == "true" and "HX-Whole" not in request.headers
 
 
-def notice(text: str) -> None:
-    """Show a sentence on the next page."""
-    flash(text)
+def notice(text: str, *, warns: bool = False) -> None:
+    """Show a sentence on the next page, in amber where it ``warns``."""
+    flash(text, "warn" if warns else "message")
 
 
 def reveal(what: str, secret: str, about: str) -> None:

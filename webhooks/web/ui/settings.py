@@ -1,23 +1,23 @@
-"""Settings: each value and where it is from, versions, disk, queues; password and sessions."""
+"""Settings: their values, versions, disk, queues; password and sessions."""
 
-import os
-from typing import Any, Final, NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
 from pydantic import Field, model_validator
 
-from webhooks.catalogue import HIDDEN
 from webhooks.errors import Invalid
 from webhooks.services.container import services
 from webhooks.services.password import NewPassword
-from webhooks.settings import SECRET_FIELDS, Settings, variable
 from webhooks.tokens import token_hash
 from webhooks.web.shared.access import admin, session_epoch
 from webhooks.web.ui.login import right_password
 from webhooks.web.ui.page import notice, parse_form
+from webhooks.web.ui.setting_rows import setting_groups
 
 blueprint = Blueprint("settings", __name__)
 _SESSIONS: Final = 20  # shown
+_LATE: Final = timedelta(minutes=1)  # for a delivery that is due
 
 
 class PasswordForm(NewPassword):
@@ -65,6 +65,7 @@ def password() -> Any:
 def log_out_everywhere() -> Any:
     services().sessions.end_all()
     session.clear()
+    notice("Every session has ended, this one too.")
     return redirect(url_for("login.show"), 303)
 
 
@@ -73,40 +74,16 @@ def _page(error: Invalid | None = None) -> str:
     queues = services().stats.queues()
     return render_template(
         "settings/show.html",
-        rows=[_row(settings, field) for field in Settings.model_fields],
+        groups=setting_groups(settings),
         versions=services().system.versions(),
         disk=services().system.disk(),
         pending=queues.pending,
         held=queues.held,
         oldest=queues.oldest_due_at,
+        is_late=queues.oldest_due_at is not None and datetime.now(UTC) - queues.oldest_due_at > _LATE,
         workers=services().system.workers(),
         sessions=services().sessions.all()[:_SESSIONS],
         own_session=token_hash(session["id"]),
         fixed=settings.admin_password is not None,
         error=error,
     )
-
-
-class SettingRow(NamedTuple):
-    """A setting as the page shows it: of a secret only whether it is set."""
-
-    variable: str
-    value: str
-    source: str
-
-
-def _row(settings: Settings, field: str) -> SettingRow:
-    value = getattr(settings, field)
-    if field in settings.model_fields_set:
-        source = "environment" if variable(field) in os.environ else ".env"
-    else:
-        source = "default"
-    if field in SECRET_FIELDS:
-        value = HIDDEN if value else ""
-    elif isinstance(value, tuple):
-        value = ", ".join(map(str, value))
-    elif field == "data_dir":
-        value = settings.data
-    elif field == "public_url":
-        value = settings.base_url
-    return SettingRow(variable(field), "" if value is None else str(value), source)

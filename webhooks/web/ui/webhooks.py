@@ -302,7 +302,7 @@ def _is_asked_for_again(form: WebhookForm) -> bool:
 
 def _notice_saved(sentence: str, url: str) -> None:
     warning = services().webhooks.dns_warning(url)
-    notice(f"{sentence} {warning}" if warning else sentence)
+    notice(f"{sentence} {warning}" if warning else sentence, warns=bool(warning))
 
 
 def _form_page(

@@ -1,0 +1,105 @@
+"""What needs somebody: webhooks that fail, are disabled or have lost deliveries, for the main page."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import orm
+
+from webhooks.db.models import Delivery, Lane, Traffic, Webhook
+from webhooks.db.store import Store
+from webhooks.services import standing
+from webhooks.services.stats import Hour, Pulse
+from webhooks.services.webhook_state import WebhookFacts
+
+_SHOWN: Final = 20  # of the webhooks that need somebody
+
+
+class Trouble(NamedTuple):
+    """A webhook that needs somebody, and how it stands."""
+
+    webhook: Webhook
+    facts: WebhookFacts
+
+
+class Troubles(NamedTuple):
+    """The first of those webhooks, the failing ones first; ``total`` is how many there are."""
+
+    shown: Sequence[Trouble]
+    total: int
+
+
+class Overview:
+    """Facts about all webhooks together. Raises ReadFailed as the Store does."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def troubles(self) -> Troubles:
+        """Read which webhooks need somebody. A paused one does not: somebody paused it."""
+        with self._store.read() as session:
+            ids = session.scalars(_TROUBLED).all()
+            query = sa.select(Webhook).where(Webhook.id.in_(ids[:_SHOWN]))
+            webhooks = {
+                one.id: one for one in session.scalars(query.options(orm.joinedload(Webhook.location)))
+            }
+            facts = standing.of_webhooks(session, ids[:_SHOWN])
+        shown = [
+            Trouble(webhooks[id_], facts[id_]) for id_ in ids[:_SHOWN] if id_ in webhooks and id_ in facts
+        ]
+        return Troubles(shown, len(ids))
+
+    def untried(self) -> dict[int, int]:
+        """Count the active webhooks of each location that were never tried."""
+        with self._store.read() as session:
+            return {location_id: count for location_id, count in session.execute(_UNTRIED)}
+
+
+def together(pulses: Iterable[Pulse]) -> Pulse:
+    """Sum the statistics of locations."""
+    whole = Pulse()
+    for pulse in pulses:
+        whole.sent += pulse.sent
+        whole.failed += pulse.failed
+        whole.failing += pulse.failing
+        whole.paused += pulse.paused
+        whole.webhooks += pulse.webhooks
+        whole.unmatched += pulse.unmatched
+        if pulse.last_event and (whole.last_event is None or pulse.last_event > whole.last_event):
+            whole.last_event = pulse.last_event
+        pairs = zip(whole.hours, pulse.hours, strict=True) if whole.hours else ()
+        whole.hours = [_sum(*pair) for pair in pairs] or pulse.hours
+    return whole
+
+
+def _sum(one: Hour, other: Hour) -> Hour:
+    """The attempts of one hour at two places; their average is weighed by what was delivered."""
+    delivered = one.delivered + other.delivered
+    took = one.average * one.delivered + other.average * other.delivered
+    return Hour(
+        one.begins, delivered, one.failed + other.failed, took / delivered if delivered else 0,
+        max(one.slowest, other.slowest),
+    )  # fmt: skip
+
+
+_FAILS = sa.or_(
+    sa.and_(Webhook.state == "active", Lane.failing_since.is_not(None)), Webhook.state == "disabled"
+)
+_LOST = sa.exists().where(Delivery.webhook_id == Webhook.id, Delivery.state == "failed")
+_TROUBLED = (
+    sa.select(Webhook.id)
+    .join(Lane, Lane.webhook_id == Webhook.id)
+    .where(Webhook.deleted_at.is_(None), sa.or_(_FAILS, _LOST))
+    .order_by(sa.case((_FAILS, 0), else_=1), Webhook.id)
+)
+_UNTRIED = (
+    sa.select(Webhook.location_id, sa.func.count())
+    .join(Lane, Lane.webhook_id == Webhook.id)
+    .where(
+        Webhook.deleted_at.is_(None),
+        Webhook.state == "active",
+        Lane.failing_since.is_(None),
+        ~sa.exists().where(Traffic.webhook_id == Webhook.id),
+    )
+    .group_by(Webhook.location_id)
+)
