@@ -62,7 +62,7 @@ class KeyUses:
             raise
 
     def _start_thread(self) -> None:
-        threading.Thread(target=self._run, name="key uses", daemon=True).start()
+        threading.Thread(target=self._run, name="uses", daemon=True).start()
 
     def _run(self) -> None:
         while True:
