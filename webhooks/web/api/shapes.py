@@ -9,7 +9,7 @@ from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES
 from webhooks.services.parsing import Input, RowNumber
 
 DEFAULT_COUNT: Final = 50
-MOST: Final = 200
+MOST: Final = 100
 LARGEST_ID: Final = 10**18 - 1
 
 
