@@ -6,11 +6,14 @@ import uuid
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from api_client import Client, new_key
 from appliance import Appliance, Place, Visitor, eventually
+from media import client, sounds
 from receiver import Receiver
 from standardwebhooks import Webhook
 
+from webhooks.services.key_uses import KeyUses
 from webhooks.web.api import keys
 
 UNKNOWN = 999_999_999
@@ -415,3 +418,35 @@ def test_a_key_is_added_shown_once_and_revoked_on_a_page(appliance: Appliance, v
     assert "refused at once" in visitor.get(f"/keys/{row.id}/revoke").text
     assert visitor.post(f"/keys/{row.id}/revoke").status_code == 303
     is_problem(reader("GET", "/me"), 401)
+
+
+def test_a_use_is_written_once_a_minute(appliance: Appliance) -> None:
+    name = appliance.cli("key", "add", f"used {uuid.uuid4()}")["name"]
+    store, at_s = appliance.app.extensions["spoke"].store, [0.0]
+    uses = KeyUses(store, lambda: at_s[0])
+    key_id = appliance.rows("SELECT id FROM api_key WHERE name = :name", name=name)[0].id
+
+    def used() -> Any:
+        return appliance.rows("SELECT last_used_at FROM api_key WHERE id = :id", id=key_id)[0][0]
+
+    uses.note(key_id)
+    assert eventually(used)
+    with store.write() as session:
+        session.execute(sa.text("UPDATE api_key SET last_used_at = NULL WHERE id = :id"), {"id": key_id})
+    at_s[0] = 59.0
+    uses.note(key_id)
+    uses.flush()
+    assert used() is None
+    at_s[0] = 60.0
+    uses.note(key_id)
+    assert eventually(used)
+
+
+def test_a_recording_is_listed_with_a_link_once_it_is_ready(
+    api: Client, place: Place, appliance: Appliance
+) -> None:
+    name, token = place
+    client.send(appliance, token, sounds.long_wav(2))
+    listed = eventually(lambda: api.listed("/events", location=name))
+    assert listed[0]["content_type"] == "audio/mpeg"
+    assert client.fetch(appliance, listed[0]["attachments"]).status_code == 200
