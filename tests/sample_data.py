@@ -138,8 +138,8 @@ def fill(
         "delete-location": f"/locations/{where}/delete", "pause-location": f"/locations/{where}/pause",
         "rotate-token": f"/locations/{where}/rotate", "delete-inbox": f"/inboxes/{inbox}/delete",
         "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
-        "history": "/history", "alerts": "/alerts", "settings": "/settings", "styleguide": "/styleguide",
-        "not-found": "/webhooks/999",
+        "history": "/history", "alerts": "/alerts", "settings": "/settings", "keys": "/keys",
+        "styleguide": "/styleguide", "not-found": "/webhooks/999",
     }  # fmt: skip
     return Filled(token, working, failing, paused, inbox, pages)
 

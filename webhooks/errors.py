@@ -36,11 +36,15 @@ class TooMany(SpokeError):
 
 
 class Invalid(SpokeError):
-    """A value that cannot be accepted. ``field`` names the form's field, if it is of a form."""
+    """A value that cannot be accepted. ``field`` names the form's field, if it is of a form.
 
-    def __init__(self, sentence: str, field: str | None = None) -> None:
+    ``pointer`` is its place in a body (RFC 6901), where that is not ``/field``.
+    """
+
+    def __init__(self, sentence: str, field: str | None = None, pointer: str | None = None) -> None:
         super().__init__(sentence)
         self.field = field
+        self.pointer = pointer or (f"/{field}" if field else "")
 
 
 class Unavailable(SpokeError):

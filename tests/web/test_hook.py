@@ -476,9 +476,16 @@ def test_an_unknown_page_is_a_page_to_a_browser(appliance: Appliance) -> None:
 def test_the_hook_says_which_methods_it_has(appliance: Appliance, path: str) -> None:
     options = requests.options(appliance.url + path, timeout=10)
     assert options.status_code in (200, 204) and "POST" in options.headers["Allow"]
-    head = requests.head(appliance.url + path, timeout=10)
-    assert (head.status_code, head.content) == (405, b"")
-    assert "POST" in head.headers["Allow"] and "GET" not in head.headers["Allow"]
+    put = requests.put(appliance.url + path, timeout=10)
+    assert put.status_code == 405 and "POST" in put.headers["Allow"]
+
+
+def test_a_head_of_the_hook_has_no_body(appliance: Appliance) -> None:
+    of_the_list = requests.head(f"{appliance.url}/api/events", timeout=10)
+    assert (of_the_list.status_code, of_the_list.content) == (401, b"")
+    of_the_hook = requests.head(f"{appliance.url}/api/events/t/x", timeout=10)
+    assert (of_the_hook.status_code, of_the_hook.content) == (405, b"")
+    assert "GET" not in of_the_hook.headers["Allow"]
 
 
 def test_answers_are_json_and_not_to_be_guessed_at(appliance: Appliance, place: Place) -> None:

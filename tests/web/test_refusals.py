@@ -48,16 +48,16 @@ def test_no_token_is_kept_wherever_it_stood(appliance: Appliance, place: Place) 
         appliance.post(f"/api/events?token={token}", json=bad),
         appliance.post(f"/api/events/t/{token}", json=bad),
         appliance.post(f"/api/pbx/3cx/t/{token}", json=bad),
-        appliance.get(f"/api/pbx/phones/t/{token}/eaten?call={token}"),
+        appliance.get(f"/api/pbx/phones/t/{token}/missed?note={token}"),
         appliance.post(f"/api/evnts/t/{token}", json=bad),
         appliance.get(f"/api/events?token={token}"),
     ]
-    assert [answer.status_code for answer in doors] == [422] * 6 + [404, 405]
+    assert [answer.status_code for answer in doors] == [422] * 6 + [404, 401]
     found = refusals(appliance, name, count=8 - 3)  # the first three may be alike
     assert token not in str(appliance.rows("SELECT * FROM refusal"))
     assert token not in str(found)
     assert {one["door"].partition("?")[0] for one in found} == {
-        "POST /api/events", "POST /api/events/t/…", "POST /api/pbx/3cx/t/…", "GET /api/pbx/phones/t/…/eaten",
+        "POST /api/events", "POST /api/events/t/…", "POST /api/pbx/3cx/t/…", "GET /api/pbx/phones/t/…/missed",
         "POST /api/evnts/t/…", "GET /api/events",
     }  # fmt: skip
 

@@ -3,23 +3,32 @@
 import click
 
 from webhooks.cli.common import command, iso, new_group, show, show_secret, table
+from webhooks.services.api_keys import KeyInput
 from webhooks.services.container import services
+from webhooks.services.parsing import parse
 
 group = new_group("key", "Keys for the HTTP API.", "flask --app app key add zapier")
 
 
 @command(group, "add", "flask --app app key add zapier")
 @click.argument("name")
-def add(name: str, as_json: bool) -> None:
+@click.option("--read-only", is_flag=True, help="A key that can read everything and change nothing.")
+def add(name: str, read_only: bool, as_json: bool) -> None:
     """Add a key and print it. It is not shown again."""
-    row, key = services().api_keys.add(name)
+    row, key = services().api_keys.add(parse(KeyInput, {"name": name, "read_only": read_only}))
     show_secret(as_json, {"name": row.name, "key": key}, f"The key {row.name!r} is added.", key)
 
 
 @command(group, "list", "flask --app app key list")
 def list_(as_json: bool) -> None:
-    """List all keys."""
-    rows = [{"name": row.name, "created_at": iso(row.created_at)} for row in services().api_keys.all()]
+    """List all keys, with what they may do and when they were last used."""
+    rows = [
+        {"name": row.name, "scope": row.scope, "created_at": iso(row.created_at),
+         "last_used_at": iso(row.last_used_at) if row.last_used_at else None}
+        for row in services().api_keys.all()
+    ]  # fmt: skip
+    if not as_json:
+        rows = [{**row, "last_used_at": row["last_used_at"] or "never"} for row in rows]
     table(as_json, rows, "No key yet. Add one: flask --app app key add NAME")
 
 

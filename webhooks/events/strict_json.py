@@ -4,9 +4,11 @@ What a PBX wrote is passed on untouched: ``1.10`` stays ``1.10``, and keys stay 
 does both: msgspec, ijson and orjson lose the spelling, or do not refuse doubled keys.
 """
 
+import contextlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -83,14 +85,10 @@ def read(body: bytes) -> Members | list[Members]:
         Unreadable: no UTF-8, no JSON.
         InvalidEvent: JSON, but not an object or an array of objects, or with a value that is refused.
     """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Unreadable(f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from None
-    start = _SPACE.match(text).end()  # type: ignore[union-attr]  # matches anywhere, if only nothing
+    text, start = _text(body)
     first = text[start : start + 1]
     _check_depth(text, batch=first == "[")
-    try:
+    with _readable():
         if first == "{":
             members, end = _members(text, start, ())
             _expect_end(text, end)
@@ -99,11 +97,46 @@ def read(body: bytes) -> Members | list[Members]:
             return _batch(text, start)
         _, end = _decode(text, start, ())
         _expect_end(text, end)
+    raise InvalidEvent([FieldError("", "has to be an event (an object) or an array of events")])
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Read an object that is no event, by the same rules.
+
+    Raises:
+        Unreadable: no UTF-8, no JSON.
+        InvalidEvent: JSON, but not an object, or with a value that is refused.
+    """
+    text, start = _text(body)
+    _check_depth(text, batch=False)
+    with _readable():
+        value, end = _decode(text, start, ())
+        _expect_end(text, end)
+    if not isinstance(value, dict):
+        raise InvalidEvent([FieldError("", "has to be an object")])
+    for part in _texts(value):
+        if fault := unsendable(part):
+            raise InvalidEvent([FieldError("", fault)])
+    return value
+
+
+def _text(body: bytes) -> tuple[str, int]:
+    """The body's text, and where it begins behind the blanks."""
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from None
+    return text, _SPACE.match(text).end()  # type: ignore[union-attr]  # matches anywhere, if only nothing
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
     except json.JSONDecodeError as error:
         raise Unreadable(
             f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})."
         ) from None
-    raise InvalidEvent([FieldError("", "has to be an event (an object) or an array of events")])
 
 
 def _check_depth(text: str, *, batch: bool) -> None:

@@ -60,7 +60,7 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
 
 def _certificate(pem: str) -> str:
     try:
-        ssl.create_default_context(cadata=pem)
+        ssl.create_default_context(cadata=pem.encode("ascii").decode())
     except (ssl.SSLError, ValueError) as error:
         raise ValueError("has to be a certificate in PEM form") from error
     return pem

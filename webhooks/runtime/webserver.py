@@ -32,7 +32,8 @@ from webhooks.settings import load_settings
 PROCESSES: Final = 2
 # Three uploads, two other long bodies and two large batches may hold seven: the rest is for events.
 _THREADS: Final = 12
-# For pages and public addresses: a crowd there neither fills the queue of events nor uses up the interpreter.
+# For pages, the API and public addresses: a crowd there neither fills the queue of events nor uses up the
+# interpreter.
 # A log-in and three slow test inboxes may hold four of the threads; two at a time work.
 _PAGE_THREADS: Final = 5
 _PAGES_AT_WORK: Final = 2
@@ -70,8 +71,12 @@ def _most_connections() -> int:
     return _CONNECTIONS
 
 
-def _is_api(request: Request) -> bool:
-    return bool(request.path.startswith("/api/"))
+def _is_ingest(request: Request) -> bool:
+    """Whether a phone system brings something, or a receiver fetches a recording."""
+    path = request.path
+    if path.startswith("/api/events"):
+        return bool(request.command == "POST")
+    return bool(path.startswith(("/api/media", "/api/pbx/")))
 
 
 def _without_address(record: logging.LogRecord) -> bool:
@@ -160,11 +165,11 @@ class WebServer(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def add_task(self, connection: Connection) -> None:
         """Give the connection's next request to a thread."""
-        (self.task_dispatcher if _is_api(connection.requests[0]) else self._pages).add_task(connection)
+        (self.task_dispatcher if _is_ingest(connection.requests[0]) else self._pages).add_task(connection)
 
     def place_of(self, request: Request) -> contextlib.AbstractContextManager[Any]:
         """Return what a thread has to hold while it works at the request."""
-        return contextlib.nullcontext() if _is_api(request) else self._pages_at_work
+        return contextlib.nullcontext() if _is_ingest(request) else self._pages_at_work
 
     def pull_trigger(self) -> None:
         """Tell the loop, from a thread, that the thread's connection wants other events now."""

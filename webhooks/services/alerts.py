@@ -19,7 +19,7 @@ from webhooks.db.store import Store, now_ms
 from webhooks.errors import Conflict
 from webhooks.services.alert_facts import read_facts
 from webhooks.services.channels import Channel, Channels, in_use
-from webhooks.services.lookup import note, now, row_or_404, unless_deleted
+from webhooks.services.lookup import newest, note, now, row_or_404, unless_deleted
 from webhooks.services.matters import KINDS, find, recovered
 from webhooks.services.notices import Notices, queue
 from webhooks.services.parsing import Input
@@ -59,6 +59,19 @@ class Alerts:
         query = sa.select(Matter).where(Matter.closed_at.is_not(None)).order_by(Matter.id.desc())
         with self._store.read() as session:
             return session.scalars(query.limit(_CLOSED)).all()
+
+    def page(
+        self, before: int | None, count: int, *, is_open: bool | None
+    ) -> tuple[Sequence[Matter], int | None]:
+        """Read up to ``count`` matters below ``before``, newest first; also the ``before`` to go on with.
+
+        ``is_open``: only those that are, or are not; None for both.
+        """
+        query = sa.select(Matter)
+        if is_open is not None:
+            query = query.where(Matter.closed_at.is_(None) if is_open else Matter.closed_at.is_not(None))
+        with self._store.read() as session:
+            return newest(session, query, Matter.id, before, count)
 
     def count_open(self) -> int:
         """Count what is the matter now."""

@@ -2,16 +2,29 @@
 
 import secrets
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
+from pydantic import Field
 
 from webhooks.audit import record
 from webhooks.db.meta import config_changed
 from webhooks.db.models import ApiKey
 from webhooks.db.store import Store
-from webhooks.errors import Conflict
-from webhooks.services.lookup import checked_name, now, row_or_404
+from webhooks.errors import Conflict, Unauthorised
+from webhooks.services.key_uses import KeyUses
+from webhooks.services.lookup import now, row_or_404
+from webhooks.services.parsing import Named
 from webhooks.tokens import token_hash
+
+READ: Final = "read"
+WRITE: Final = "write"
+
+
+class KeyInput(Named):
+    """A key's name, and whether it may change anything."""
+
+    read_only: bool = Field(default=False, title="Read only")
 
 
 class ApiKeys:
@@ -19,22 +32,29 @@ class ApiKeys:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._uses = KeyUses(store)
 
     def all(self) -> Sequence[ApiKey]:
         """Read all keys, by name."""
         with self._store.read() as session:
             return session.scalars(sa.select(ApiKey).order_by(ApiKey.name)).all()
 
-    def add(self, name: str) -> tuple[ApiKey, str]:
+    def get(self, key_id: int) -> ApiKey:
+        """Read a key's row."""
+        with self._store.read() as session:
+            return row_or_404(session.get(ApiKey, key_id), f"key {key_id}")
+
+    def add(self, wanted: KeyInput) -> tuple[ApiKey, str]:
         """Make an API key. Returns its row and the key itself, which is not kept."""
-        name, key = checked_name(name), f"spoke_{secrets.token_urlsafe(32)}"
+        name, key = wanted.name, f"spoke_{secrets.token_urlsafe(32)}"
         with self._store.write() as session:
             if session.scalar(sa.select(ApiKey).where(ApiKey.name == name)):
                 raise Conflict(f"There is a key {name!r} already; revoke it first or choose another name.")
-            row = ApiKey(name=name, key_hash=token_hash(key), created_at=now())
+            scope = READ if wanted.read_only else WRITE
+            row = ApiKey(name=name, key_hash=token_hash(key), scope=scope, created_at=now())
             session.add(row)
             config_changed(session.connection())
-            record(session.connection(), f"API key {name}", "added")
+            record(session.connection(), f"API key {name}", "added, read only" if scope == READ else "added")
             session.flush()
             return row, key
 
@@ -45,3 +65,12 @@ class ApiKeys:
             session.delete(row_or_404(key, f"key {name!r}"))
             config_changed(session.connection())
             record(session.connection(), f"API key {name}", "revoked")
+
+    def authenticate(self, key: str) -> ApiKey:
+        """Find the row of a key, and note its use. Raises Unauthorised where there is none."""
+        with self._store.read() as session:
+            row = session.scalar(sa.select(ApiKey).where(ApiKey.key_hash == token_hash(key)))
+        if row is None:
+            raise Unauthorised("There is no such API key; look whether it was revoked.")
+        self._uses.note(row.id)
+        return row

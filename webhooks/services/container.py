@@ -15,6 +15,7 @@ from webhooks.services.audit_log import AuditLog
 from webhooks.services.deliveries import Deliveries
 from webhooks.services.delivery_log import DeliveryLog
 from webhooks.services.erasures import Erasures
+from webhooks.services.event_log import EventLog
 from webhooks.services.events import Events
 from webhooks.services.inboxes import Inboxes
 from webhooks.services.locations import Locations
@@ -49,6 +50,7 @@ class Services:
     webhooks: Webhooks
     api_keys: ApiKeys
     events: Events
+    event_log: EventLog
     deliveries: Deliveries
     delivery_log: DeliveryLog
     replays: Replays
@@ -74,6 +76,7 @@ def compose(settings: Settings, store: Store) -> Services:
     waker = Waker(settings)
     intake = Intake(store, waker)
     locations, webhooks = Locations(store), Webhooks(settings, store, waker)
+    recordings = Recordings(settings, store)
     return Services(
         settings=settings,
         store=store,
@@ -84,11 +87,12 @@ def compose(settings: Settings, store: Store) -> Services:
         webhooks=webhooks,
         api_keys=ApiKeys(store),
         events=Events(intake, waker, locations, webhooks),
+        event_log=EventLog(store, recordings),
         deliveries=Deliveries(store, waker),
         delivery_log=DeliveryLog(store),
         replays=Replays(store, waker),
         recorded_calls=RecordedCalls(store),
-        recordings=Recordings(settings, store),
+        recordings=recordings,
         erasures=Erasures(settings, store),
         inboxes=Inboxes(settings, store),
         pbx=Pbx(settings, store),

@@ -23,7 +23,15 @@ from webhooks.db.models import (
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
-from webhooks.services.lookup import checked_name, live_location, note, now, row_or_404, unless_deleted
+from webhooks.services.lookup import (
+    checked_name,
+    live_location,
+    newest,
+    note,
+    now,
+    row_or_404,
+    unless_deleted,
+)
 from webhooks.services.rotation import check_former, grace_end
 from webhooks.tokens import token_hash
 
@@ -43,6 +51,12 @@ class Locations:
         with self._store.read() as session:
             query = sa.select(Location).where(Location.deleted_at.is_(None)).order_by(Location.name)
             return session.scalars(query).all()
+
+    def page(self, before: int | None, count: int) -> tuple[Sequence[Location], int | None]:
+        """Read up to ``count`` locations below ``before``, newest first, and the ``before`` to go on with."""
+        query = sa.select(Location).where(Location.deleted_at.is_(None))
+        with self._store.read() as session:
+            return newest(session, query, Location.id, before, count)
 
     def get(self, location_id: int) -> Location:
         """Read a location."""

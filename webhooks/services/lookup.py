@@ -1,7 +1,8 @@
 """What services share: names, rows that have to be there, lines for the audit log."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -56,3 +57,16 @@ def note(session: orm.Session, changed: Location | Webhook, text: str) -> None:
         record(session.connection(), f"location {changed.id}", f"{changed.name}: {text}")
     else:
         record(session.connection(), f"webhook {changed.id}", text)
+
+
+def newest(
+    session: orm.Session, query: sa.Select[_Row], number: Any, before: int | None, count: int
+) -> tuple[Sequence[_Row], int | None]:
+    """Read up to ``count`` rows with a ``number``, their id's column, below ``before``, newest first.
+
+    Returns them and the ``before`` to go on with, None at the end.
+    """
+    if before is not None:
+        query = query.where(number < before)
+    rows = session.scalars(query.order_by(number.desc()).limit(count + 1)).all()
+    return rows[:count], getattr(rows[count - 1], number.key) if len(rows) > count else None

@@ -88,10 +88,17 @@ class Recordings:
 
     def payload(self, event: Event) -> str:
         """Make the JSON that a receiver would get now, with a fresh link where the recording is ready."""
-        recording = self.of_event(event.id)
+        return self._payload(event, self.of_event(event.id))
+
+    def _payload(self, event: Event, recording: RecordingInfo | None) -> str:
         if recording is None or recording.state != "ready":
             return event.body
         return with_link(event.body, self._links.link(recording.id))
+
+    def payloads(self, events: Sequence[Event]) -> list[str]:
+        """Make the JSON of each event, as ``payload``."""
+        known = self.of_events([event.id for event in events])
+        return [self._payload(event, known.get(event.id)) for event in events]
 
     def fresh_link(self, media_id: str) -> str:
         """Make a link to a recording that is ready; it lives as long as one that is sent.

@@ -17,6 +17,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import Unavailable
 from webhooks.events.first_use import FirstUse
+from webhooks.services.lookup import newest
 
 KEPT: Final = 200  # of a location, and of those without one
 _A_FLUSH: Final = 10  # different ones of a location that are kept of a second …
@@ -164,6 +165,14 @@ class Refusals:
         query = sa.select(Refusal).where(Refusal.location_id == (location_id or NO_LOCATION))
         with self._store.read() as session:
             return session.scalars(query.order_by(Refusal.id.desc()).limit(limit)).all()
+
+    def page(
+        self, location_id: int | None, before: int | None, count: int
+    ) -> tuple[Sequence[Refusal], int | None]:
+        """Read up to ``count`` of these below ``before``, newest first; also the ``before`` to go on with."""
+        query = sa.select(Refusal).where(Refusal.location_id == (location_id or NO_LOCATION))
+        with self._store.read() as session:
+            return newest(session, query, Refusal.id, before, count)
 
     def since(self, location_id: int | None, moment: datetime) -> RefusedSince:
         """Count a location's refusals since a moment, to the quarter of an hour; read the last one."""

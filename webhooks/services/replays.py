@@ -15,7 +15,7 @@ from webhooks.outbox.replay import Span
 from webhooks.outbox.wakeup import Waker
 from webhooks.services.long_jobs import LongJobs, Step
 from webhooks.services.lookup import existing_webhook
-from webhooks.services.parsing import Input, Moment
+from webhooks.services.parsing import Input, Moment, one_of_items
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,10 @@ class ReplayInput(Input):
     since: Moment = Field(title="Accepted since")
     until: Moment | None = Field(default=None, title="Until")
     states: tuple[str, ...] = Field(
-        default=replay.DEFAULT, title="State", validation_alias=AliasChoices("states", "state")
+        default=replay.DEFAULT,
+        title="State",
+        validation_alias=AliasChoices("states", "state"),
+        json_schema_extra={**one_of_items(replay.RESENDABLE), "minItems": 1},
     )
 
     @field_validator("states")

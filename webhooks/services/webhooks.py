@@ -21,7 +21,7 @@ from webhooks.outbox import now as hurry
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import standing
-from webhooks.services.lookup import live_location, note, now, row_or_404, unless_deleted
+from webhooks.services.lookup import live_location, newest, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
 from webhooks.services.rotation import check_former, grace_end
 from webhooks.services.webhook_input import WebhookInput
@@ -51,6 +51,14 @@ class Webhooks:
             query = query.where(Webhook.location_id == location_id)
         with self._store.read() as session:
             return session.scalars(query).all()
+
+    def page(self, before: int | None, count: int) -> tuple[Sequence[Webhook], int | None]:
+        """Read up to ``count`` webhooks below ``before``, newest first; also the ``before`` to go on with."""
+        query = (
+            sa.select(Webhook).where(Webhook.deleted_at.is_(None)).options(orm.joinedload(Webhook.location))
+        )
+        with self._store.read() as session:
+            return newest(session, query, Webhook.id, before, count)
 
     def add(self, location: str, wanted: WebhookInput) -> Webhook:
         """Make a webhook with a secret of its own."""
@@ -253,7 +261,7 @@ def _described(webhook: Webhook) -> dict[str, str]:
 
 def _columns(wanted: WebhookInput) -> dict[str, Any]:
     """Of the options only what differs from the default is kept, so that a default may change."""
-    columns = dict(wanted)
+    columns = {name: getattr(wanted, name) for name in WebhookInput.model_fields}
     columns["options"] = wanted.options.model_dump(exclude_defaults=True)
     return columns
 

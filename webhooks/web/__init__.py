@@ -6,6 +6,15 @@ from werkzeug.routing import IntegerConverter
 from webhooks.db.store import Store
 from webhooks.services import container
 from webhooks.settings import Settings
+from webhooks.web.api import account as api_account
+from webhooks.web.api import alerts as api_alerts
+from webhooks.web.api import deliveries as api_deliveries
+from webhooks.web.api import document as api_document
+from webhooks.web.api import events as api_events
+from webhooks.web.api import locations as api_locations
+from webhooks.web.api import refusals as api_refusals
+from webhooks.web.api import replays as api_replays
+from webhooks.web.api import webhooks as api_webhooks
 from webhooks.web.ingest import events as ingest_events
 from webhooks.web.ingest import phone_systems as ingest_phone_systems
 from webhooks.web.ingest import recordings as ingest_recordings
@@ -14,6 +23,7 @@ from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
 from webhooks.web.ui import (
     alerts,
+    api_keys,
     audit,
     deliveries,
     delivery_count,
@@ -48,7 +58,9 @@ class _Id(IntegerConverter):
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
     login, alerts, integrations, webhooks, deliveries, delivery_count, export, erasures, replays, inboxes,
-    locations, refusals, pbx, pbx_media, phone_systems, audit, settings_page, styleguide, theme,
+    locations, refusals, pbx, pbx_media, phone_systems, audit, settings_page, styleguide, theme, api_keys,
+    api_account, api_webhooks, api_replays, api_events, api_deliveries, api_locations, api_refusals,
+    api_alerts, api_document,
 )  # fmt: skip
 
 

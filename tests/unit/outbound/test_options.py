@@ -62,3 +62,11 @@ def test_headers_are_shown_by_name_only() -> None:
 
 def test_the_maximum_age_is_compared_in_milliseconds() -> None:
     assert (Options(max_age=3).max_age_ms, Options().max_age_ms) == (3000, None)
+
+
+@pytest.mark.parametrize(
+    "text", ["no certificate", "é", "-----BEGIN CERTIFICATE-----\né\n-----END CERTIFICATE-----"]
+)
+def test_what_is_no_certificate_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="PEM"):
+        parse(Options, {"ca": text})

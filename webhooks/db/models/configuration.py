@@ -113,11 +113,16 @@ class Lane(Model):
 
 
 class ApiKey(Model):
-    """A key for the HTTP API; only its SHA-256 is kept."""
+    """A key for the HTTP API; only its SHA-256 is kept.
+
+    ``scope`` is read or write. ``last_used_at`` is told to the minute (``services/key_uses.py``).
+    """
 
     __tablename__ = "api_key"
     __table_args__ = (SERIAL,)
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(100), unique=True)
     key_hash: Mapped[bytes] = mapped_column(sa.LargeBinary(32), unique=True)
+    scope: Mapped[str] = mapped_column(sa.String(10), default="write", server_default="write")
     created_at: Mapped[datetime] = mapped_column(Moment)
+    last_used_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -14,7 +14,7 @@ from webhooks.services.container import services
 from webhooks.services.refusals import Refused
 from webhooks.tokens import token_hash
 from webhooks.web.ingest.tokens import given_tokens
-from webhooks.web.shared.access import is_by_token
+from webhooks.web.shared.access import is_by_key, is_by_token
 from webhooks.web.shared.bodies import beginning
 
 _KEPT_CHARACTERS: Final = 500  # of a reason
@@ -34,8 +34,9 @@ def _after(response: Response) -> Response:
     if status >= 400 and status not in _PASSED_ON:
         tokens = given_tokens((request.view_args or {}).get("token") or _path_token())
         location_id = _location_id(tokens)
-        # A wrong address or method concerns a location that sent its token; else it is anybody's mistake.
-        if is_by_token() or (isinstance(request.routing_exception, HTTPException) and location_id):
+        # What is no door concerns a location that sent its token there; else it is anybody's mistake.
+        no_door = isinstance(request.routing_exception, HTTPException) or is_by_key()
+        if is_by_token() or (no_door and location_id):
             services().refusals.note(_refused(response, tokens, location_id))
     return response
 

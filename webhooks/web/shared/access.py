@@ -16,7 +16,7 @@ from webhooks.web.shared.csrf import same_origin
 from webhooks.web.shared.own_paths import shown_page
 
 View = Callable[..., Any]
-Access = Literal["public", "token", "admin"]
+Access = Literal["public", "token", "key", "admin"]
 
 _ACCESS: Final = "spoke_access"  # attribute of a view function
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -37,6 +37,12 @@ def public(view: View) -> View:
 def by_token(view: View) -> View:
     """Mark a view that checks a token itself; no cookie counts."""
     setattr(view, _ACCESS, "token")
+    return view
+
+
+def by_key(view: View) -> View:
+    """Mark a view whose blueprint checks an API key; no cookie counts."""
+    setattr(view, _ACCESS, "key")
     return view
 
 
@@ -65,6 +71,11 @@ def _access() -> Access | None:
 def is_by_token() -> bool:
     """Whether the request is for a view that checks a token itself."""
     return _access() == "token"
+
+
+def is_by_key() -> bool:
+    """Whether the request is for a view that wants an API key."""
+    return _access() == "key"
 
 
 def require_mark() -> None:
@@ -118,8 +129,13 @@ def require_login() -> Response | Any:
 def bind_actor() -> None:
     """Name the visitor in the audit log, for what the request changes."""
     if _access() in ("public", "admin"):
-        g.actor = ExitStack()
-        g.actor.enter_context(by(f"admin, from {request.remote_addr}"))
+        act_as(f"admin, from {request.remote_addr}")
+
+
+def act_as(actor: str) -> None:
+    """Name who makes the changes of this request."""
+    g.actor = ExitStack()
+    g.actor.enter_context(by(actor))
 
 
 def _unbind_actor(_error: BaseException | None) -> None:

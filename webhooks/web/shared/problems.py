@@ -88,6 +88,8 @@ def _domain_error(error: SpokeError) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, InvalidEvent):
         more["errors"] = [{"pointer": fault.pointer, "detail": fault.detail} for fault in error.errors]
+    if isinstance(error, Invalid) and error.pointer:
+        more["errors"] = [{"pointer": error.pointer, "detail": str(error)}]
     return problem(status, str(error), headers, **more) if _machine() else _page(status, str(error), headers)
 
 
