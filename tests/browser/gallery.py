@@ -36,7 +36,7 @@ def shoot(
     appliance: Appliance,
     pages: dict[str, str],
     out: Path,
-    widths: tuple[int, ...] = (1280, 390),
+    widths: tuple[int, ...] = (390, 768, 1280, 1920),
     schemes: tuple[Scheme, ...] = ("light", "dark"),
     end: str = "",
     whole: bool = True,
