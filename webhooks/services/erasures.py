@@ -19,8 +19,8 @@ from webhooks.events.schema import thread_key
 from webhooks.media.storage import Folder
 from webhooks.retention import removal
 from webhooks.retention.removal import BATCH, Counts
-from webhooks.services.delivery_log import keys_that_start, numbers_that_end
 from webhooks.services.long_jobs import LongJobs, Step
+from webhooks.services.number_search import keys_that_start, numbers_that_end
 from webhooks.settings import Settings
 
 _COUNTED: Final = 100_000

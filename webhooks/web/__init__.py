@@ -29,6 +29,8 @@ from webhooks.web.ui import (
     refusals,
     replays,
     theme,
+    webhook_actions,
+    webhook_edit,
     webhooks,
 )
 from webhooks.web.ui import settings as settings_page
@@ -45,8 +47,8 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, alerts, integrations, webhooks, deliveries, export, erasures, replays, inboxes, locations,
-    refusals, pbx, pbx_media, phone_systems, audit, settings_page, theme,
+    login, alerts, integrations, webhooks, webhook_edit, webhook_actions, deliveries, export, erasures,
+    replays, inboxes, locations, refusals, pbx, pbx_media, phone_systems, audit, settings_page, theme,
 )  # fmt: skip
 
 
@@ -59,5 +61,5 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     page.init_app(app)
     ingest_refusals.init_app(app)
     app.url_map.converters["int"] = _Id
-    for module in _ENDPOINTS:
-        app.register_blueprint(module.blueprint)
+    for blueprint in dict.fromkeys(module.blueprint for module in _ENDPOINTS):  # some share theirs
+        app.register_blueprint(blueprint)
