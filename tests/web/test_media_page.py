@@ -28,8 +28,8 @@ def test_a_new_token_stands_in_the_lines(appliance: Appliance, visitor: Visitor,
     path = f"/locations/{appliance.location_id(place[0])}/asterisk/media"
     assert visitor.post(f"{path}/rotate").headers["Location"] == path
     page = visitor.get(path).text
-    assert "Bearer TOKEN" not in page and "The old token no longer works." in page
-    assert appliance.event(place[1], type="incoming_call", subtype="ringing").status_code == 401
+    assert "Bearer TOKEN" not in page and "The old token is accepted for 24 hours." in page
+    assert appliance.event(place[1], type="incoming_call", subtype="ringing").status_code == 202
 
 
 def test_the_phone_system_fetches_the_script_without_a_log_in(appliance: Appliance) -> None:

@@ -110,10 +110,11 @@ def test_what_the_lines_for_freeswitch_name_is_an_open_door(
 def test_settings_are_kept_and_a_zone_that_is_none_is_refused(
     appliance: Appliance, visitor: Visitor, place: Place
 ) -> None:
-    path = page(appliance, place, "yeastar")
-    refused = visitor.post(f"{path}/settings", time_zone="Mars/Base <1>")
+    where = appliance.location_id(place[0])
+    path, settings = f"/locations/{where}", f"/locations/{where}/phone-settings"
+    refused = visitor.post(settings, time_zone="Mars/Base <1>")
     assert refused.status_code == 422 and "Mars/Base &lt;1&gt;" in refused.text
-    assert visitor.post(f"{path}/settings", time_zone="Asia/Tokyo", internal="true").status_code == 303
+    assert visitor.post(settings, time_zone="Asia/Tokyo", internal="true").status_code == 303
     text = visitor.get(path).text
     assert 'value="Asia/Tokyo"' in text and "checked" in text
     call = {
@@ -122,12 +123,11 @@ def test_settings_are_kept_and_a_zone_that_is_none_is_refused(
     }  # fmt: skip
     body = {"type": 30012, "msg": call}
     assert appliance.post(f"/api/pbx/yeastar/t/{place[1]}", json=body).json()["waiting"] == 1
-    where = appliance.location_id(place[0])
     (view,) = appliance.rows("SELECT body FROM call_view WHERE location_id = :id", id=where)
     assert '"2022-04-27T10:00:00Z"' in view[0]
-    refused = visitor.post(f"{path}/settings", country="XX")
+    refused = visitor.post(settings, country="XX")
     assert refused.status_code == 422 and "two letters such as DE" in html.unescape(refused.text)
-    assert visitor.post(f"{path}/settings").status_code == 303
+    assert visitor.post(settings).status_code == 303
     assert appliance.post(f"/api/pbx/yeastar/t/{place[1]}", json=body).json()["waiting"] == 0
 
 
