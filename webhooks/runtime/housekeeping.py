@@ -2,15 +2,13 @@
 
 import logging
 import signal
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from webhooks.db.failures import translated
 from webhooks.db.store import Store
-from webhooks.errors import ReadFailed, Unavailable
+from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.intake import Intake
 from webhooks.outbox import clock_skew
@@ -19,6 +17,7 @@ from webhooks.retention import media_cleanup
 from webhooks.retention.purge import purge
 from webhooks.runtime import logs
 from webhooks.runtime.alerts import start_threads
+from webhooks.runtime.checkpoint import checkpoint
 from webhooks.runtime.supervisor import Flag
 from webhooks.services.alerts import Alerts
 from webhooks.services.erasures import Erasures
@@ -29,11 +28,7 @@ from webhooks.services.replays import Replays
 from webhooks.services.waiting_calls import WaitingCalls
 from webhooks.settings import Settings
 
-_CHECKPOINT_SECONDS: Final = 1.0
-_CHECKPOINT_BYTES: Final = 4 << 20
-_CHECKPOINT_PAGES: Final = _CHECKPOINT_BYTES // 4096
-_REST_PAGES: Final = 100  # few enough to be moved under the lock
-_PASSES: Final = 5
+_ROUND_SECONDS: Final = 1.0
 _PURGE_SECONDS: Final = 60.0
 _ALERTS_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.02
@@ -78,7 +73,7 @@ def run(settings: Settings, name: str, pbx_wanted: Flag) -> int:
         lambda: refusals.forget_older_than(settings.retention_days),
     ]
     once: list[Callable[[], object]] = [lambda: clock_skew.move_due_times(store)]  # if a crash cut it short
-    while not stop.wait(0 if any(going_on) else _CHECKPOINT_SECONDS):
+    while not stop.wait(0 if any(going_on) else _ROUND_SECONDS):
         going_on.clear()
         due = [*once, *often]
         if time.monotonic() - purged_at >= _PURGE_SECONDS:
@@ -157,38 +152,3 @@ def follow(store: Store, stop: threading.Event) -> None:
             return
         if stop.wait(_PAUSE_SECONDS):
             return
-
-
-def checkpoint(settings: Settings, store: Store) -> None:
-    """Move the write-ahead log into the database, most of it without the write lock.
-
-    Passive checkpoints alone never restart the log while others write: it grew to 852 MB in 10 s. So the
-    last pages are moved and the log is restarted under the lock, for milliseconds. The file keeps its length,
-    because syncing a commit that makes it longer takes longer.
-    """
-    wal = settings.sqlite_file.with_name(f"{settings.sqlite_file.name}-wal")
-    if not store.sqlite or not wal.exists() or wal.stat().st_size < _CHECKPOINT_BYTES:
-        return
-    with translated(ReadFailed):
-        raw = store.engine.raw_connection()
-    try:
-        cursor = raw.cursor()
-        for _ in range(_PASSES):
-            cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            ((_, pages, moved),) = cursor.fetchall()
-            if pages - moved < _REST_PAGES:
-                break
-        if pages >= _CHECKPOINT_PAGES:
-            with store.checkpoint_turn():
-                cursor.execute("PRAGMA busy_timeout = 10")
-                try:
-                    cursor.execute("PRAGMA wal_checkpoint(RESTART)")
-                    cursor.fetchall()
-                finally:
-                    cursor.execute("PRAGMA busy_timeout = 5000")
-        cursor.close()
-    except sqlite3.OperationalError as error:  # the disk is full, or does not answer
-        raw.invalidate()
-        raise Unavailable(f"The write-ahead log cannot be moved into the database now ({error}).") from error
-    finally:
-        raw.close()

@@ -41,6 +41,8 @@ from webhooks.web.ui import (
     replays,
     styleguide,
     theme,
+    webhook_actions,
+    webhook_edit,
     webhooks,
 )
 from webhooks.web.ui import settings as settings_page
@@ -57,8 +59,9 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, alerts, integrations, webhooks, deliveries, delivery_count, export, erasures, replays, inboxes,
-    locations, refusals, pbx, pbx_media, phone_systems, audit, settings_page, styleguide, theme, api_keys,
+    login, alerts, integrations, webhooks, webhook_edit, webhook_actions, deliveries, delivery_count, export,
+    erasures, replays, inboxes, locations, refusals, pbx, pbx_media, phone_systems, audit, settings_page,
+    styleguide, theme, api_keys,
     api_account, api_webhooks, api_replays, api_events, api_deliveries, api_locations, api_refusals,
     api_alerts, api_document,
 )  # fmt: skip
@@ -73,5 +76,5 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     page.init_app(app)
     ingest_refusals.init_app(app)
     app.url_map.converters["int"] = _Id
-    for module in _ENDPOINTS:
-        app.register_blueprint(module.blueprint)
+    for blueprint in dict.fromkeys(module.blueprint for module in _ENDPOINTS):  # some share theirs
+        app.register_blueprint(blueprint)

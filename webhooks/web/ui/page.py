@@ -21,9 +21,10 @@ _PAGE: Final = 50  # items of a list
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # the machine itself, whatever links say
 # Which entry of the menu a page belongs to, where it is not that of its own blueprint.
 _ENTRIES: Final = {
-    "webhooks": "integrations", "replays": "integrations", "export": "deliveries", "refusals": "locations",
+    "webhooks": "integrations", "webhook_edit": "integrations", "webhook_actions": "integrations",
+    "replays": "integrations", "export": "deliveries", "refusals": "locations",
     "pbx": "locations", "pbx_media": "locations", "phone_systems": "locations", "erasures": "settings",
-    "styleguide": "settings",
+    "styleguide": "settings", "api_keys": "settings", "api_document": "settings",
 }  # fmt: skip
 _Item = TypeVar("_Item")
 

@@ -58,7 +58,6 @@ def rotate(location_id: int, system: str) -> Any:
 @admin
 def rotate_submit(location_id: int, system: str) -> Any:
     return location_token.rotated(_known(location_id, system), _address(location_id, system))
-    return _back(location_id, system)
 
 
 @blueprint.post("/locations/<int:location_id>/phone-systems/yeastar/secret")
