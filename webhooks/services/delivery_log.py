@@ -21,6 +21,7 @@ from webhooks.db.store import Store
 from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.schema import thread_key
+from webhooks.outbox.newest import RETRYING, newest
 from webhooks.services import standing
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.delivery_state import Facts
@@ -36,14 +37,6 @@ _ROWS: Final = 300  # read at a time from all streams
 _NAMED: Final = 1_500  # the same for a name, which no index has: their texts are read
 _COUNTED: Final = 1_000
 _NEWEST: Final = 1 << 62
-_RETRYING: Final = "retrying"  # not a state: those pending ones that have failed before
-# A stream's condition as its index has it: a bound parameter would rule out a partial one.
-_STREAM: Final = {_RETRYING: "= 'pending' AND tries > 0"}
-TOP: Final = """
-    SELECT {number} AS stream, id FROM (
-        SELECT id FROM delivery WHERE webhook_id = {webhook} AND state {state} AND id < :before
-        ORDER BY id DESC LIMIT :each) AS top_{number}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +171,7 @@ def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> l
 
 
 def _is_in(row: Any, states: Sequence[str]) -> bool:
-    return row.state in states or (_RETRYING in states and row.state == "pending" and row.tries > 0)
+    return row.state in states or (RETRYING in states and row.state == "pending" and row.tries > 0)
 
 
 def _bounds(session: orm.Session, wanted: DeliveryFilter) -> tuple[int, int]:
@@ -256,15 +249,13 @@ def _webhooks(session: orm.Session, location: int | None) -> list[int]:
 def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, each: int) -> list[list[int]]:
     """Read the newest ids below ``before`` of each stream, at most ``each``."""
     tops: list[list[int]] = [[] for _ in streams]
+    sqlite = session.get_bind().dialect.name == "sqlite"
     for start in range(0, len(streams), _TOGETHER):
         some = streams[start : start + _TOGETHER]
-        bound = {state: state for _, state in some if state not in _STREAM}
         # Text: to make a statement of a hundred parts out of expressions takes longer than to run it.
-        sql = " UNION ALL ".join(
-            TOP.format(number=number, webhook=webhook, state=_STREAM.get(state, f"= :{state}"))
-            for number, (webhook, state) in enumerate(some, start)
-        )
-        for number, id_ in session.execute(sa.text(sql), {"before": before, "each": each, **bound}):
+        parts = [newest(number, *stream, sqlite=sqlite) for number, stream in enumerate(some, start)]
+        found = session.execute(sa.text(" UNION ALL ".join(parts)), {"before": before, "each": each})
+        for number, id_ in found:
             tops[number].append(id_)
     return [sorted(ids, reverse=True) for ids in tops]
 
