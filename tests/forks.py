@@ -128,6 +128,9 @@ def _watch(
     wanted: tuple[list[str], str, dict[str, str]], connection: socket.socket, outputs: list[int]
 ) -> NoReturn:
     """Fork the appliance, and send its process id and, when it has ended, its exit status."""
+    from webhooks.runtime.supervisor import die_with_parent
+
+    die_with_parent()  # tests that are killed leave nothing behind
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid == 0:
@@ -143,6 +146,9 @@ def _watch(
 
 
 def _become(arguments: list[str], folder: str, environment: dict[str, str], outputs: list[int]) -> NoReturn:
+    from webhooks.runtime.supervisor import die_with_parent
+
+    die_with_parent()
     os.setsid()
     os.chdir(folder)
     os.environ.clear()
