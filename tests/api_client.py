@@ -1,5 +1,6 @@
 """A program that uses the API with a key."""
 
+import time
 import uuid
 from typing import Any
 
@@ -30,14 +31,20 @@ class Client:
     def listed(self, path: str, **query: Any) -> list[Any]:
         """All items of a list, over all its pages."""
         items: list[Any] = []
-        answer = self("GET", path, params=query)
+        answer = self._patiently(path, params=query)
         while True:
             assert answer.status_code == 200, answer.text
             items += answer.json()
             following = answer.links.get("next")
             if following is None:
                 return items
-            answer = self("GET", following["url"])
+            answer = self._patiently(following["url"])
+
+    def _patiently(self, path: str, **more: Any) -> requests.Response:
+        """GET, and again once the key may: many short pages come faster than its limit."""
+        while (answer := self("GET", path, **more)).status_code == 429:
+            time.sleep(int(answer.headers["Retry-After"]))
+        return answer
 
 
 def new_key(appliance: Appliance, *options: str) -> str:

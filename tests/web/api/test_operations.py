@@ -373,9 +373,10 @@ def test_refusals_and_alerts_are_listed(api: Client, place: Place, appliance: Ap
 def test_a_phone_system_that_uses_get_is_seen(appliance: Appliance, api: Client, place: Place) -> None:
     name, token = place
     answer = Client(appliance, token)("GET", "/events")
-    assert "location's token" in is_problem(answer, 401)["detail"]
+    assert "use POST" in is_problem(answer, 405)["detail"] and answer.headers["Allow"] == "POST"
     refused = eventually(lambda: api.listed("/refusals", location=name))
     assert refused[0]["request"] == "GET /api/events"
+    assert "location's token" in is_problem(Client(appliance, token)("GET", "/webhooks"), 401)["detail"]
 
 
 @pytest.mark.databases("one")

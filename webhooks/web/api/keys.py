@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, g, request
-from werkzeug.exceptions import Forbidden
+from werkzeug.exceptions import Forbidden, MethodNotAllowed
 
 from webhooks.db.models import ApiKey
 from webhooks.dispatcher.token_bucket import TokenBucket
@@ -18,6 +18,7 @@ from webhooks.tokens import token_hash
 from webhooks.web.shared.access import act_as
 
 RATE_PER_S: Final = 50.0  # of a key, in one web process
+_HOOK: Final = "/api/events"  # whose GET is the API's
 _READING: Final = frozenset({"GET", "HEAD"})
 
 
@@ -81,6 +82,8 @@ def _authenticated() -> ApiKey:
         return services().api_keys.authenticate(token)
     except Unauthorised:
         if _is_of_location(token):
+            if request.path == _HOOK:
+                raise MethodNotAllowed(["POST"]) from None
             raise Unauthorised(
                 "This is a location's token: it posts events, and the API wants an API key."
             ) from None

@@ -101,7 +101,7 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, PageNotFound) and detail == PageNotFound.description:
         detail = "There is no page at this address. It may have been deleted, or the address is misspelt."
     if isinstance(error, MethodNotAllowed):
-        methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})
+        methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}, key="POST".__ne__)
         detail = f"{request.method} is not taken here: use {' or '.join(methods)}."
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}
     return problem(status, detail, headers) if _machine() else _page(status, detail, headers)
