@@ -48,7 +48,7 @@ class Claimer:
         self._capacity.release(task.kind)
 
     def with_capacity(self, candidates: Iterable[Lane]) -> list[Lane]:
-        """Lanes that the pool has a slot for now. The others wait, or another process takes them."""
+        """Return the lanes that the pool has a slot for. The others wait, or another process takes them."""
         capacity = replace(self._capacity)
         served = []
         self.crowded_out = set()

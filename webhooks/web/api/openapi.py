@@ -182,10 +182,10 @@ def _conditions(method: str, about: Operation) -> Iterator[dict[str, Any]]:
     if method in _READING:
         yield {
             "name": "If-None-Match", "in": "header", "schema": _TEXT,
-            "description": "An ETag; where it still holds the answer is 304.",
+            "description": "An ETag. 304 is sent while it still holds.",
         }  # fmt: skip
     if about.conditional:
         yield {
             "name": "If-Match", "in": "header", "schema": _TEXT,
-            "description": "An ETag; where it holds no longer the answer is 412.",
+            "description": "An ETag. 412 is sent once it no longer holds.",
         }  # fmt: skip
