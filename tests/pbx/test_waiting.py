@@ -16,6 +16,7 @@ from webhooks.db.models import CallView
 from webhooks.db.store import Store
 from webhooks.events.intake import Intake
 from webhooks.events.storage import Accepted
+from webhooks.outbox.wakeup import Waker
 from webhooks.services.waiting_calls import WaitingCalls
 
 MISSED: dict[str, object] = {"type": "incoming_call", "subtype": "missed", "from": "+4930123", "to": "1001"}
@@ -35,7 +36,7 @@ class Decider:
                 outer.stored += [event.thread_key for event in events]
                 return super().submit(sender, events, *more)
 
-        self.calls = WaitingCalls(services.store, Watched(services.store, services.waker))
+        self.calls = WaitingCalls(services.store, Watched(services.store, Waker(services.settings)))
 
 
 @pytest.fixture
