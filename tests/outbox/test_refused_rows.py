@@ -13,7 +13,7 @@ from refusing import refusing
 
 from webhooks.db import row_errors
 from webhooks.events import indexer
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 from webhooks.retention.purge import purge
 from webhooks.retention.removal import remove_events
 

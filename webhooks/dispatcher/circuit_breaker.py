@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 
 JITTER: Final = 0.2
 CIRCUIT_AFTER: Final = 5  # timeouts or connection errors in a row

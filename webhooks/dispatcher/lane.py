@@ -11,9 +11,10 @@ from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.circuit_breaker import CircuitBreaker
 from webhooks.dispatcher.lane_rows import LaneRow
 from webhooks.dispatcher.token_bucket import TokenBucket
-from webhooks.outbound.attempt import Outcome, Sender, UnusableSender, internal_error
 from webhooks.outbound.options import Options
 from webhooks.outbound.pinned_adapter import Connector
+from webhooks.outbound.sender import Outcome, Sender, UnusableSender, internal_error
+from webhooks.outbound.webhook_sender import Endpoint, WebhookSender
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.settings import Settings
 from webhooks.vault import Vault
@@ -52,7 +53,9 @@ class Lane:
         self.used_s = time.monotonic()
         self._answers = LaneKind.PROBATION  # as the receiver's last answer in this process has it
         self._bucket = TokenBucket(self.used_s)
-        self._sender: Sender | UnusableSender | None = None
+        self.timeout_s = 0.0  # of one attempt
+        self._sender: Sender | None = None
+        self._endpoint: Endpoint | None = None  # of the sender
 
     @property
     def idle(self) -> bool:
@@ -64,7 +67,7 @@ class Lane:
         return LaneKind.PROBATION if self.health.probing else self._answers
 
     @property
-    def sender(self) -> Sender | UnusableSender:
+    def sender(self) -> Sender:
         assert self._sender is not None, "a lane is loaded before it is used"
         return self._sender
 
@@ -75,12 +78,14 @@ class Lane:
         try:
             self.options = Options.model_construct(**_json(row.options))  # validated when it was set
             endpoint = lane_rows.endpoint(row, self.options, settings, vault, now_ms)
-            if self._sender is None or self._sender.endpoint != endpoint:
+            if self._sender is None or self._endpoint != endpoint:
                 # The former sender's connections end with the threads that still use it.
-                self._sender = Sender(endpoint, connector, self.options.concurrency + FAST_SHARE)
+                self._sender = WebhookSender(endpoint, connector, self.options.concurrency + FAST_SHARE)
         except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
-            self.options = Options()
-            self._sender = UnusableSender(row.webhook_id, settings.timeout, internal_error(error))
+            self.options, endpoint = Options(), None
+            self._sender = UnusableSender(internal_error(error))
+        self._endpoint = endpoint
+        self.timeout_s = self.options.timeout or settings.timeout
         self._bucket.rate_per_s = self.options.rate
 
     def claim_limits(self, now_ms: int, capacity: int) -> ClaimLimits:

@@ -8,8 +8,8 @@ from webhooks.db.raw import RawConnection
 from webhooks.dispatcher.circuit_breaker import CircuitBreaker
 from webhooks.errors import SecretLost
 from webhooks.outbound.address_rules import own_inbox
-from webhooks.outbound.attempt import Endpoint
 from webhooks.outbound.options import Options
+from webhooks.outbound.webhook_sender import Endpoint
 from webhooks.settings import Settings
 from webhooks.vault import Vault
 

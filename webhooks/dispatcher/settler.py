@@ -15,7 +15,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.dispatcher.circuit_breaker import retry_delay_ms
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.task import Report
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 from webhooks.outbox import attempt_stats, settle
 from webhooks.outbox.rows import HOLD_MS, ClaimedRow
 from webhooks.outbox.set_aside import set_aside

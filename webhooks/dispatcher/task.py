@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 
 from webhooks.dispatcher.lane import Lane
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 from webhooks.outbox.rows import ClaimedRow
 
 

@@ -24,8 +24,8 @@ from typing import Final
 from webhooks.db.store import now_ms
 from webhooks.dispatcher.task import Report, Task, TaskKind
 from webhooks.errors import SpokeError
-from webhooks.outbound.attempt import Message, Outcome, internal_error
 from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.sender import Message, Outcome, internal_error
 from webhooks.outbox.rows import ClaimedRow
 
 FAST_THREADS: Final = 2
@@ -150,7 +150,7 @@ class WorkerPool:
         with self.pause:  # only waited for, never kept: attempts do not wait for each other
             pass
         row = task.rows[task.sent]
-        timeout_s = task.lane.sender.endpoint.timeout_s
+        timeout_s = task.lane.timeout_s
         held = task.lane.health.held_until_ms > now_ms()  # since the claim, by another attempt's answer
         lease_ends = time.monotonic() + timeout_s + LEASE_MARGIN_S > task.lease_end_s
         if held or lease_ends or self._stopping.is_set():

@@ -7,27 +7,19 @@ import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal
 
 from webhooks.cleaning import clean
 from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError
-from webhooks.outbound.attempt import Message, Outcome
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import message_of
 from webhooks.outbound.pinned_adapter import Connector, deadline_scope, ssl_context
+from webhooks.outbound.sender import Message, Outcome
 
 Security = Literal["starttls", "tls", "none"]
 
 _QUOTED: Final = 300  # characters of what the server said
-
-
-class MessageSender(Protocol):
-    """What makes one attempt at a message: by HTTP, or as mail. No failure is raised."""
-
-    def send(self, message: Message, deadline: Deadline) -> Outcome: ...
-
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 
 _ADD: Final = """
     INSERT INTO traffic (webhook_id, slot, delivered, failed, milliseconds, slowest)

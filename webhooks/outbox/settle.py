@@ -9,7 +9,7 @@ from typing import Final
 
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 from webhooks.outbox.rows import ClaimedRow
 from webhooks.outbox.set_aside import set_aside
 

@@ -11,10 +11,10 @@ from webhooks.db.models import AlertSettings
 from webhooks.db.store import Store
 from webhooks.errors import Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
-from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.mail import MailServer
 from webhooks.outbound.options import CertificateText
 from webhooks.outbound.signing import new_secret
+from webhooks.outbound.webhook_sender import check_sendable
 from webhooks.services.parsing import Input
 from webhooks.settings import Settings
 

@@ -18,11 +18,12 @@ from sqlalchemy import orm
 from webhooks.db.models import AlertSettings, Notice
 from webhooks.db.store import Store
 from webhooks.outbound.address_rules import AddressRules, own_inbox
-from webhooks.outbound.attempt import Endpoint, Message, Outcome, Sender, UnusableSender
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.mail import MailSender, MessageSender
+from webhooks.outbound.mail import MailSender
 from webhooks.outbound.pinned_adapter import Connector
+from webhooks.outbound.sender import Message, Outcome, Sender, UnusableSender
+from webhooks.outbound.webhook_sender import Endpoint, WebhookSender
 from webhooks.services.channels import Channel, Channels, in_use, mail_server
 from webhooks.services.lookup import now
 from webhooks.settings import Settings
@@ -101,10 +102,10 @@ class Notices:
             finally:
                 sender.close()
 
-    def _sender(self, channel: Channel, row: AlertSettings) -> MessageSender:
+    def _sender(self, channel: Channel, row: AlertSettings) -> Sender:
         secret = row.password if channel == "mail" else row.secret
         if secret is not None and not readable(secret):
-            return UnusableSender(0, ATTEMPT_S, _LOST)
+            return UnusableSender(_LOST)
         if channel == "mail":
             return MailSender(mail_server(row.mail or {}, secret), self._connector)
         inbox_path = own_inbox(self._settings, row.url or "")
@@ -115,7 +116,7 @@ class Notices:
             ATTEMPT_S,
             is_test_inbox=inbox_path is not None,
         )
-        return Sender(endpoint, self._connector, 1)
+        return WebhookSender(endpoint, self._connector, 1)
 
     def _settle(self, notice: Notice, outcome: Outcome | None) -> None:
         tries, moment = notice.tries + 1, now()

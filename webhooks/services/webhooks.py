@@ -13,10 +13,10 @@ from webhooks.db.models import Delivery, Lane, Webhook
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import AttemptError, Conflict, Invalid, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
-from webhooks.outbound.attempt import check_sendable
 from webhooks.outbound.options import Options, read_headers
 from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
+from webhooks.outbound.webhook_sender import check_sendable
 from webhooks.outbox import now as hurry
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker

@@ -15,7 +15,7 @@ from bench.figures import Latency, times
 from bench.report import Line
 from bench.session import Session
 from webhooks.db.store import Store, now_ms
-from webhooks.outbound.attempt import Outcome
+from webhooks.outbound.sender import Outcome
 from webhooks.outbox import claim as outbox
 from webhooks.outbox import leases
 from webhooks.outbox.settle import settle_delivered

@@ -19,8 +19,8 @@ from webhooks.dispatcher.circuit_breaker import (
 from webhooks.dispatcher.lane_rows import LaneRow, endpoint
 from webhooks.dispatcher.worker_pool import LEASE_MARGIN_S
 from webhooks.keyring import Key
-from webhooks.outbound.attempt import Outcome
 from webhooks.outbound.options import Options
+from webhooks.outbound.sender import Outcome
 from webhooks.outbox.rows import LEASE_MS
 from webhooks.settings import Settings
 from webhooks.vault import Vault

@@ -3,8 +3,8 @@
 import pytest
 
 from webhooks.dispatcher.lane import BULK_ROWS, FAST_SHARE, Lane, LaneKind
-from webhooks.outbound.attempt import Outcome
 from webhooks.outbound.options import Options
+from webhooks.outbound.sender import Outcome
 from webhooks.outbox.claim import Claim
 
 AT_ONCE = Outcome(1, 1, 0, duration_s=0.001, http_status=200)

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from smtp_server import SmtpServer
 
 from webhooks.outbound.address_rules import AddressRules
-from webhooks.outbound.attempt import Message, Outcome
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.mail import MailSender, MailServer
 from webhooks.outbound.pinned_adapter import Connector
+from webhooks.outbound.sender import Message, Outcome
 
 LOCAL = Connector(AddressRules(allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))))
 MESSAGE = Message(

@@ -1,9 +1,8 @@
-"""One attempt: sign, send, read the response, say in a sentence what went wrong."""
+"""A webhook's attempt: sign, post, read the response, say in a sentence what went wrong."""
 
 import functools
 import ipaddress
 import json
-import logging
 import time
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,9 +17,10 @@ from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.explain import explain, message_of
+from webhooks.outbound.explain import explain
 from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, deadline_scope, ssl_context
 from webhooks.outbound.retry_after import retry_after_s
+from webhooks.outbound.sender import Message, Outcome, internal_error
 from webhooks.outbound.signing import signed_headers
 from webhooks.outbound.user_agent import USER_AGENT
 
@@ -28,10 +28,6 @@ KEPT_ON_FAILURE_BYTES: Final = 16 << 10  # of a response; the rest stays unread
 KEPT_ON_SUCCESS_BYTES: Final = 1 << 10
 KEPT_HEADERS_BYTES: Final = 8 << 10
 MAX_URL: Final = 2000  # characters
-_TRACE_S: Final = 60.0  # an internal error of one kind is logged with its traceback at most so often
-
-log = logging.getLogger(__name__)
-_traced_s: dict[type[Exception], float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +49,7 @@ class Endpoint:
     unusable: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is to be delivered: the event's text and its id on the wire. ``number``: which attempt, from 1."""
-
-    delivery_id: int
-    number: int
-    message_id: str
-    body: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of an attempt. ``started_ms`` is since 1970.
-
-    ``http_status`` is None where no answer came; ``error`` is None on success.
-    """
-
-    delivery_id: int
-    number: int
-    started_ms: int
-    duration_s: float = 0.0
-    http_status: int | None = None
-    error: str | None = None
-    broken: bool = False  # a timeout or connection error: counts towards the circuit breaker
-    interrupted: bool = False  # aborted by the appliance's stop: the receiver is not to blame
-    retry_after_s: float | None = None
-    request_headers: str | None = None
-    response_headers: str | None = None
-    response_body: str | None = None
-    unlogged: bool = False  # the database refuses its row among the attempts
-
-    @property
-    def delivered(self) -> bool:
-        return self.error is None
-
-
-class Sender:
+class WebhookSender:
     """One webhook's connections and headers. Threads may share it."""
 
     def __init__(self, endpoint: Endpoint, connector: Connector, connections: int) -> None:
@@ -189,32 +149,6 @@ class Sender:
             kept = f"[the answer broke off: {why}]".encode()
             raw.close()
         outcome.response_body = clean_lines(kept[:keep_bytes].decode("utf-8", "replace"))
-
-
-class UnusableSender:
-    """Stands in for a Sender that a webhook's row does not give: its every attempt fails, saying why."""
-
-    def __init__(self, webhook_id: int, timeout_s: float, why: str) -> None:
-        self.endpoint = Endpoint(webhook_id, "", (), timeout_s)
-        self._why = why
-
-    def send(self, message: Message, deadline: Deadline) -> Outcome:
-        return Outcome(message.delivery_id, message.number, now_ms(), error=self._why)
-
-    def close(self) -> None:
-        """Do nothing: nothing is open."""
-
-
-def internal_error(error: Exception) -> str:
-    """A sentence about an error that should not happen. Its traceback goes to the log, now and then."""
-    now_s = time.monotonic()
-    if now_s - _traced_s.get(type(error), -_TRACE_S) >= _TRACE_S:
-        _traced_s[type(error)] = now_s
-        log.error("internal error in an attempt", exc_info=error)
-    return (
-        "An internal error of the appliance ended the attempt "
-        f"({type(error).__name__}: {message_of(error)}). Its log has the details."
-    )
 
 
 @functools.cache
