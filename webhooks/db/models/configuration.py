@@ -58,6 +58,7 @@ class Location(Rotated, Model):
 class Webhook(Rotated, Model):
     """What to send where. ``types`` and ``statuses`` (of calls) are those of its events; empty means any.
 
+    ``integration`` is "webhooks", "zapier" or "zoho".
     ``state`` is active, paused or disabled. ``resume`` is set while held deliveries are being sent on
     ("send") or dropped ("drop"); until the last of them is through, the state stays what it was.
     """
@@ -67,6 +68,7 @@ class Webhook(Rotated, Model):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
     kind: Mapped[str] = mapped_column(sa.String(10))
+    integration: Mapped[str] = mapped_column(sa.String(10), default="webhooks", server_default="webhooks")
     types: Mapped[tuple[str, ...]] = mapped_column(Words, default=(), server_default="")
     statuses: Mapped[tuple[str, ...]] = mapped_column(Words, default=(), server_default="")
     url: Mapped[str] = mapped_column(sa.Text)
