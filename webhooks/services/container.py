@@ -18,6 +18,7 @@ from webhooks.services.erasures import Erasures
 from webhooks.services.event_log import EventLog
 from webhooks.services.events import Events
 from webhooks.services.inboxes import Inboxes
+from webhooks.services.integrations import Integrations
 from webhooks.services.locations import Locations
 from webhooks.services.login_throttle import LoginThrottle
 from webhooks.services.overview import Overview
@@ -48,6 +49,7 @@ class Services:
     recording_intake: RecordingIntake
     locations: Locations
     webhooks: Webhooks
+    integrations: Integrations
     api_keys: ApiKeys
     events: Events
     event_log: EventLog
@@ -85,6 +87,7 @@ def compose(settings: Settings, store: Store) -> Services:
         recording_intake=RecordingIntake(settings, intake),
         locations=locations,
         webhooks=webhooks,
+        integrations=Integrations(store),
         api_keys=ApiKeys(store),
         events=Events(intake, waker, locations, webhooks),
         event_log=EventLog(store, recordings),

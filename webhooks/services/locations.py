@@ -11,6 +11,7 @@ from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
 from webhooks.db.models import (
     CallView,
+    Connection,
     ExpectedSilence,
     Location,
     PbxConnection,
@@ -18,11 +19,11 @@ from webhooks.db.models import (
     Refusal,
     RefusalCount,
     UnknownKind,
-    Webhook,
 )
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
+from webhooks.services.integrations import WEBHOOKS, delete_webhooks
 from webhooks.services.lookup import (
     checked_name,
     live_location,
@@ -36,7 +37,7 @@ from webhooks.services.rotation import check_former, grace_end
 from webhooks.tokens import token_hash
 
 _OWN_TABLES: Final = (
-    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence,
+    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence, Connection,
 )  # fmt: skip
 
 
@@ -79,15 +80,14 @@ class Locations:
             return location
 
     def disconnect(self, name: str) -> int:
-        """Take a location from the active integrations; delete its webhooks, drop their open deliveries.
+        """Disconnect a location from Webhooks; delete its webhooks there, drop their open deliveries.
 
         Its events are still accepted, for no webhook. Returns how many webhooks were deleted.
         """
         with self._store.write() as session:
             location = live_location(session, name)
-            webhooks = _delete_webhooks(location)
+            webhooks = delete_webhooks(session, location, WEBHOOKS)
             location.connected_at = None
-            config_changed(session.connection())
             deleted = counted(len(webhooks), "webhook")
             note(session, location, f"disconnected from Webhooks; {deleted} deleted")
         for webhook in webhooks:
@@ -158,10 +158,9 @@ class Locations:
         with self._store.write() as session:
             location = live_location(session, name)
             location.deleted_at = now()
-            webhooks = _delete_webhooks(location)
+            webhooks = delete_webhooks(session, location)
             for table in _OWN_TABLES:
                 session.execute(sa.delete(table).where(table.location_id == location.id))
-            config_changed(session.connection())
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
@@ -177,10 +176,3 @@ def is_token_of(location: Location, token: str) -> bool:
 def _name_is_free(session: orm.Session, name: str) -> None:
     if session.scalar(sa.select(Location).where(Location.name == name, Location.deleted_at.is_(None))):
         raise Conflict(f"There is a location {name!r} already; choose another name.")
-
-
-def _delete_webhooks(location: Location) -> list[Webhook]:
-    webhooks = [webhook for webhook in location.webhooks if webhook.deleted_at is None]
-    for webhook in webhooks:
-        webhook.deleted_at = now()
-    return webhooks

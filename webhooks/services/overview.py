@@ -1,6 +1,6 @@
 """What needs somebody: webhooks that fail, are disabled or have lost deliveries, for the main page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
@@ -9,7 +9,6 @@ from sqlalchemy import orm
 from webhooks.db.models import Delivery, Lane, Traffic, Webhook
 from webhooks.db.store import Store
 from webhooks.services import standing
-from webhooks.services.stats import Hour, Pulse
 from webhooks.services.webhook_state import WebhookFacts
 
 _SHOWN: Final = 20  # of the webhooks that need somebody
@@ -49,37 +48,10 @@ class Overview:
         ]
         return Troubles(shown, len(ids))
 
-    def untried(self) -> dict[int, int]:
-        """Count the active webhooks of each location that were never tried."""
+    def untried(self) -> dict[tuple[int, str], int]:
+        """Count the active webhooks of each location and integration that were never tried."""
         with self._store.read() as session:
-            return {location_id: count for location_id, count in session.execute(_UNTRIED)}
-
-
-def together(pulses: Iterable[Pulse]) -> Pulse:
-    """Sum the statistics of locations."""
-    whole = Pulse()
-    for pulse in pulses:
-        whole.sent += pulse.sent
-        whole.failed += pulse.failed
-        whole.failing += pulse.failing
-        whole.paused += pulse.paused
-        whole.webhooks += pulse.webhooks
-        whole.unmatched += pulse.unmatched
-        if pulse.last_event and (whole.last_event is None or pulse.last_event > whole.last_event):
-            whole.last_event = pulse.last_event
-        pairs = zip(whole.hours, pulse.hours, strict=True) if whole.hours else ()
-        whole.hours = [_sum(*pair) for pair in pairs] or pulse.hours
-    return whole
-
-
-def _sum(one: Hour, other: Hour) -> Hour:
-    """The attempts of one hour at two places; their average is weighed by what was delivered."""
-    delivered = one.delivered + other.delivered
-    took = one.average * one.delivered + other.average * other.delivered
-    return Hour(
-        one.begins, delivered, one.failed + other.failed, took / delivered if delivered else 0,
-        max(one.slowest, other.slowest),
-    )  # fmt: skip
+            return {(location_id, name): count for location_id, name, count in session.execute(_UNTRIED)}
 
 
 _FAILS = sa.or_(
@@ -93,7 +65,7 @@ _TROUBLED = (
     .order_by(sa.case((_FAILS, 0), else_=1), Webhook.id)
 )
 _UNTRIED = (
-    sa.select(Webhook.location_id, sa.func.count())
+    sa.select(Webhook.location_id, Webhook.integration, sa.func.count())
     .join(Lane, Lane.webhook_id == Webhook.id)
     .where(
         Webhook.deleted_at.is_(None),
@@ -101,5 +73,5 @@ _UNTRIED = (
         Lane.failing_since.is_(None),
         ~sa.exists().where(Traffic.webhook_id == Webhook.id),
     )
-    .group_by(Webhook.location_id)
+    .group_by(Webhook.location_id, Webhook.integration)
 )

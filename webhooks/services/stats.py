@@ -12,6 +12,7 @@ from sqlalchemy import orm
 from webhooks.db.models import Delivery, Heard, Lane, Traffic, Webhook
 from webhooks.db.models.totals import SLOT_MS
 from webhooks.db.store import Store
+from webhooks.services.integrations import INTEGRATIONS
 
 HOURS: Final = 24
 MOST: Final = 10_000  # a count for a page goes no further
@@ -35,10 +36,10 @@ class Hour:
 
 @dataclass(slots=True)
 class Pulse:
-    """A location's statistics.
+    """Statistics of a location, or of one of its integrations.
 
     ``sent`` and ``failed`` count today's attempts, ``failing`` the webhooks that fail now, ``unmatched``
-    today's events that were for no webhook.
+    today's events of a location that were for no webhook.
     """
 
     sent: int = 0
@@ -59,10 +60,12 @@ class Queues(NamedTuple):
     oldest_due_at: datetime | None
 
 
-class _Sums(NamedTuple):
-    """A row of summed attempts; ``of`` is a location or a webhook, ``hour`` counts those since 1970."""
+_Heard = tuple[int, datetime | None]  # today's unmatched events, and when the last event came
 
-    of: int
+
+class _Sums(NamedTuple):
+    """A row of summed attempts of one hour; ``hour`` counts those since 1970."""
+
     hour: int
     delivered: int
     failed: int
@@ -91,19 +94,39 @@ class Stats:
 
         ``today`` is when the day began.
         """
-        pulses: defaultdict[int, Pulse] = defaultdict(Pulse)
+        parts, heard = self._pulses(today)
+        of: defaultdict[int, list[Pulse]] = defaultdict(list)
+        for (location_id, _), pulse in parts.items():
+            of[location_id].append(pulse)
+        pulses = {location_id: together(of[location_id]) for location_id in of.keys() | heard.keys()}
+        for location_id, pulse in pulses.items():
+            pulse.unmatched, pulse.last_event = heard.get(location_id, (0, None))
+            pulse.hours = pulse.hours or _hours(_frame(), ())
+        return pulses
+
+    def of_integrations(self, today: datetime) -> dict[tuple[int, str], Pulse]:
+        """Read the statistics of each location's integrations, also of those without webhooks."""
+        parts, heard = self._pulses(today)
+        keys = {(location_id, name) for location_id in heard for name in INTEGRATIONS}
+        pulses = {key: parts.get(key) or Pulse(hours=_hours(_frame(), ())) for key in parts.keys() | keys}
+        for (location_id, _), pulse in pulses.items():
+            pulse.last_event = heard.get(location_id, (0, None))[1]
+        return pulses
+
+    def _pulses(self, today: datetime) -> tuple[dict[tuple[int, str], Pulse], dict[int, _Heard]]:
+        """Return what is counted for each location and integration, and what each location was heard of."""
+        pulses: defaultdict[tuple[int, str], Pulse] = defaultdict(Pulse)
         frame = _frame()
         with self._store.read() as session:
             _add_attempts(session, pulses, frame, _slot(today))
-            for location_id, count, paused, failing in session.execute(_STATES):
-                pulse = pulses[location_id]
+            for location_id, name, count, paused, failing in session.execute(_STATES):
+                pulse = pulses[location_id, name]
                 pulse.webhooks, pulse.paused, pulse.failing = count, int(paused or 0), int(failing or 0)
-            for location_id, unmatched, last_at in session.execute(_HEARD, {"since": _slot(today)}):
-                pulse = pulses[location_id]
-                pulse.unmatched, pulse.last_event = int(unmatched or 0), last_at
+            rows = session.execute(_HEARD, {"since": _slot(today)})
+            heard = {location_id: (int(unmatched or 0), last_at) for location_id, unmatched, last_at in rows}
         for pulse in pulses.values():
             pulse.hours = pulse.hours or _hours(frame, ())
-        return dict(pulses)
+        return pulses, heard
 
     def of_webhooks(self, ids: Sequence[int]) -> dict[int, Sequence[Hour]]:
         """Read the last 24 hours of each of these webhooks."""
@@ -112,9 +135,10 @@ class Stats:
             Traffic.webhook_id.in_(ids), Traffic.slot >= _slot(frame[0])
         )
         with self._store.read() as session:
-            rows = [_Sums(*row) for row in session.execute(query.group_by(Traffic.webhook_id, _HOUR))]
+            rows = session.execute(query.group_by(Traffic.webhook_id, _HOUR)).all()
         return {
-            webhook_id: _hours(frame, [row for row in rows if row.of == webhook_id]) for webhook_id in ids
+            webhook_id: _hours(frame, [_Sums(*sums) for of, *sums in rows if of == webhook_id])
+            for webhook_id in ids
         }
 
     def count(self, webhook_id: int, state: str) -> int:
@@ -157,6 +181,7 @@ _SUMS = (
 _STATES = (
     sa.select(
         Webhook.location_id,
+        Webhook.integration,
         sa.func.count(),
         sa.func.sum(sa.case((Webhook.state != "active", 1), else_=0)),
         sa.func.sum(
@@ -165,7 +190,7 @@ _STATES = (
     )
     .join(Lane, Lane.webhook_id == Webhook.id)
     .where(Webhook.deleted_at.is_(None))
-    .group_by(Webhook.location_id)
+    .group_by(Webhook.location_id, Webhook.integration)
 )
 _HEARD = sa.select(
     Heard.location_id,
@@ -175,24 +200,27 @@ _HEARD = sa.select(
 
 
 def _add_attempts(
-    session: orm.Session, pulses: defaultdict[int, Pulse], frame: Sequence[datetime], today_slot: int
+    session: orm.Session,
+    pulses: defaultdict[tuple[int, str], Pulse],
+    frame: Sequence[datetime],
+    today_slot: int,
 ) -> None:
-    # Summed by the hour in the database: a location with many webhooks is one row each hour.
+    # Summed by the hour in the database: an integration with many webhooks is one row each hour.
     query = sa.select(
-        Webhook.location_id, _HOUR, *_SUMS,
+        Webhook.location_id, Webhook.integration, _HOUR, *_SUMS,
         sa.func.sum(sa.case((Traffic.slot >= today_slot, Traffic.delivered), else_=0)),
         sa.func.sum(sa.case((Traffic.slot >= today_slot, Traffic.failed), else_=0)),
     ).join(Webhook, Webhook.id == Traffic.webhook_id).where(
         Traffic.slot >= min(_slot(frame[0]), today_slot), Webhook.deleted_at.is_(None)
     )  # fmt: skip
-    sums: defaultdict[int, list[_Sums]] = defaultdict(list)
-    for *row, sent_today, failed_today in session.execute(query.group_by(Webhook.location_id, _HOUR)):
-        hour = _Sums(*row)
-        sums[hour.of].append(hour)
-        pulses[hour.of].sent += int(sent_today)
-        pulses[hour.of].failed += int(failed_today)
-    for location_id, hours in sums.items():
-        pulses[location_id].hours = _hours(frame, hours)
+    sums: defaultdict[tuple[int, str], list[_Sums]] = defaultdict(list)
+    by = (Webhook.location_id, Webhook.integration, _HOUR)
+    for location_id, name, *row, sent_today, failed_today in session.execute(query.group_by(*by)):
+        sums[location_id, name].append(_Sums(*row))
+        pulses[location_id, name].sent += int(sent_today)
+        pulses[location_id, name].failed += int(failed_today)
+    for key, hours in sums.items():
+        pulses[key].hours = _hours(frame, hours)
 
 
 def _hours(frame: Sequence[datetime], rows: Iterable[_Sums]) -> list[Hour]:
@@ -208,3 +236,30 @@ def _hours(frame: Sequence[datetime], rows: Iterable[_Sums]) -> list[Hour]:
         average = int(sums.milliseconds) / delivered if delivered else 0
         hours.append(Hour(begins, delivered, int(sums.failed), average, int(sums.slowest)))
     return hours
+
+
+def together(pulses: Iterable[Pulse]) -> Pulse:
+    """Sum statistics."""
+    whole = Pulse()
+    for pulse in pulses:
+        whole.sent += pulse.sent
+        whole.failed += pulse.failed
+        whole.failing += pulse.failing
+        whole.paused += pulse.paused
+        whole.webhooks += pulse.webhooks
+        whole.unmatched += pulse.unmatched
+        if pulse.last_event and (whole.last_event is None or pulse.last_event > whole.last_event):
+            whole.last_event = pulse.last_event
+        pairs = zip(whole.hours, pulse.hours, strict=True) if whole.hours else ()
+        whole.hours = [_sum(*pair) for pair in pairs] or pulse.hours
+    return whole
+
+
+def _sum(one: Hour, other: Hour) -> Hour:
+    """The attempts of one hour at two places; their average is weighed by what was delivered."""
+    delivered = one.delivered + other.delivered
+    took = one.average * one.delivered + other.average * other.delivered
+    return Hour(
+        one.begins, delivered, one.failed + other.failed, took / delivered if delivered else 0,
+        max(one.slowest, other.slowest),
+    )  # fmt: skip

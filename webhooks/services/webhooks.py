@@ -21,6 +21,7 @@ from webhooks.outbox import now as hurry
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import standing
+from webhooks.services.integrations import Integration
 from webhooks.services.lookup import live_location, newest, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
 from webhooks.services.rotation import check_former, grace_end
@@ -39,8 +40,13 @@ class Webhooks:
         self._rules = AddressRules(settings.allow_nets, settings.deny_nets)
         self._resolver = Resolver()
 
-    def all(self, location_id: int | None = None) -> Sequence[Webhook]:
-        """Read all webhooks, or a location's, with their locations and lanes, oldest first."""
+    def all(
+        self, location_id: int | None = None, integration: Integration | None = None
+    ) -> Sequence[Webhook]:
+        """Read all webhooks, or those of a location or an integration, oldest first.
+
+        Their locations and lanes come with them.
+        """
         query = (
             sa.select(Webhook)
             .where(Webhook.deleted_at.is_(None))
@@ -49,6 +55,8 @@ class Webhooks:
         )
         if location_id is not None:
             query = query.where(Webhook.location_id == location_id)
+        if integration is not None:
+            query = query.where(Webhook.integration == integration.name)
         with self._store.read() as session:
             return session.scalars(query).all()
 

@@ -4,9 +4,9 @@ Alembic compares all of them with the migrations, so every model is imported her
 """
 
 from webhooks.db.models.alerts import AlertSettings, Certificate, ExpectedSilence, Matter, Notice
-from webhooks.db.models.configuration import ApiKey, Lane, Location, Meta, Webhook
+from webhooks.db.models.configuration import ApiKey, Connection, Lane, Location, Meta, Webhook
 from webhooks.db.models.long_jobs import Erasure, LongJob, Replay
-from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Worker
+from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Unsubscription, Worker
 from webhooks.db.models.pbx import PbxConnection
 from webhooks.db.models.people import Change, Inbox, InboxMessage, LoginFailure, LoginSession
 from webhooks.db.models.phone_systems import CallView, PhoneSite, UnknownKind
@@ -20,6 +20,7 @@ __all__ = [
     "CallView",
     "Certificate",
     "Change",
+    "Connection",
     "Delivery",
     "Erasure",
     "Event",
@@ -45,6 +46,7 @@ __all__ = [
     "Tally",
     "Traffic",
     "UnknownKind",
+    "Unsubscription",
     "Webhook",
     "Worker",
 ]

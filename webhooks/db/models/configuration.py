@@ -1,4 +1,4 @@
-"""What is set up: locations, webhooks with their lanes, API keys; single values."""
+"""What is set up: locations, webhooks with their lanes, connections, API keys; single values."""
 
 from datetime import UTC, datetime
 
@@ -114,10 +114,33 @@ class Lane(Model):
     webhook: Mapped[Webhook] = relationship(back_populates="lane")
 
 
+class Connection(Model):
+    """A location that is connected to an integration other than Webhooks, which has ``connected_at``.
+
+    ``api_key_id`` is the key by which the integration uses the API; None where it has none, or it was
+    revoked.
+    """
+
+    __tablename__ = "connection"
+    __table_args__ = (
+        sa.UniqueConstraint("location_id", "integration"),
+        sa.UniqueConstraint("api_key_id"),
+        SERIAL,
+    )
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    location_id: Mapped[int] = mapped_column(sa.ForeignKey("location.id"))
+    integration: Mapped[str] = mapped_column(sa.String(10))
+    api_key_id: Mapped[int | None] = mapped_column(sa.ForeignKey("api_key.id", ondelete="SET NULL"))
+    connected_at: Mapped[datetime] = mapped_column(Moment)
+    location: Mapped[Location] = relationship()
+    api_key: Mapped["ApiKey | None"] = relationship(back_populates="connection")
+
+
 class ApiKey(Model):
     """A key for the HTTP API; only its SHA-256 is kept.
 
     ``scope`` is read or write. ``last_used_at`` is told to the minute (``services/key_uses.py``).
+    ``connection`` is whose key it is, where it was made for an integration.
     """
 
     __tablename__ = "api_key"
@@ -128,3 +151,4 @@ class ApiKey(Model):
     scope: Mapped[str] = mapped_column(sa.String(10), default="write", server_default="write")
     created_at: Mapped[datetime] = mapped_column(Moment)
     last_used_at: Mapped[datetime | None] = mapped_column(Moment)
+    connection: Mapped[Connection | None] = relationship(back_populates="api_key", passive_deletes=True)

@@ -151,3 +151,19 @@ class Worker(Model):
     pid: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(Moment)
     beat_at: Mapped[datetime] = mapped_column(Moment)
+
+
+class Unsubscription(Model):
+    """A Zap's address that takes a ``DELETE``: its webhook ended on our side. Gone once it is settled.
+
+    ``due_at`` of one that is being sent is its lease's end.
+    """
+
+    __tablename__ = "unsubscription"
+    __table_args__ = (sa.Index(None, "due_at"), SERIAL)
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    webhook_id: Mapped[int] = mapped_column(sa.ForeignKey("webhook.id"))
+    url: Mapped[str] = mapped_column(sa.Text)
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime] = mapped_column(Moment)
+    due_at: Mapped[datetime] = mapped_column(Moment)

@@ -1,6 +1,6 @@
-"""The main page, and connecting a location: Connect, choose a location, Authorize."""
+"""The main page with its cards, and connecting a location to Webhooks: choose it, Authorize."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from flask import Blueprint, redirect, render_template, request, url_for
@@ -11,11 +11,12 @@ from webhooks.db.models import Location
 from webhooks.errors import Invalid, SpokeError
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.integrations import WEBHOOKS
 from webhooks.services.matters import KINDS
-from webhooks.services.overview import together
 from webhooks.services.parsing import Input, Name, RowNumber
-from webhooks.services.stats import Pulse
+from webhooks.services.stats import Pulse, together
 from webhooks.web.shared.access import admin
+from webhooks.web.ui.cards import active_cards, available_cards, unconnected
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed, wants_fragment
 
@@ -35,31 +36,31 @@ class ConnectForm(Input):
 def index() -> Any:
     """Whether it works, and the integrations; to htmx the first alone, which asks for itself again."""
     locations = services().locations.all()
-    active = [location for location in locations if location.connected_at is not None]
-    pulses = services().stats.of_locations(midnight())
-    now = _now(active, pulses)
+    pulses = services().stats.of_integrations(midnight())
+    now = _now(locations, pulses.values())
     if wants_fragment():
         return render_template("integrations/_now.html", **now)
+    untried, cards = services().overview.untried(), active_cards(locations)
     return render_template(
         "integrations/index.html",
-        active=paged([(location, pulses.get(location.id, Pulse())) for location in active], 30),
-        untried=services().overview.untried(),
-        connectable=len(active) < len(locations) or not locations,
+        active=paged([(card, pulses.get(card.key, Pulse()), untried.get(card.key, 0)) for card in cards], 30),
+        available=available_cards(locations, cards),
         revealed=revealed("main"),
         **now,
     )
 
 
-def _now(active: Sequence[Location], pulses: Mapping[int, Pulse]) -> dict[str, Any]:
+def _now(locations: Sequence[Location], pulses: Iterable[Pulse]) -> dict[str, Any]:
     """The values of what answers "is it working"."""
     troubles = services().overview.troubles()
     ids = {f"webhook {trouble.webhook.id}" for trouble in troubles.shown}  # these have told it themselves
+    connected = services().integrations.connected()
     return {
         "troubles": troubles,
-        "losing": [location for location in active if location.state == "paused"],
+        "losing": [one for one in locations if one.id in connected and one.state == "paused"],
         "matters": [matter for matter in services().alerts.open() if matter.subject not in ids],
         "kinds": KINDS,
-        "day": together(pulses.values()),
+        "day": together(pulses),
         "queues": services().stats.queues(),
         "page": services().delivery_log.page(DeliveryFilter(), count=_LATEST),
     }
@@ -95,7 +96,9 @@ def connect_submit() -> Any:
 def disconnect(location_id: int) -> Any:
     location = services().locations.get(location_id)
     return render_template(
-        "integrations/disconnect.html", location=location, webhooks=services().webhooks.all(location_id)
+        "integrations/disconnect.html",
+        location=location,
+        webhooks=services().webhooks.all(location_id, WEBHOOKS),
     )
 
 
@@ -109,7 +112,5 @@ def disconnect_submit(location_id: int) -> Any:
 
 
 def _connect_page(error: SpokeError | None = None, new: str = "") -> str:
-    waiting = {
-        location.id: location.name for location in services().locations.all() if location.connected_at is None
-    }
+    waiting = unconnected(WEBHOOKS)
     return render_template("integrations/connect.html", waiting=waiting, error=error, new=new)

@@ -13,6 +13,7 @@ from webhooks.services.phone_systems import SiteInput
 from webhooks.services.stats import Pulse
 from webhooks.web.shared.access import admin
 from webhooks.web.ui import location_token
+from webhooks.web.ui.cards import connections_of
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import notice, paged, parse_form, reveal, revealed
 
@@ -136,6 +137,7 @@ def _list(error: SpokeError | None = None, name: str = "") -> str:
     return render_template(
         "locations/index.html",
         locations=paged([(location, pulses.get(location.id, Pulse())) for location in locations]),
+        connected=services().integrations.connected(),
         unknown=services().refusals.since(None, midnight()),
         error=error,
         name=name,
@@ -152,6 +154,7 @@ def _page(location_id: int, error: SpokeError | None = None, name: str | None = 
         location=location,
         name=location.name if name is None else name,
         pulse=services().stats.of_locations(midnight()).get(location_id, Pulse()),
+        connections=connections_of(location, services().stats.of_integrations(midnight())),
         changes=services().audit_log.latest(10, subject=f"location {location.id}"),
         systems=SYSTEMS,
         silence_hours=services().alerts.silence_hours(location_id),

@@ -9,6 +9,7 @@ from webhooks.outbound.options import Options
 from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.services.integrations import WEBHOOKS
 from webhooks.web.shared.access import admin
 from webhooks.web.ui import receiver_code
 from webhooks.web.ui.page import paged, revealed
@@ -21,7 +22,7 @@ _LATEST = 10
 @admin
 def index(location_id: int) -> Any:
     location = services().locations.get(location_id)
-    shown = paged(services().webhooks.all(location_id))
+    shown = paged(services().webhooks.all(location_id, WEBHOOKS))
     ids = [webhook.id for webhook in shown.items]
     lists = [
         (kind, title, [webhook for webhook in shown.items if webhook.kind == kind])

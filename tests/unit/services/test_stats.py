@@ -1,9 +1,8 @@
-"""The statistics of several locations as one."""
+"""Statistics of several as one."""
 
 from datetime import UTC, datetime, timedelta
 
-from webhooks.services.overview import together
-from webhooks.services.stats import Hour, Pulse
+from webhooks.services.stats import Hour, Pulse, together
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
