@@ -29,8 +29,9 @@ from webhooks.keyring import Keyring
 from webhooks.media.payload import with_link
 from webhooks.media.signed_links import Links
 from webhooks.outbound.address_rules import AddressRules
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.pinned_adapter import Connector, ssl_context
+from webhooks.outbound.tls import ssl_context
 from webhooks.outbox import leases
 from webhooks.outbox.wakeup import Waker
 from webhooks.settings import Settings

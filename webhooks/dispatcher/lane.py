@@ -11,8 +11,8 @@ from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.circuit_breaker import CircuitBreaker
 from webhooks.dispatcher.lane_rows import LaneRow
 from webhooks.dispatcher.token_bucket import TokenBucket
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.options import Options
-from webhooks.outbound.pinned_adapter import Connector
 from webhooks.outbound.sender import Outcome, Sender, UnusableSender, internal_error
 from webhooks.outbound.webhook_sender import Endpoint, WebhookSender
 from webhooks.outbox.claim import Claim, ClaimLimits
@@ -79,7 +79,7 @@ class Lane:
             self.options = Options.model_construct(**_json(row.options))  # validated when it was set
             endpoint = lane_rows.endpoint(row, self.options, settings, vault, now_ms)
             if self._sender is None or self._endpoint != endpoint:
-                # The former sender's connections end with the threads that still use it.
+                self.close()
                 self._sender = WebhookSender(endpoint, connector, self.options.concurrency + FAST_SHARE)
         except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
             self.options, endpoint = Options(), None
@@ -138,7 +138,7 @@ class Lane:
         return lane_rows.disable(direct, self.webhook_id, reason)
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close its connections; those in use once their answers are read."""
         if self._sender is not None:
             self._sender.close()
 

@@ -9,7 +9,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.lane import Lane
-from webhooks.outbound.pinned_adapter import Connector
+from webhooks.outbound.connector import Connector
 from webhooks.outbox import leases
 from webhooks.settings import Settings
 from webhooks.vault import Vault

@@ -4,7 +4,7 @@ Fast threads take bulk tasks of lanes that have much to send, and single rows of
 thread sends some singles before it goes on with a bulk task; a bulk task makes way for them after each row.
 
 Where a request takes a millisecond, many threads cost more than they bring; where a receiver takes its time,
-only threads help. The watchdog aborts attempts at their deadline, and replaces a fast thread that is stuck.
+only threads help. The watchdog replaces a fast thread that is stuck.
 
 Attempt threads run at a lower priority than the threads that take events in, and begin no attempt while the
 dispatcher holds ``pause``.
@@ -89,7 +89,7 @@ class WorkerPool:
     def abort(self) -> None:
         """Break off the attempts in flight."""
         for deadline in list(self._deadlines):
-            deadline.abort("stop")
+            deadline.abort()
 
     def close(self) -> None:
         """End the threads."""
@@ -188,9 +188,6 @@ class WorkerPool:
     def _watch(self) -> None:
         while not self._closed.wait(_WATCH_S):
             now_s = time.monotonic()
-            for deadline in list(self._deadlines):
-                if now_s >= deadline.end_s:
-                    deadline.abort("deadline")
             for thread, work in list(self._fast.items()):
                 if work is not None and now_s - work[1].started_s > _STUCK_S:
                     self._replace(thread, *work)

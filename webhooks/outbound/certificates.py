@@ -8,8 +8,9 @@ from cryptography import x509
 
 from webhooks.errors import AttemptError
 from webhooks.outbound.address_rules import check_url
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.pinned_adapter import Connector, deadline_scope, ssl_context
+from webhooks.outbound.tls import secured, ssl_context
 
 
 def ends_at(url: str, connector: Connector, deadline: Deadline) -> datetime | None:
@@ -17,13 +18,10 @@ def ends_at(url: str, connector: Connector, deadline: Deadline) -> datetime | No
     host = check_url(url)
     # Trust is the attempts' affair: an untrusted certificate ends as well.
     context = ssl_context(None, False)
-    with contextlib.suppress(AttemptError, OSError, ValueError), deadline_scope(deadline):
-        sock, _ = connector.connect(host, urlsplit(url).port or 443, tls=True)
-        with sock:
-            sock.settimeout(max(deadline.left_s(), 0.001))
-            deadline.handle = sock
-            with context.wrap_socket(sock, server_hostname=host) as secured:
-                shown = secured.getpeercert(binary_form=True)
+    with contextlib.suppress(AttemptError, OSError, ValueError):
+        sock, _ = connector.connect(host, urlsplit(url).port or 443, deadline, tunnel=True)
+        with secured(sock, context, host, deadline) as secure:
+            shown = secure.getpeercert(binary_form=True)
         if shown:
             return x509.load_der_x509_certificate(shown).not_valid_after_utc
     return None

@@ -1,36 +1,43 @@
-"""The deadline of one attempt, enforced from outside: no receiver can stretch it byte by byte."""
+"""The deadline of one attempt, held in the attempt's own thread: no receiver can stretch it byte by byte."""
 
 import contextlib
 import socket
 import time
-from typing import Literal
 
-AbortReason = Literal["deadline", "stop"]
+from webhooks.errors import ConnectionFailed
 
 
 class Deadline:
-    """One attempt's begin and end on the monotonic clock, and the socket to shut down at its end.
-
-    ``handle`` is a duplicate of the socket: shutting it down reaches the connection in any state, also in a
-    TLS handshake, while the attempt's thread still holds its own. ``reused``: the connection was a kept one.
-    The attempt's thread sets both; the watchdog reads ``handle`` and sets ``aborted_by``.
-    """
+    """One attempt's begin and end on the monotonic clock. ``stopped``: another thread has aborted it."""
 
     def __init__(self, timeout_s: float) -> None:
         self.started_s = time.monotonic()
         self.end_s = self.started_s + timeout_s
-        self.handle: socket.socket | None = None
-        self.reused = False
-        self.aborted_by: AbortReason | None = None
+        self.stopped = False
+        self._socket: socket.socket | None = None
 
     def left_s(self) -> float:
         """Seconds that are left; negative once the deadline has passed."""
         return self.end_s - time.monotonic()
 
-    def abort(self, reason: AbortReason) -> None:
-        """Shut the connection down, from another thread."""
-        self.aborted_by = reason  # first: a connection that is just being made looks here
-        handle = self.handle
-        if handle is not None:
-            with contextlib.suppress(OSError):  # not connected any more: just as well
-                handle.shutdown(socket.SHUT_RDWR)
+    def limit(self, sock: socket.socket) -> None:
+        """Let the socket's next call end with the deadline. To be called before each of them.
+
+        Raises:
+            TimeoutError: the deadline has passed. ConnectionFailed: the attempt was aborted.
+        """
+        self._socket = sock
+        if self.stopped:  # after the socket is noted: who aborts looks for it last
+            raise ConnectionFailed("The attempt was broken off.")
+        left_s = self.end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        sock.settimeout(left_s)
+
+    def abort(self) -> None:
+        """Shut the connection down, from another thread. A call that waits for it returns at once."""
+        self.stopped = True
+        sock = self._socket
+        if sock is not None:
+            with contextlib.suppress(OSError):  # closed already: just as well
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # SSLSocket's own forgets its TLS state first

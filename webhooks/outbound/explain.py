@@ -1,8 +1,7 @@
 """What broke an attempt, in a sentence for an operator: what happened, and what to do about it."""
 
-import http.client
 import ssl
-from typing import Any, Final
+from typing import Final
 
 from webhooks.catalogue import in_seconds
 from webhooks.cleaning import clean
@@ -25,8 +24,8 @@ _OLD_TLS: Final = (
     "renew it."
 )
 _CLIENT: Final = (
-    "The receiver demands a client certificate, and none was given: ask its operator for an address that "
-    "takes webhooks without one."
+    "The receiver demands a client certificate, or does not take the one that the webhook has: give it the "
+    "certificate and key that its operator names (--client-certificate FILE, --client-key FILE)."
 )
 _UNKNOWN_NAME: Final = (
     "The receiver does not know the host name in the webhook's URL: use a name that its TLS is set up for."
@@ -82,19 +81,13 @@ _HANDSHAKES: Final[dict[str, str]] = {
 }  # fmt: skip
 
 
-def explain(error: BaseException, deadline: Deadline, timeout_s: float) -> str:
+def explain(error: Exception, deadline: Deadline, timeout_s: float) -> str:
     """A sentence about what broke an attempt that had ``timeout_s``."""
-    causes = _causes(error)
-    for cause in causes:
-        if isinstance(cause, AttemptError):
-            return str(cause)
-    if deadline.aborted_by == "deadline" or deadline.left_s() <= 0:
+    if isinstance(error, AttemptError):
+        return str(error)
+    if deadline.left_s() <= 0:
         return too_late(timeout_s)
-    for cause in causes:
-        sentence = _sentence(cause, timeout_s)
-        if sentence:
-            return sentence
-    return f"The request failed: {message_of(causes[-1])}."
+    return _sentence(error, timeout_s) or f"The request failed: {message_of(error)}."
 
 
 def too_late(timeout_s: float) -> str:
@@ -107,14 +100,12 @@ def message_of(error: BaseException) -> str:
     return clean(str(error)).strip()[:500].rstrip(".") or type(error).__name__
 
 
-def _sentence(cause: BaseException, timeout_s: float) -> str | None:
+def _sentence(cause: Exception, timeout_s: float) -> str | None:
     if isinstance(cause, ssl.SSLError):
         return tls_sentence(cause)
-    if isinstance(cause, http.client.BadStatusLine) and not isinstance(cause, ConnectionError):
-        return status_line_sentence(str(cause.args[0]))
     if isinstance(cause, ConnectionRefusedError):
         return "The receiver refused the connection: nothing listens at that address and port."
-    if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe, RemoteDisconnected
+    if isinstance(cause, ConnectionError):  # reset, aborted, broken pipe
         return (
             "The receiver closed the connection without an answer. It may expect https://, or have crashed."
         )
@@ -150,15 +141,3 @@ def status_line_sentence(line: str) -> str:
     return f"The receiver's answer is not HTTP: it begins with “{start}”." if start else (
         "The receiver's answer is not HTTP."
     )  # fmt: skip
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """The exception and all that it wraps, outermost first; requests and urllib3 nest them as arguments."""
-    causes: list[BaseException] = []
-    queue: list[Any] = [error]
-    while queue:
-        item = queue.pop(0)
-        if isinstance(item, BaseException) and item not in causes:
-            causes.append(item)
-            queue += [item.__cause__, item.__context__, getattr(item, "reason", None), *item.args]
-    return causes

@@ -1,5 +1,6 @@
 """Mail: one attempt to hand a message to the mail server, by the address rules for receivers."""
 
+import io
 import smtplib
 import socket
 import ssl
@@ -12,10 +13,11 @@ from typing import Any, Final, Literal
 from webhooks.cleaning import clean
 from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import message_of
-from webhooks.outbound.pinned_adapter import Connector, deadline_scope, ssl_context
 from webhooks.outbound.sender import Message, Outcome
+from webhooks.outbound.tls import secured, ssl_context
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -52,8 +54,7 @@ class MailSender:
         """Make one attempt. Returns its outcome, also of a failure."""
         outcome = Outcome(message.delivery_id, message.number, now_ms())
         try:
-            with deadline_scope(deadline):
-                outcome.response_body = self._hand_in(message, deadline)
+            outcome.response_body = self._hand_in(message, deadline)
         except (AttemptError, smtplib.SMTPException, OSError, UnicodeError) as error:
             outcome.error = f"{self._reason(error, deadline)} The mail server is {self._place}."
         outcome.duration_s = time.monotonic() - deadline.started_s
@@ -95,7 +96,7 @@ class MailSender:
     def _reason(self, error: Exception, deadline: Deadline) -> str:
         if isinstance(error, AttemptError):
             return str(error)
-        if deadline.aborted_by or deadline.left_s() <= 0 or isinstance(error, TimeoutError):
+        if deadline.left_s() <= 0 or isinstance(error, TimeoutError):
             return "It gave no complete answer in time."
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             told = "; ".join(f"{who} ({_said(*answer)})" for who, answer in error.recipients.items())
@@ -121,34 +122,42 @@ class MailSender:
 class _Connection(smtplib.SMTP):
     """smtplib over the connector's socket, under the attempt's deadline."""
 
-    _handle: socket.socket | None = None
-
     def __init__(self, connector: Connector, deadline: Deadline, context: ssl.SSLContext | None) -> None:
         self._connector, self._deadline, self._context = connector, deadline, context
         # A name is given: smtplib would look ours up, and nothing limits how long that takes.
-        super().__init__(local_hostname=socket.gethostname(), timeout=max(deadline.left_s(), 0.001))
+        super().__init__(local_hostname=socket.gethostname())
 
     def _get_socket(self, host: str, port: int, _timeout: Any) -> socket.socket:
         self._host = host  # STARTTLS checks the certificate for it
         # A proxy is asked for a tunnel, whatever goes through it.
-        sock, _ = self._connector.connect(host, port, tls=True)
-        sock.settimeout(max(self._deadline.left_s(), 0.001))
-        self._deadline.handle = self._handle = sock.dup()
-        if self._deadline.aborted_by:  # before the watchdog could see the handle
-            self._deadline.abort(self._deadline.aborted_by)
+        sock, _ = self._connector.connect(host, port, self._deadline, tunnel=True)
         if self._context is None:
             return sock
-        try:
-            return self._context.wrap_socket(sock, server_hostname=host)
-        except OSError:
-            sock.close()
-            raise
+        return secured(sock, self._context, host, self._deadline)
 
-    def close(self) -> None:
-        super().close()
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.close()
+    def send(self, s: Any) -> None:
+        if self.sock is not None:
+            self._deadline.limit(self.sock)
+        super().send(s)
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = io.BufferedReader(_Timed(self.sock, self._deadline))
+        return super().getreply()
+
+
+class _Timed(io.RawIOBase):
+    """What comes over a socket, up to a deadline."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._socket, self._deadline = sock, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._deadline.limit(self._socket)
+        return self._socket.recv_into(buffer)
 
 
 def _expect(answer: tuple[int, bytes]) -> None:

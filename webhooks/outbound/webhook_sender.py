@@ -5,23 +5,26 @@ import ipaddress
 import json
 import time
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
 
 from webhooks.catalogue import HIDDEN
 from webhooks.cleaning import clean, clean_lines
 from webhooks.db.store import now_ms
 from webhooks.errors import AttemptError, ConnectionFailed, Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules
+from webhooks.outbound.answer import Answer
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain
-from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, deadline_scope, ssl_context
 from webhooks.outbound.retry_after import retry_after_s
 from webhooks.outbound.sender import Message, Outcome, internal_error
 from webhooks.outbound.signing import signed_headers
+from webhooks.outbound.target import wire_url
+from webhooks.outbound.tls import ssl_context
+from webhooks.outbound.transport import Transport
 from webhooks.outbound.user_agent import USER_AGENT
 
 KEPT_ON_FAILURE_BYTES: Final = 16 << 10  # of a response; the rest stays unread
@@ -34,7 +37,8 @@ MAX_URL: Final = 2000  # characters
 class Endpoint:
     """What an attempt has to know of its webhook. The values of ``own_headers`` are never logged.
 
-    ``is_test_inbox``: the URL leads to the appliance's own listening socket, past the address rules.
+    ``identity``: the client certificate with its key (PEM). ``is_test_inbox``: the URL leads to the
+    appliance's own listening socket, past the address rules.
     ``unusable``: why no attempt can be made.
     """
 
@@ -45,6 +49,7 @@ class Endpoint:
     own_headers: tuple[tuple[str, str], ...] = ()
     ca: str | None = None
     verify: bool = True
+    identity: str | None = None
     is_test_inbox: bool = False
     unusable: str | None = None
 
@@ -54,37 +59,35 @@ class WebhookSender:
 
     def __init__(self, endpoint: Endpoint, connector: Connector, connections: int) -> None:
         self.endpoint = endpoint
-        self._adapter = PinnedAdapter(
+        self._transport = Transport(
             _loopback_connector() if endpoint.is_test_inbox else connector,
             connections,
-            ssl_context(endpoint.ca, endpoint.verify),
+            ssl_context(endpoint.ca, endpoint.verify, endpoint.identity),
         )
         self._unusable = endpoint.unusable
         try:
-            self._url = None if endpoint.unusable else _prepared(endpoint.url)
+            self._url = None if endpoint.unusable else wire_url(endpoint.url)
         except (requests.RequestException, UnicodeError) as error:
             self._url, self._unusable = None, f"The URL cannot be called: {error}"
 
     def close(self) -> None:
-        self._adapter.close()
+        self._transport.close()
 
     def send(self, message: Message, deadline: Deadline) -> Outcome:
         """Make one attempt. Returns its outcome, also of a failure: none is raised."""
         outcome = Outcome(message.delivery_id, message.number, now_ms())
         try:
-            with deadline_scope(deadline):
-                self._exchange(message, deadline, outcome)
+            self._exchange(message, deadline, outcome)
         except AttemptError as error:
             outcome.error, outcome.broken = str(error), error.connection
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, Invalid) as error:
+        except OSError as error:
             outcome.error, outcome.broken = explain(error, deadline, self.endpoint.timeout_s), True
         except Exception as error:  # whatever it is, it is this attempt's failure and no other's
             if outcome.http_status is None:
                 outcome.error = internal_error(error)
             else:  # the status has come: it decides
                 outcome.response_body = f"[the answer could not be read: {internal_error(error)}]"
-        stopped = deadline.aborted_by == "stop" and not outcome.http_status
-        outcome.interrupted = stopped and outcome.error is not None
+        outcome.interrupted = deadline.stopped and outcome.http_status is None and outcome.error is not None
         if outcome.interrupted:
             outcome.error = "Interrupted: the appliance was stopped meanwhile. The attempt is made again."
         outcome.duration_s = time.monotonic() - deadline.started_s
@@ -97,15 +100,10 @@ class WebhookSender:
         shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
         shown |= {name: HIDDEN for name, _ in self.endpoint.own_headers}
         outcome.request_headers = json.dumps(shown, ensure_ascii=False)
-        try:
-            response = self._post(request, deadline)
-        except (requests.ConnectionError, OSError):
-            # A kept connection that the receiver had closed meanwhile is no failure of its.
-            if not deadline.reused or deadline.aborted_by or deadline.left_s() <= 0:
-                raise
-            self._adapter.close()
-            response = self._post(request, deadline)
-        self._read(response, deadline, outcome)
+        if deadline.left_s() <= 0:
+            raise ConnectionFailed("No time was left for the attempt.")
+        response = self._transport.send(request, timeout=deadline)
+        self._read(cast(Answer, response.raw), deadline, outcome)
 
     def _request(self, message: Message) -> requests.PreparedRequest:
         data = message.body.encode()
@@ -122,33 +120,31 @@ class WebhookSender:
         request.headers = headers  # type: ignore[assignment]  # the adapter needs no case folding here
         return request
 
-    def _post(self, request: requests.PreparedRequest, deadline: Deadline) -> requests.Response:
-        left_s = deadline.left_s()
-        if left_s <= 0:
-            raise ConnectionFailed("No time was left for the attempt.")
-        response = self._adapter.send(request, stream=True, timeout=left_s, verify=self.endpoint.verify)
-        if deadline.aborted_by:  # http.client takes headers that were cut off for complete ones
-            response.raw.close()
-            raise TimeoutError
-        return response
-
-    def _read(self, response: requests.Response, deadline: Deadline, outcome: Outcome) -> None:
-        raw = response.raw
-        status = outcome.http_status = response.status_code
+    def _read(self, answer: Answer, deadline: Deadline, outcome: Outcome) -> None:
+        status = outcome.http_status = answer.status
         success = 200 <= status < 300
-        keep_bytes = KEPT_ON_SUCCESS_BYTES if success else KEPT_ON_FAILURE_BYTES
         if not success:
-            outcome.error = _refusal(status, response.headers.get("Location"))
-        outcome.retry_after_s = retry_after_s(status, raw.headers.getlist("Retry-After"))
-        outcome.response_headers = _kept_headers(response.headers)
+            outcome.error = _refusal(status, answer.values("location"))
+        outcome.retry_after_s = retry_after_s(status, answer.values("retry-after"))
+        outcome.response_headers = _kept_headers(answer.headers)
+        body = bytearray()
+        fault = ""
         try:
-            kept = _read_body(raw)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            # The status has come: it decides. What the body lacks is only told.
-            why = explain(error, deadline, self.endpoint.timeout_s)
-            kept = f"[the answer broke off: {why}]".encode()
-            raw.close()
-        outcome.response_body = clean_lines(kept[:keep_bytes].decode("utf-8", "replace"))
+            # What is longer is left unread, and its connection closed.
+            while len(body) < KEPT_ON_FAILURE_BYTES:
+                piece = answer.read(KEPT_ON_FAILURE_BYTES - len(body))
+                if not piece:
+                    break
+                body += piece
+        except (AttemptError, OSError) as error:
+            # The status has come: it decides. What the answer lacks is only told.
+            fault = (
+                f"[the answer could not be read whole: {explain(error, deadline, self.endpoint.timeout_s)}]"
+            )
+        finally:
+            answer.close()
+        kept = body[: KEPT_ON_SUCCESS_BYTES if success else KEPT_ON_FAILURE_BYTES]
+        outcome.response_body = clean_lines(kept.decode("utf-8", "replace")) + fault
 
 
 @functools.cache
@@ -159,28 +155,18 @@ def _loopback_connector() -> Connector:
     )
 
 
-def _kept_headers(headers: Any) -> str:
+def _kept_headers(headers: list[tuple[str, str]]) -> str:
     """As JSON; of a receiver that sends more than any needs, the first 8 KiB."""
     kept: dict[str, str] = {}
     left_bytes = KEPT_HEADERS_BYTES
-    for name, value in headers.items():
+    for name, value in headers:
         left_bytes -= len(name) + len(value)
         if left_bytes < 0:
             kept["…"] = f"[cut off after {KEPT_HEADERS_BYTES:,} bytes]"
             break
-        kept[clean(name)] = clean(value)
+        name, value = clean(name), clean(value)
+        kept[name] = f"{kept[name]}, {value}" if name in kept else value
     return json.dumps(kept, ensure_ascii=False)
-
-
-def _prepared(url: str) -> str | None:
-    """A URL as it goes over the wire.
-
-    Raises:
-        RequestException, UnicodeError: it cannot.
-    """
-    request = requests.PreparedRequest()
-    request.prepare_url(url, None)
-    return request.url
 
 
 def check_sendable(url: str) -> None:
@@ -189,29 +175,16 @@ def check_sendable(url: str) -> None:
     if len(url) > MAX_URL:
         raise Invalid(f"The URL is longer than {MAX_URL:,} characters.")
     try:
-        _prepared(url)
+        wire_url(url)
         if ":" not in labels[0] and any(not 0 < len(label.encode("idna")) < 64 for label in labels):
             raise UnicodeError("a part of the name is empty or too long")
     except (requests.RequestException, UnicodeError) as error:
         raise Invalid(f"The URL cannot be called: {error}.") from None
 
 
-def _read_body(raw: Any) -> bytes:
-    """At most 16 KiB. What is longer is left unread, and its connection closed."""
-    kept = b""
-    while len(kept) < KEPT_ON_FAILURE_BYTES:
-        piece = raw.read(KEPT_ON_FAILURE_BYTES - len(kept), decode_content=False)
-        if not piece:
-            raw.release_conn()
-            return kept
-        kept += piece
-    raw.close()
-    return kept
-
-
-def _refusal(status: int, location: str | None) -> str:
+def _refusal(status: int, locations: list[str]) -> str:
     if 300 <= status < 400:
-        where = clean(location)[:MAX_URL] if location else "nowhere"
+        where = clean(locations[0])[:MAX_URL] if locations else "nowhere"
         return f"The receiver answered {status}, a redirect to {where}: redirects are not followed."
     if status == 410:
         return "The receiver answered 410 Gone: it wants no more."

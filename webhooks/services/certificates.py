@@ -1,6 +1,5 @@
 """The certificates of receivers, looked at once a day."""
 
-import threading
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,9 +10,9 @@ from webhooks.db.store import Store
 from webhooks.errors import Invalid
 from webhooks.outbound import certificates
 from webhooks.outbound.address_rules import AddressRules
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.pinned_adapter import Connector
 from webhooks.services.lookup import now
 from webhooks.settings import Settings
 
@@ -65,13 +64,7 @@ class Certificates:
             return [(webhook_id, url) for webhook_id, url in session.execute(query)]
 
     def _read(self, url: str) -> datetime | None:
-        deadline = Deadline(_WAIT_S)
-        watchdog = threading.Timer(_WAIT_S, deadline.abort, ["deadline"])
-        watchdog.daemon = True
-        watchdog.start()
         try:
-            return certificates.ends_at(url, self._connector, deadline)
+            return certificates.ends_at(url, self._connector, Deadline(_WAIT_S))
         except Invalid:  # a URL of an earlier version
             return None
-        finally:
-            watchdog.cancel()

@@ -5,10 +5,8 @@ and so that an alert about deliveries that stand still does not stand still with
 """
 
 import logging
-import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,10 +16,10 @@ from sqlalchemy import orm
 from webhooks.db.models import AlertSettings, Notice
 from webhooks.db.store import Store
 from webhooks.outbound.address_rules import AddressRules, own_inbox
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.mail import MailSender
-from webhooks.outbound.pinned_adapter import Connector
 from webhooks.outbound.sender import Message, Outcome, Sender, UnusableSender
 from webhooks.outbound.webhook_sender import Endpoint, WebhookSender
 from webhooks.services.channels import Channel, Channels, in_use, mail_server
@@ -96,11 +94,10 @@ class Notices:
             return None
         message = Message(notice.id, notice.tries + 1, notice.uid, notice.body)
         sender, deadline = self._sender(channel, row), Deadline(ATTEMPT_S)
-        with _watched(deadline):
-            try:
-                return sender.send(message, deadline)
-            finally:
-                sender.close()
+        try:
+            return sender.send(message, deadline)
+        finally:
+            sender.close()
 
     def _sender(self, channel: Channel, row: AlertSettings) -> Sender:
         secret = row.password if channel == "mail" else row.secret
@@ -149,14 +146,3 @@ def queue(session: orm.Session, channel: Channel, title: str, body: str, *, is_t
 
 def _ended(state: str, moment: datetime, **values: object) -> dict[str, object]:
     return {"state": state, "settled_at": moment, **values}
-
-
-@contextmanager
-def _watched(deadline: Deadline) -> Iterator[None]:
-    watchdog = threading.Timer(ATTEMPT_S, deadline.abort, ["deadline"])
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()

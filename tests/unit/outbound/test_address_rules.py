@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from webhooks.errors import Invalid, SpokeError, TargetRefused
 from webhooks.outbound.address_rules import REFUSED as REFUSED_NETWORKS
 from webhooks.outbound.address_rules import Address, AddressRules, check_url, literal, own_inbox
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.pinned_adapter import Connector, deadline_scope
 from webhooks.outbound.resolver import Resolver
 from webhooks.settings import Settings
 
@@ -197,9 +197,8 @@ def test_a_name_that_changes_its_address_between_two_looks_is_checked_by_the_one
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket, "create_connection", note)
-    with deadline_scope(Deadline(1)):
-        with pytest.raises(ConnectionRefusedError):
-            connector.connect("rebinding.example", 80, tls=False)
-        with pytest.raises(TargetRefused):
-            connector.connect("rebinding.example", 80, tls=False)
+    with pytest.raises(ConnectionRefusedError):
+        connector.connect("rebinding.example", 80, Deadline(1), tunnel=False)
+    with pytest.raises(TargetRefused):
+        connector.connect("rebinding.example", 80, Deadline(1), tunnel=False)
     assert connected == ["10.255.255.1"]

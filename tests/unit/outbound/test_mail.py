@@ -3,7 +3,6 @@
 import contextlib
 import ipaddress
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from smtp_server import SmtpServer
 
 from webhooks.outbound.address_rules import AddressRules
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.mail import MailSender, MailServer
-from webhooks.outbound.pinned_adapter import Connector
 from webhooks.outbound.sender import Message, Outcome
 
 LOCAL = Connector(AddressRules(allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))))
@@ -36,13 +35,7 @@ def server_of(port: int, **changed: Any) -> MailServer:
 
 
 def send(port: int, connector: Connector = LOCAL, seconds: float = 20, **changed: Any) -> Outcome:
-    deadline = Deadline(seconds)
-    watchdog = threading.Timer(seconds, deadline.abort, ["deadline"])
-    watchdog.start()
-    try:
-        return MailSender(server_of(port, **changed), connector).send(MESSAGE, deadline)
-    finally:
-        watchdog.cancel()
+    return MailSender(server_of(port, **changed), connector).send(MESSAGE, Deadline(seconds))
 
 
 @pytest.fixture

@@ -1,0 +1,53 @@
+"""Where a URL leads, as a request has to know it."""
+
+import functools
+import string
+from typing import Final, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import requests
+
+# What may stand in a path or a query. A receiver may have signed its URL: what can stay as it is does so.
+_AS_IT_IS: Final = "".join(set(string.printable) - set(string.whitespace) - set('"<>\\^`{|}'))
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+class Target(NamedTuple):
+    """``host`` without brackets, ``authority`` as the header Host has it, ``path`` with its query."""
+
+    secure: bool
+    host: str
+    port: int
+    authority: str
+    path: str
+
+
+@functools.lru_cache(maxsize=4096)
+def target_of(url: str) -> Target:
+    """Take a URL of ``wire_url`` apart."""
+    parts = urlsplit(url)
+    host, usual = parts.hostname or "", _PORTS[parts.scheme]
+    port = parts.port or usual
+    spelled = f"[{host}]" if ":" in host else host
+    authority = spelled if port == usual else f"{spelled}:{port}"
+    return Target(parts.scheme == "https", host, port, authority, _path(url))
+
+
+def wire_url(url: str) -> str:
+    """A URL as it goes over the wire: its host in ASCII, its path and query byte for byte.
+
+    Raises:
+        RequestException, UnicodeError: it cannot be called.
+    """
+    request = requests.PreparedRequest()
+    request.prepare_url(url, None)
+    prepared = urlsplit(request.url or "")
+    return f"{prepared.scheme}://{prepared.netloc}{_path(url.strip())}"
+
+
+def _path(url: str) -> str:
+    """Path and query. urlsplit would lose the mark of a query that is empty."""
+    rest = url.partition("#")[0].partition("//")[2]
+    begin = min((place for place in map(rest.find, "/?") if place >= 0), default=len(rest))
+    path = quote(rest[begin:], _AS_IT_IS)
+    return path if path.startswith("/") else f"/{path}"
