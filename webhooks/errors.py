@@ -158,9 +158,9 @@ class SecretLost(SpokeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The webhook's secret, or one of its headers, cannot be read: it was sealed with another secret "
-            "key. Restore that key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secret and "
-            "enter the headers again."
+            "The webhook's secret, its client key or one of its headers cannot be read: it was sealed with "
+            "another secret key. Restore that key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate "
+            "the secret and enter key and headers again."
         )
 
 

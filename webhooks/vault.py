@@ -128,8 +128,8 @@ class Sealed(sa.TypeDecorator[str]):
         return None if value is None else _opened_or_sealed(value, dialect)
 
 
-class SealedHeaders(sa.TypeDecorator[dict[str, object]]):
-    """A column of webhooks' options; the values of their headers are sealed."""
+class SealedOptions(sa.TypeDecorator[dict[str, object]]):
+    """A column of webhooks' options; the values of their headers, and the key of a client, are sealed."""
 
     impl = sa.JSON
     cache_ok = True
@@ -137,17 +137,22 @@ class SealedHeaders(sa.TypeDecorator[dict[str, object]]):
     def process_bind_param(
         self, value: dict[str, object] | None, dialect: sa.Dialect
     ) -> dict[str, object] | None:
-        return with_headers(value, _vaults[dialect].seal)
+        return with_secrets(value, _vaults[dialect].seal)
 
     def process_result_value(
         self, value: dict[str, object] | None, dialect: sa.Dialect
     ) -> dict[str, object] | None:
-        return with_headers(value, lambda text: _opened_or_sealed(text, dialect))
+        return with_secrets(value, lambda text: _opened_or_sealed(text, dialect))
 
 
-def with_headers(options: dict[str, object] | None, change: Callable[[str], str]) -> dict[str, object] | None:
-    """Return options with ``change`` made to each header's value."""
-    headers = options.get("headers") if options else None
-    if options is None or not isinstance(headers, Mapping):
-        return options
-    return {**options, "headers": {name: change(str(value)) for name, value in headers.items()}}
+def with_secrets(options: dict[str, object] | None, change: Callable[[str], str]) -> dict[str, object] | None:
+    """Return options with ``change`` made to each header's value, and to the client's key."""
+    if options is None:
+        return None
+    changed = dict(options)
+    headers, key = options.get("headers"), options.get("client_key")
+    if isinstance(headers, Mapping):
+        changed["headers"] = {name: change(str(value)) for name, value in headers.items()}
+    if isinstance(key, str):
+        changed["client_key"] = change(key)
+    return changed

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from appliance import Appliance, Place, eventually
+from appliance import Appliance, Place, Visitor, eventually
+from certificates import make
 from conftest import need
 from receiver import Receiver
 
+from webhooks.catalogue import HIDDEN
 from webhooks.db.store import db
 
 
@@ -105,6 +107,45 @@ def test_an_authority_that_is_none_is_refused(appliance: Appliance, place: Place
     said = appliance.cli("webhook", "add", "--location", place[0], "--kind", "call", "--url",
                          "https://receiver.example/", "--ca", tmp_path / "x.pem", status=1)  # fmt: skip
     assert said == "“Certificate authority” has to be a certificate in PEM form.\n"
+
+
+@pytest.mark.databases("one")
+def test_a_client_certificate_is_shown_its_key_kept_sealed_and_told_nowhere(
+    appliance: Appliance, visitor: Visitor, place: Place, tmp_path: Path
+) -> None:
+    authority = make("Test authority", is_authority=True)
+    server, client = make("localhost", authority), make("spoke", authority)
+    for name, text in (("server", server.pem), ("ca", authority.certificate), ("key", client.key),
+                       ("certificate", client.certificate)):  # fmt: skip
+        (tmp_path / name).write_text(text)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server")
+    context.load_verify_locations(tmp_path / "ca")
+    context.verify_mode = ssl.CERT_REQUIRED
+    demanding = Receiver(context)
+    try:
+        webhook = appliance.webhook(
+            place[0], f"https://localhost:{demanding.port}/hook", ca=tmp_path / "ca",
+            client_certificate=tmp_path / "certificate", client_key=tmp_path / "key",
+        )  # fmt: skip
+        edit = f"/webhooks/{webhook['id']}/edit"
+        page = visitor.get(edit).text
+        version = page.partition('name="version" value="')[2].partition('"')[0]
+        saved = visitor.post(
+            edit, version=version, url=f"https://localhost:{demanding.port}/saved", ca=authority.certificate,
+            client_certificate=client.certificate, client_key=HIDDEN,
+        )  # fmt: skip
+        assert saved.status_code == 303, saved.text
+        appliance.ring(place[1])
+        assert demanding.wait("/saved")
+        assert first_error(appliance, webhook) is None
+    finally:
+        demanding.close()
+    (row,) = appliance.rows("SELECT options FROM webhook WHERE id = :id", id=webhook["id"])
+    shown = str(appliance.cli("webhook", "list")) + page + visitor.get("/history").text
+    secret = client.key.splitlines()[1]
+    assert "sealed:" in str(row.options) and secret not in str(row.options) + shown
+    appliance.cli("webhook", "delete", webhook["id"])
 
 
 class ForwardProxy:

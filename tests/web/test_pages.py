@@ -99,6 +99,8 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
         ("max_age", "1.5", "whole number"),
         ("rate", "-1", "has to be more than 0"),
         ("ca", "-----BEGIN CERTIFICATE-----", "PEM"),
+        ("client_certificate", "-----BEGIN CERTIFICATE-----", "PEM"),
+        ("client_key", "-----BEGIN PRIVATE KEY-----", "go together"),
         ("description", "x" * 501, "at most 500"),
         ("description", "a\0b", "printable"),
         ("headers", "A: b\na: c", "given twice"),

@@ -17,6 +17,10 @@ _FLAGS = (
     click.option("--max-age", type=int, help="Seconds after which a delivery expires.  [default: none]"),
     click.option("--ca", type=click.Path(exists=True, dir_okay=False, path_type=Path),
                  help="PEM file of the only authority to trust."),
+    click.option("--client-certificate", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                 help="PEM file of the certificate that the receiver asks for."),
+    click.option("--client-key", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+                 help="PEM file of its key, without a password."),
     click.option("--verify/--no-verify", default=None,
                  help="Verify the receiver's certificate.  [default: verify]"),
 )  # fmt: skip
@@ -37,6 +41,7 @@ def given_options(values: dict[str, Any]) -> dict[str, Any]:
             given["headers"] = read_headers(given["headers"])
         except Invalid as error:  # wrong usage, as for an option that is no number
             raise click.BadParameter(str(error), param_hint="--header") from None
-    if "ca" in given:
-        given["ca"] = given["ca"].read_text(errors="replace")
-    return given
+    return {
+        name: value.read_text(errors="replace") if isinstance(value, Path) else value
+        for name, value in given.items()
+    }

@@ -33,8 +33,8 @@ def keep_sealed(settings: Settings, store: Store) -> None:
     if lost.webhooks:
         log.warning(
             "another secret key sealed the secrets of webhooks, whose attempts fail: restore that key or set "
-            "SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secrets and write the webhooks' own "
-            "headers anew",
+            "SPOKE_OLD_SECRET_KEYS to it; if it is lost, rotate the secrets and enter the webhooks' own "
+            "headers and client keys anew",
             extra={"key": where, "webhooks": lost.webhooks[:_TOLD], "webhooks_in_all": len(lost.webhooks)},
         )
     if lost.locations:
@@ -69,6 +69,7 @@ def seal_anew(session: orm.Session) -> Lost:
             flag_modified(webhook, column)
         headers = webhook.options.get("headers")
         values = list(headers.values()) if isinstance(headers, dict) else []
+        values += [webhook.options["client_key"]] if "client_key" in webhook.options else []
         if webhook.deleted_at is None and not all(map(readable, [webhook.secret, *values])):
             lost.webhooks.append(webhook.id)
     for message in session.scalars(sa.select(InboxMessage)):

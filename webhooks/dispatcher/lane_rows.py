@@ -100,10 +100,12 @@ def endpoint(row: LaneRow, options: Options, settings: Settings, vault: Vault, n
     """What an attempt has to know, secrets decrypted. A secret that cannot be read makes it unusable."""
     secrets: list[str] = []
     headers: list[tuple[str, str]] = []
-    unusable = None
+    unusable = identity = None
     try:
         secrets.append(vault.open(row.secret))
         headers += [(name, vault.open(value)) for name, value in options.headers.items()]
+        if options.client_key:
+            identity = f"{options.client_certificate}\n{vault.open(options.client_key)}"
     except SecretLost as error:
         unusable = str(error)
     if row.previous_secret and row.previous_until and row.previous_until > now_ms:
@@ -119,6 +121,7 @@ def endpoint(row: LaneRow, options: Options, settings: Settings, vault: Vault, n
         tuple(headers),
         options.ca,
         options.verify,
+        identity,
         is_test_inbox=inbox_path is not None,
         unusable=unusable,
     )

@@ -31,7 +31,7 @@ class Deadline:
             raise ConnectionFailed("The attempt was broken off.")
         left_s = self.end_s - time.monotonic()
         if left_s <= 0:
-            raise TimeoutError
+            raise TimeoutError("timed out")
         sock.settimeout(left_s)
 
     def abort(self) -> None:

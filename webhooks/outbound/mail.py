@@ -143,7 +143,10 @@ class _Connection(smtplib.SMTP):
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None and self.sock is not None:
             self.file = io.BufferedReader(_Timed(self.sock, self._deadline))
-        return super().getreply()
+        reply = super().getreply()
+        if self.sock is not None:  # for the handshake of STARTTLS, which may follow
+            self._deadline.limit(self.sock)
+        return reply
 
 
 class _Timed(io.RawIOBase):

@@ -4,10 +4,12 @@ import re
 import ssl
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 from webhooks.catalogue import HIDDEN
 from webhooks.errors import Invalid
+from webhooks.outbound.tls import check_identity
+from webhooks.vault import is_sealed
 
 _NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110, section 5.6.2: a token
 _VALUE: Final = re.compile(r"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
@@ -66,6 +68,22 @@ def _certificate(pem: str) -> str:
     return pem
 
 
+def _client_key(key: str | None, info: ValidationInfo) -> str | None:
+    """Check it together with its certificate, which stands before it."""
+    if "client_certificate" not in info.data:  # refused already
+        return key
+    certificate = info.data["client_certificate"]
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise ValueError("A client certificate and its key go together: give both, or neither.")
+    if key == HIDDEN:
+        raise ValueError("The client key has no value yet: write it out.")
+    if not is_sealed(key):  # what another secret key sealed cannot be checked
+        check_identity(certificate, key)
+    return key
+
+
 CertificateText = Annotated[str, Field(max_length=100_000), AfterValidator(_certificate)]
 
 
@@ -74,7 +92,8 @@ class Options(BaseModel):
     requests a second. None is "no limit", and for ``timeout`` the appliance's own.
 
     ``headers`` may hold credentials: they are shown by name only. ``ca`` is a PEM text; with it no other
-    certificate authority is trusted. ``verify`` off accepts any certificate.
+    certificate authority is trusted. ``verify`` off accepts any certificate. ``client_certificate``, with
+    those between it and its authority, and ``client_key`` (PEM) are for a receiver that asks for them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,11 +107,24 @@ class Options(BaseModel):
     max_age: int | None = Field(default=None, ge=1, le=365 * 86_400, title="Maximum age in seconds")
     ca: CertificateText | None = Field(default=None, title="Certificate authority")
     verify: bool = Field(default=True, title="Check of the certificate")
+    client_certificate: CertificateText | None = Field(default=None, title="Client certificate")
+    client_key: Annotated[str | None, Field(max_length=20_000), AfterValidator(_client_key)] = Field(
+        default=None, validate_default=True, title="Client key"
+    )
 
     @property
     def max_age_ms(self) -> int | None:
         return None if self.max_age is None else self.max_age * 1000
 
     def shown(self) -> dict[str, Any]:
-        """The options for lists and pages, without the headers' values."""
-        return {**self.model_dump(), "headers": dict.fromkeys(self.headers, HIDDEN)}
+        """The options for lists and pages, without the headers' values and the client's key."""
+        hidden = {
+            "headers": dict.fromkeys(self.headers, HIDDEN),
+            "client_key": self.client_key and HIDDEN,
+        }
+        return self.model_dump() | hidden
+
+    @property
+    def identity(self) -> str | None:
+        """The client's certificate with its key, for TLS."""
+        return self.client_certificate and f"{self.client_certificate}\n{self.client_key}"

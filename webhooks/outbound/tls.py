@@ -21,14 +21,35 @@ def ssl_context(ca: str | None, verify: bool, identity: str | None = None) -> ss
     """
     if verify and ca is None and identity is None:
         return _common_ssl_context()
-    context = _usual(ssl.create_default_context()) if ca is None else ssl.create_default_context(cadata=ca)
-    _lenient(context)
     if not verify:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    elif ca is None:
+        context = _usual_ssl_context()
+    else:
+        context = ssl.create_default_context(cadata=ca)
+        _lenient(context)
     if identity is not None:
         _show(context, identity)
     return context
+
+
+def check_identity(certificate: str, key: str) -> None:
+    """Check a client's certificate and its key (PEM).
+
+    Raises:
+        ValueError: a sentence about what cannot be used.
+    """
+    if not key.isascii() or "PRIVATE KEY-----" not in key:
+        raise ValueError("The client key has to be a private key in PEM form.")
+    try:
+        ssl_context(None, False, f"{certificate}\n{key}")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError("The client key does not belong to the client certificate.") from None
+        what = (error.reason or str(error)).replace("_", " ").lower()
+        raise ValueError(f"The client certificate and its key cannot be used (OpenSSL: {what}).") from None
 
 
 def secured(
@@ -75,7 +96,9 @@ def _show(context: ssl.SSLContext, identity: str) -> None:
 
 def _no_password() -> str:
     """Answer in place of the terminal, which OpenSSL would ask."""
-    raise ValueError("the key is protected by a password")
+    raise ValueError(
+        "The client key has a password. Give it without one (openssl pkey -in FILE writes it so)."
+    )
 
 
 def _lenient(context: ssl.SSLContext) -> None:
@@ -84,14 +107,11 @@ def _lenient(context: ssl.SSLContext) -> None:
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
 
 
-def _usual(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Trust certifi's authorities too, beside the machine's."""
+def _usual_ssl_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-    return context
-
-
-@functools.cache
-def _common_ssl_context() -> ssl.SSLContext:
-    context = _usual(ssl.create_default_context())
     _lenient(context)
     return context
+
+
+_common_ssl_context = functools.cache(_usual_ssl_context)  # many webhooks share it: it takes 0.1 s to load

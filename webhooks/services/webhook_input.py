@@ -53,7 +53,10 @@ class WebhookInput(Input):
 
 
 class OptionChanges(BaseModel):
-    """Changes of ``Options``; null sets one back to its default. A header of value ``HIDDEN`` stays."""
+    """Changes of ``Options``; null sets one back to its default. What is given as ``HIDDEN`` stays.
+
+    That is a header's value, or the client's key.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,6 +67,8 @@ class OptionChanges(BaseModel):
     max_age: int | None = Field(default=None, title="Maximum age in seconds")
     ca: str | None = Field(default=None, title="Certificate authority")
     verify: bool | None = Field(default=None, title="Check of the certificate")
+    client_certificate: str | None = Field(default=None, title="Client certificate")
+    client_key: str | None = Field(default=None, title="Client key")
 
 
 class WebhookChanges(Input):

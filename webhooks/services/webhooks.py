@@ -1,6 +1,7 @@
 """Webhooks: which events are sent where, and how."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -88,8 +89,8 @@ class Webhooks:
         """Change fields of ``WebhookInput``; what is left out stays.
 
         Args:
-            changes: ``options`` changes those that it names; None resets an option. A header whose value is
-                ``HIDDEN`` keeps the value that it has.
+            changes: ``options`` changes those that it names; None resets an option. A header's value, or a
+                client key, that is ``HIDDEN`` stays what it is.
             version: the one that the changes were made from; None takes whichever is there.
 
         Raises:
@@ -264,6 +265,8 @@ def _described(webhook: Webhook) -> dict[str, str]:
     options = Options.model_validate(webhook.options).shown()
     options["headers"] = ", ".join(options["headers"]) or "none"
     options["ca"] = "own" if options["ca"] else "the usual ones"
+    certificate = options.pop("client_key") and options["client_certificate"]
+    options["client_certificate"] = sha256(certificate.encode()).hexdigest()[:8] if certificate else "none"
     own = {
         "events": _filter(webhook),
         "URL": _shown(webhook.url),
@@ -292,6 +295,8 @@ def _merged(webhook: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
     }
     options = {**webhook.options, **changes.get("options", {})}
     options["headers"] = _revealed(options.get("headers"), webhook.options.get("headers"))
+    if options.get("client_key") == HIDDEN:
+        options["client_key"] = webhook.options.get("client_key", HIDDEN)
     return {
         **present,
         **changes,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from certificates import make
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,3 +71,33 @@ def test_the_maximum_age_is_compared_in_milliseconds() -> None:
 def test_what_is_no_certificate_is_refused(text: str) -> None:
     with pytest.raises(Invalid, match="PEM"):
         parse(Options, {"ca": text})
+
+
+MADE, OTHER = make("spoke"), make("spoke")
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "says"),
+    [
+        (MADE.certificate, None, "A client certificate and its key go together: give both, or neither."),
+        (None, MADE.key, "A client certificate and its key go together: give both, or neither."),
+        (MADE.certificate, "•••", "The client key has no value yet: write it out."),
+        (MADE.certificate, MADE.certificate, "The client key has to be a private key in PEM form."),
+        (MADE.certificate, OTHER.key, "The client key does not belong to the client certificate."),
+        (MADE.certificate, MADE.locked_key, "The client key has a password. Give it without one"),
+        (MADE.certificate, MADE.key[:60], "The client certificate and its key cannot be used (OpenSSL: "),
+        ("x", MADE.key, "“Client certificate” has to be a certificate in PEM form."),
+    ],
+)  # fmt: skip
+def test_a_client_certificate_without_its_key_is_refused(
+    certificate: str | None, key: str | None, says: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        parse(Options, {"client_certificate": certificate, "client_key": key})
+    assert str(refusal.value).startswith(says)
+
+
+def test_a_client_key_is_shown_nowhere() -> None:
+    options = parse(Options, {"client_certificate": MADE.certificate, "client_key": MADE.key})
+    assert options.identity == f"{MADE.certificate}\n{MADE.key}"
+    assert options.shown()["client_key"] == "•••" and "PRIVATE" not in str(options.shown())

@@ -146,7 +146,7 @@ def test_an_option_left_blank_is_reset_by_a_change_and_left_out_of_a_new_webhook
     assert form.new("call")["options"] == {"rate": "2"}
     assert form.changes()["options"] == {
         "headers": None, "concurrency": None, "rate": "2", "timeout": None, "max_age": None, "ca": None,
-        "verify": None,
+        "verify": None, "client_certificate": None, "client_key": None,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webhooks.db.models.columns import SERIAL, Id, Words
 from webhooks.db.store import Model, Moment
-from webhooks.vault import Sealed, SealedHeaders
+from webhooks.vault import Sealed, SealedOptions
 
 
 class Meta(Model):
@@ -78,7 +78,7 @@ class Webhook(Rotated, Model):
     resume: Mapped[str | None] = mapped_column(sa.String(10))
     secret: Mapped[str] = mapped_column(Sealed(sqlite_length=100))
     previous_secret: Mapped[str | None] = mapped_column(Sealed(sqlite_length=100))
-    options: Mapped[dict[str, object]] = mapped_column(SealedHeaders, default=dict)
+    options: Mapped[dict[str, object]] = mapped_column(SealedOptions, default=dict)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(Moment)
     deleted_at: Mapped[datetime | None] = mapped_column(Moment)

@@ -10,7 +10,17 @@ from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
 from webhooks.services.parsing import row_number
 
-OPTION_FIELDS: Final = ("headers", "concurrency", "rate", "timeout", "max_age", "ca", "verify")
+OPTION_FIELDS: Final = (
+    "headers",
+    "concurrency",
+    "rate",
+    "timeout",
+    "max_age",
+    "ca",
+    "verify",
+    "client_certificate",
+    "client_key",
+)
 
 
 @dataclass(slots=True)
@@ -32,6 +42,8 @@ class WebhookForm:
     max_age: str = ""
     ca: str = ""
     verify: bool = True
+    client_certificate: str = ""
+    client_key: str = ""
     version: int | None = None
 
     @classmethod
@@ -46,7 +58,8 @@ class WebhookForm:
             url=text("url"), description=text("description"),
             headers=text("headers"), concurrency=text("concurrency"), rate=text("rate"),
             timeout=text("timeout"), max_age=text("max_age"), ca=text("ca"),
-            verify="no_verify" not in given, version=_version(text("version")),
+            verify="no_verify" not in given, client_certificate=text("client_certificate"),
+            client_key=text("client_key"), version=_version(text("version")),
         )  # fmt: skip
 
     @classmethod
@@ -63,7 +76,9 @@ class WebhookForm:
             url=webhook.url, description=webhook.description,
             headers="\n".join(f"{name}: {HIDDEN}" for name in options.headers),
             concurrency=number("concurrency"), rate=number("rate"), timeout=number("timeout"),
-            max_age=number("max_age"), ca=options.ca or "", verify=options.verify, version=webhook.version,
+            max_age=number("max_age"), ca=options.ca or "", verify=options.verify,
+            client_certificate=options.client_certificate or "",
+            client_key=HIDDEN if options.client_key else "", version=webhook.version,
         )  # fmt: skip
 
     @property
