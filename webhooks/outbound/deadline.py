@@ -2,7 +2,9 @@
 
 import contextlib
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from typing import Literal
 
 AbortReason = Literal["deadline", "stop"]
@@ -34,3 +36,15 @@ class Deadline:
         if handle is not None:
             with contextlib.suppress(OSError):  # not connected any more: just as well
                 handle.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def watched(deadline: Deadline) -> Iterator[None]:
+    """Abort what is done inside at its deadline, by a thread of its own; the worker pool has its watchdog."""
+    watchdog = threading.Timer(max(0.0, deadline.left_s()), deadline.abort, ["deadline"])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        yield
+    finally:
+        watchdog.cancel()

@@ -1,7 +1,6 @@
 """Fetch a recording from the address that an event names, by the address rules for receivers."""
 
 import contextlib
-import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -10,7 +9,7 @@ import urllib3.exceptions
 
 from webhooks.errors import AttemptError, FetchFailed, Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url
-from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.deadline import Deadline, watched
 from webhooks.outbound.explain import explain
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, deadline_scope, ssl_context
@@ -37,18 +36,14 @@ class Fetcher:
         self._rules.check_host(check_url(url))
         deadline = Deadline(TIMEOUT_S)
         adapter = PinnedAdapter(self._connector, 1, ssl_context(None, True))
-        watchdog = threading.Timer(TIMEOUT_S, deadline.abort, ["deadline"])
-        watchdog.daemon = True
-        watchdog.start()
         try:
-            with deadline_scope(deadline):
+            with watched(deadline), deadline_scope(deadline):
                 self._get(adapter, url, deadline, take)
         except TargetRefused:
             raise
         except (AttemptError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise FetchFailed(f"media_url: {self._reason(error, deadline)}") from None
         finally:
-            watchdog.cancel()
             adapter.close()
 
     def _get(

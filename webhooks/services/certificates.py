@@ -1,6 +1,5 @@
 """The certificates of receivers, looked at once a day."""
 
-import threading
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -11,7 +10,7 @@ from webhooks.db.store import Store
 from webhooks.errors import Invalid
 from webhooks.outbound import certificates
 from webhooks.outbound.address_rules import AddressRules
-from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.deadline import Deadline, watched
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.pinned_adapter import Connector
 from webhooks.services.lookup import now
@@ -66,12 +65,8 @@ class Certificates:
 
     def _read(self, url: str) -> datetime | None:
         deadline = Deadline(_WAIT_S)
-        watchdog = threading.Timer(_WAIT_S, deadline.abort, ["deadline"])
-        watchdog.daemon = True
-        watchdog.start()
         try:
-            return certificates.ends_at(url, self._connector, deadline)
+            with watched(deadline):
+                return certificates.ends_at(url, self._connector, deadline)
         except Invalid:  # a URL of an earlier version
             return None
-        finally:
-            watchdog.cancel()

@@ -5,10 +5,8 @@ and so that an alert about deliveries that stand still does not stand still with
 """
 
 import logging
-import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -18,7 +16,7 @@ from sqlalchemy import orm
 from webhooks.db.models import AlertSettings, Notice
 from webhooks.db.store import Store
 from webhooks.outbound.address_rules import AddressRules, own_inbox
-from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.deadline import Deadline, watched
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.mail import MailSender
 from webhooks.outbound.pinned_adapter import Connector
@@ -96,7 +94,7 @@ class Notices:
             return None
         message = Message(notice.id, notice.tries + 1, notice.uid, notice.body)
         sender, deadline = self._sender(channel, row), Deadline(ATTEMPT_S)
-        with _watched(deadline):
+        with watched(deadline):
             try:
                 return sender.send(message, deadline)
             finally:
@@ -149,14 +147,3 @@ def queue(session: orm.Session, channel: Channel, title: str, body: str, *, is_t
 
 def _ended(state: str, moment: datetime, **values: object) -> dict[str, object]:
     return {"state": state, "settled_at": moment, **values}
-
-
-@contextmanager
-def _watched(deadline: Deadline) -> Iterator[None]:
-    watchdog = threading.Timer(ATTEMPT_S, deadline.abort, ["deadline"])
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        yield
-    finally:
-        watchdog.cancel()
