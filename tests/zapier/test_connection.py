@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from appliance import Appliance, Place, Visitor, eventually
 from receiver import Receiver
 from zapier_connection import connect_by_key, shown_key
 
-from webhooks.db.models import Unsubscription
+from webhooks.db.meta import config_changed
+from webhooks.db.models import Lane, Unsubscription
 from webhooks.outbound.unsubscribe import Unsubscriber
 
 
@@ -150,6 +152,21 @@ def test_a_zap_that_answers_410_is_gone_with_what_waits(
     )
     assert is_told(appliance, webhook), "it knows"
     assert history(appliance, webhook)[-1] == "deleted: The receiver answered 410 Gone."
+
+
+def test_a_zap_that_is_disabled_after_five_days_of_failures_is_told(
+    appliance: Appliance, place: Place, zapier: Client, receiver: Receiver
+) -> None:
+    receiver.answers["/zap"] = [500, 204]
+    webhook = subscribe(zapier, receiver.url("/zap"))
+    long_ago = datetime.now(UTC) - timedelta(days=6)
+    with appliance.app.extensions["spoke"].store.write() as session:
+        failing = {"failures": 20, "failing_since": long_ago}
+        session.execute(sa.update(Lane).where(Lane.webhook_id == webhook).values(**failing))
+        config_changed(session.connection())
+    appliance.ring(place[1])
+    assert [one.method for one in receiver.wait("/zap", 2)] == ["POST", "DELETE"]
+    assert zapier("GET", f"/webhooks/{webhook}").json()["state"] == "disabled"
 
 
 def test_disconnecting_removes_the_zaps_tells_each_and_revokes_the_key(
