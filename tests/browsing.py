@@ -1,7 +1,22 @@
 """The admin in a browser."""
 
+from pathlib import Path
+
 from appliance import PASSWORD, Appliance
 from playwright.sync_api import Page, expect
+
+_AXE = (Path(__file__).parent / "browser" / "vendor" / "axe-4.14.1.min.js").read_text()
+_RUN = """async () => {
+    const found = await axe.run(document, {resultTypes: ['violations']});
+    return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ')}`);
+}"""
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds that bars people from the page as it is shown."""
+    page.evaluate(_AXE)
+    found: list[str] = page.evaluate(_RUN)
+    return found
 
 
 def log_in(page: Page, appliance: Appliance) -> None:

@@ -18,6 +18,7 @@ class Received:
     headers: dict[str, str]
     body: bytes
     at: float
+    method: str = "POST"
 
     @property
     def json(self) -> dict[str, Any]:
@@ -62,7 +63,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = outer._take(Received(self.path, headers, body, time.monotonic()))
+                answer = outer._take(Received(self.path, headers, body, time.monotonic(), self.command))
                 time.sleep(answer.seconds)
                 if answer.raw:
                     answer.raw(self)
@@ -76,6 +77,7 @@ class Receiver:
                 self.wfile.write(answer.body)
 
             do_GET = do_POST  # a followed redirect would come as one
+            do_DELETE = do_POST
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -4,9 +4,11 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from api_client import Client
 from appliance import Appliance, Visitor, eventually
 from media import client, sounds
 from receiver import Answer, Receiver
+from zapier_connection import connect_by_key
 
 HOSTILE = "<script>alert(1)</script>\u202egnp.exe\u202c 😀 " + "x" * 900
 
@@ -99,6 +101,9 @@ def fill(
     eventually(lambda: states(appliance, pointed) == ["delivered"])
     since = "2026-01-01T00:00:00Z"
     replay = appliance.cli("webhook", "replay", failing, "--since", since)["replay"]
+    zapier = Client(appliance, connect_by_key(appliance, page, office))
+    zap = zapier.made("/webhooks", kind="media", types=["call_recording"], url=receiver.url("/zap"),
+                      description="New Call Recording, Zap 42")["id"]  # fmt: skip
     heard = appliance.cli("delivery", "list", "--webhook", voice)[0]["id"]
     failed = appliance.cli("delivery", "list", "--webhook", missed)[-1]["id"]
     unmatched = appliance.rows("SELECT id FROM event WHERE matched = 0")[0][0]
@@ -138,6 +143,9 @@ def fill(
         "delete-location": f"/locations/{where}/delete", "pause-location": f"/locations/{where}/pause",
         "rotate-token": f"/locations/{where}/rotate", "delete-inbox": f"/inboxes/{inbox}/delete",
         "inboxes": "/inboxes", "inbox": f"/inboxes/{inbox}",
+        "zapier": f"/locations/{where}/zapier", "zapier-connect": "/zapier/connect",
+        "zap": f"/webhooks/{zap}", "zapier-key": f"/locations/{where}/zapier/key",
+        "zapier-disconnect": f"/locations/{where}/zapier/disconnect", "zap-delete": f"/webhooks/{zap}/delete",
         "history": "/history", "alerts": "/alerts", "settings": "/settings", "keys": "/keys",
         "styleguide": "/styleguide", "not-found": "/webhooks/999",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from appliance import ROOT
 
 from webhooks.settings import Settings, variable
 
-PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "zapier" / "README.md"])
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 _FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
@@ -100,7 +100,9 @@ def test_every_setting_that_a_paper_names_exists(paper: Path) -> None:
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda paper: paper.name)
 def test_no_line_is_too_long_for_a_diff(paper: Path) -> None:
-    assert not [line for line in paper.read_text().splitlines() if len(line) > 120]
+    # The code in a flow of Node-RED is one line, because JSON has no others.
+    lines = [line for line in paper.read_text().splitlines() if not line.startswith('   "func": ')]
+    assert not [line for line in lines if len(line) > 120]
 
 
 def test_every_path_that_the_architecture_names_exists() -> None:

@@ -12,6 +12,7 @@ PROBE_FIRST_MS: Final = 5_000  # doubles …
 PROBE_LAST_MS: Final = 300_000  # … up to here
 DISABLE_AFTER_MS: Final = 5 * 86_400_000  # of nothing but failures …
 DISABLE_ATTEMPTS: Final = 10  # … and at least so many of them
+GONE: Final = "The receiver answered 410 Gone."
 
 
 @dataclass(slots=True)
@@ -66,7 +67,7 @@ class CircuitBreaker:
         if outcome.retry_after_s is not None:
             self.not_before_ms = max(self.not_before_ms, now_ms + round(outcome.retry_after_s * 1000))
         if outcome.http_status == 410:
-            return "The receiver answered 410 Gone."
+            return GONE
         if self.failures >= DISABLE_ATTEMPTS and now_ms - self.failing_since_ms >= DISABLE_AFTER_MS:
             return f"All attempts have failed for 5 days, {self.failures} of them; the last: {outcome.error}"
         return None

@@ -137,6 +137,12 @@ class Lane:
         self.active = False
         return lane_rows.disable(direct, self.webhook_id, reason)
 
+    def end_subscription(self, direct: RawConnection, now_ms: int) -> bool:
+        """Delete the webhook if a Zap has subscribed it: its deliveries are dropped. Else returns False."""
+        ended = lane_rows.end_subscription(direct, self.webhook_id, now_ms)
+        self.active = self.active and not ended
+        return ended
+
     def close(self) -> None:
         """Close its connections; those in use once their answers are read."""
         if self._sender is not None:

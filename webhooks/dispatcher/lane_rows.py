@@ -1,4 +1,4 @@
-"""SQL for what a lane knows of its webhook: read it, save its health, disable it."""
+"""SQL for what a lane knows of its webhook: read it, save its health, disable it, end it."""
 
 import contextlib
 from collections.abc import Iterable
@@ -28,6 +28,10 @@ _SAVE_HEALTH = """
 _DISABLE = """
     UPDATE webhook SET state = 'disabled', reason = :reason
     WHERE id = :webhook_id AND state = 'active' AND deleted_at IS NULL
+"""
+_END = """
+    UPDATE webhook SET deleted_at = :now
+    WHERE id = :webhook_id AND integration = 'zapier' AND deleted_at IS NULL
 """
 
 
@@ -94,6 +98,11 @@ def save_health(
 def disable(direct: RawConnection, webhook_id: int, reason: str) -> bool:
     """Disable a webhook. Returns False where it is not active any more."""
     return direct.run(_DISABLE, {"webhook_id": webhook_id, "reason": reason}) == 1
+
+
+def end_subscription(direct: RawConnection, webhook_id: int, now_ms: int) -> bool:
+    """Delete a webhook that a Zap has subscribed. Returns False where it is none of those."""
+    return direct.run(_END, {"webhook_id": webhook_id, "now": now_ms}) == 1
 
 
 def endpoint(row: LaneRow, options: Options, settings: Settings, vault: Vault, now_ms: int) -> Endpoint:

@@ -12,11 +12,11 @@ from webhooks.catalogue import wire_id
 from webhooks.db import row_errors
 from webhooks.db.meta import config_changed
 from webhooks.db.raw import RawConnection
-from webhooks.dispatcher.circuit_breaker import retry_delay_ms
+from webhooks.dispatcher.circuit_breaker import GONE, retry_delay_ms
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.task import Report
 from webhooks.outbound.sender import Outcome
-from webhooks.outbox import attempt_stats, settle
+from webhooks.outbox import attempt_stats, settle, unsubscriptions
 from webhooks.outbox.rows import HOLD_MS, ClaimedRow
 from webhooks.outbox.set_aside import set_aside
 
@@ -67,7 +67,7 @@ class Settler:
             if not outcome.delivered:
                 recheck_ms[row.thread_key] = self._settle_failure(direct, lane, row, outcome, now_ms)
         if reason:
-            error = direct.tried(functools.partial(self._disable, direct, lane, reason))
+            error = direct.tried(functools.partial(self._disable, direct, lane, reason, now_ms))
             if error is not None:
                 row_errors.leave("webhook", lane.webhook_id, error)
         for call in {row.thread_key for row, _ in report.done} & lane.deferred_calls:
@@ -87,11 +87,18 @@ class Settler:
         attempt_stats.add(direct, now_ms, attempts)
 
     @staticmethod
-    def _disable(direct: RawConnection, lane: Lane, reason: str) -> None:
-        if lane.disable(direct, reason):
+    def _disable(direct: RawConnection, lane: Lane, reason: str, now_ms: int) -> None:
+        subject, extra = f"webhook {lane.webhook_id}", {"webhook": lane.webhook_id, "reason": reason}
+        # A Zap that is turned on again subscribes anew: what it leaves behind needs nobody.
+        if reason == GONE and lane.end_subscription(direct, now_ms):
             config_changed(direct)
-            record(direct, f"webhook {lane.webhook_id}", f"disabled: {reason}")
-            log.warning("webhook disabled", extra={"webhook": lane.webhook_id, "reason": reason})
+            record(direct, subject, f"deleted: {reason}")
+            log.info("Zap has unsubscribed", extra=extra)
+        elif lane.disable(direct, reason):
+            config_changed(direct)
+            record(direct, subject, f"disabled: {reason}")
+            log.warning("webhook disabled", extra=extra)
+            unsubscriptions.ask(direct, lane.webhook_id)
 
     def _settle_failure(
         self, direct: RawConnection, lane: Lane, row: ClaimedRow, outcome: Outcome, now_ms: int

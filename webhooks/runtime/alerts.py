@@ -1,4 +1,4 @@
-"""Threads of the housekeeping process that speak to others: a mail server, an alerts' URL, receivers.
+"""Threads of the housekeeping process that speak to others: a mail server, an alerts' URL, receivers, Zapier.
 
 Each waits for its own: a mail server that hangs delays neither the URL nor housekeeping.
 """
@@ -14,6 +14,7 @@ from webhooks.errors import Unavailable
 from webhooks.services.certificates import Certificates
 from webhooks.services.channels import CHANNELS
 from webhooks.services.notices import Notices
+from webhooks.services.unsubscriptions import Unsubscriptions
 from webhooks.settings import Settings
 
 _LOOK_S: Final = 1.0
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 def start_threads(settings: Settings, store: Store, notices: Notices, stop: threading.Event) -> None:
-    """Begin to send alerts and to look at certificates, until ``stop``."""
+    """Begin to send alerts, to look at certificates and to tell Zapier what ended, until ``stop``."""
 
     def begin(name: str, every_s: float, duty: Callable[[], int]) -> None:
         arguments = (duty, every_s, stop)
@@ -33,6 +34,7 @@ def start_threads(settings: Settings, store: Store, notices: Notices, stop: thre
     for channel in CHANNELS:
         begin(f"alerts-{channel}", _LOOK_S, functools.partial(notices.send_due, channel))
     begin("certificates", _CERTIFICATES_S, Certificates(settings, store).check_due)
+    begin("zapier", _LOOK_S, Unsubscriptions(settings, store).send_due)
 
 
 def _repeat(duty: Callable[[], int], every_s: float, stop: threading.Event) -> None:

@@ -33,6 +33,7 @@ from webhooks.services.sessions import Sessions
 from webhooks.services.stats import Stats
 from webhooks.services.system import System
 from webhooks.services.webhooks import Webhooks
+from webhooks.services.zapier import Zapier
 from webhooks.settings import Settings
 
 _EXTENSION = "spoke"
@@ -50,6 +51,7 @@ class Services:
     locations: Locations
     webhooks: Webhooks
     integrations: Integrations
+    zapier: Zapier
     api_keys: ApiKeys
     events: Events
     event_log: EventLog
@@ -88,6 +90,7 @@ def compose(settings: Settings, store: Store) -> Services:
         locations=locations,
         webhooks=webhooks,
         integrations=Integrations(store),
+        zapier=Zapier(store),
         api_keys=ApiKeys(store),
         events=Events(intake, waker, locations, webhooks),
         event_log=EventLog(store, recordings),

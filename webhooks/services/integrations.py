@@ -11,11 +11,13 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.audit import record
 from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Connection, Location, Webhook
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
+from webhooks.outbox import unsubscriptions
 from webhooks.services.lookup import note, now, row_or_404
 
 
@@ -87,11 +89,28 @@ def disconnect(session: orm.Session, location: Location, integration: Integratio
 
     Returns the webhooks that were deleted: after the commit their open deliveries are to be dropped.
     """
-    session.delete(connection_of(session, location, integration))
+    _end(session, connection_of(session, location, integration))
     webhooks = delete_webhooks(session, location, integration)
     deleted = counted(len(webhooks), integration.noun)
     note(session, location, f"disconnected from {integration.title}; {deleted} deleted")
     return webhooks
+
+
+def disconnect_all(session: orm.Session, location: Location) -> Sequence[Webhook]:
+    """End all connections of a location, and delete its webhooks. Returns them, as ``disconnect``."""
+    for connection in session.scalars(sa.select(Connection).where(Connection.location_id == location.id)):
+        _end(session, connection)
+    location.connected_at = None
+    return delete_webhooks(session, location)
+
+
+def _end(session: orm.Session, connection: Connection) -> None:
+    """Delete a connection, and revoke its key."""
+    key = connection.api_key
+    session.delete(connection)
+    if key is not None:
+        session.delete(key)
+        record(session.connection(), f"API key {key.name}", "revoked")
 
 
 def connection_of(session: orm.Session, location: Location, integration: Integration) -> Connection:
@@ -111,13 +130,17 @@ def find(session: orm.Session, location: Location, integration: Integration) -> 
 def delete_webhooks(
     session: orm.Session, location: Location, integration: Integration | None = None
 ) -> Sequence[Webhook]:
-    """Delete a location's webhooks, or those of one of its integrations. Returns them."""
+    """Delete a location's webhooks, or those of one of its integrations. Returns them.
+
+    Zapier is told of its own.
+    """
     query = sa.select(Webhook).where(Webhook.location_id == location.id, Webhook.deleted_at.is_(None))
     if integration is not None:
         query = query.where(Webhook.integration == integration.name)
     webhooks = session.scalars(query).all()
     for webhook in webhooks:
         webhook.deleted_at = now()
+        unsubscriptions.ask(session.connection(), webhook.id)
     config_changed(session.connection())
     return webhooks
 

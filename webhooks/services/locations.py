@@ -11,7 +11,6 @@ from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
 from webhooks.db.models import (
     CallView,
-    Connection,
     ExpectedSilence,
     Location,
     PbxConnection,
@@ -23,7 +22,7 @@ from webhooks.db.models import (
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
 from webhooks.outbox.hold import apply_webhook_state
-from webhooks.services.integrations import WEBHOOKS, delete_webhooks
+from webhooks.services.integrations import WEBHOOKS, delete_webhooks, disconnect_all
 from webhooks.services.lookup import (
     checked_name,
     live_location,
@@ -37,7 +36,7 @@ from webhooks.services.rotation import check_former, grace_end
 from webhooks.tokens import token_hash
 
 _OWN_TABLES: Final = (
-    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence, Connection,
+    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence,
 )  # fmt: skip
 
 
@@ -158,7 +157,7 @@ class Locations:
         with self._store.write() as session:
             location = live_location(session, name)
             location.deleted_at = now()
-            webhooks = delete_webhooks(session, location)
+            webhooks = disconnect_all(session, location)
             for table in _OWN_TABLES:
                 session.execute(sa.delete(table).where(table.location_id == location.id))
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")

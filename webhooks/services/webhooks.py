@@ -1,31 +1,30 @@
 """Webhooks: which events are sent where, and how."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.audit import record
-from webhooks.catalogue import HIDDEN, filter_label
 from webhooks.db.meta import config_changed
-from webhooks.db.models import Delivery, Lane, Webhook
+from webhooks.db.models import Connection, Delivery, Lane, Webhook
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import AttemptError, Conflict, Invalid, Stale, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
-from webhooks.outbound.options import Options, read_headers
 from webhooks.outbound.resolver import Resolver
 from webhooks.outbound.signing import new_secret
 from webhooks.outbound.webhook_sender import check_sendable
 from webhooks.outbox import now as hurry
+from webhooks.outbox import unsubscriptions
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import standing
-from webhooks.services.integrations import Integration
+from webhooks.services.integrations import WEBHOOKS, Integration
 from webhooks.services.lookup import live_location, newest, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
 from webhooks.services.rotation import check_former, grace_end
+from webhooks.services.webhook_changes import columns_of, described, filter_of, merged, shown_url
 from webhooks.services.webhook_input import WebhookInput
 from webhooks.services.webhook_state import WebhookFacts
 from webhooks.settings import Settings
@@ -61,28 +60,39 @@ class Webhooks:
         with self._store.read() as session:
             return session.scalars(query).all()
 
-    def page(self, before: int | None, count: int) -> tuple[Sequence[Webhook], int | None]:
-        """Read up to ``count`` webhooks below ``before``, newest first; also the ``before`` to go on with."""
+    def page(
+        self, before: int | None, count: int, of: Connection | None = None
+    ) -> tuple[Sequence[Webhook], int | None]:
+        """Read up to ``count`` webhooks below ``before``, newest first; also the ``before`` to go on with.
+
+        ``of``: only those of this connection.
+        """
         query = (
             sa.select(Webhook).where(Webhook.deleted_at.is_(None)).options(orm.joinedload(Webhook.location))
         )
+        if of is not None:
+            query = query.where(Webhook.location_id == of.location_id, Webhook.integration == of.integration)
         with self._store.read() as session:
             return newest(session, query, Webhook.id, before, count)
 
-    def add(self, location: str, wanted: WebhookInput) -> Webhook:
-        """Make a webhook with a secret of its own."""
+    def add(self, location: str, wanted: WebhookInput, integration: Integration = WEBHOOKS) -> Webhook:
+        """Make a webhook with a secret of its own. One of Webhooks connects its location."""
         self._check_url(wanted.url)
         with self._store.write() as session:
             place = live_location(session, location)
-            place.connected_at = place.connected_at or now()
+            if integration == WEBHOOKS:
+                place.connected_at = place.connected_at or now()
             webhook = Webhook(
-                location=place, state="active", secret=new_secret(), version=1, created_at=now(),
-                lane=Lane(not_before=0, failures=0, broken=0), **_columns(wanted),
+                location=place, integration=integration.name, state="active", secret=new_secret(),
+                version=1, created_at=now(), lane=Lane(not_before=0, failures=0, broken=0),
+                **columns_of(wanted),
             )  # fmt: skip
             session.add(webhook)
             config_changed(session.connection())
             session.flush()
-            note(session, webhook, f"added at {place.name!r}: {_filter(webhook)} → {_shown(webhook.url)}")
+            note(
+                session, webhook, f"added at {place.name!r}: {filter_of(webhook)} → {shown_url(webhook.url)}"
+            )
             return webhook
 
     def edit(self, webhook_id: int, changes: Mapping[str, Any], version: int | None = None) -> Webhook:
@@ -100,14 +110,14 @@ class Webhooks:
             webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
             if version is not None and webhook.version != version:
                 raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
-            before, headers, url = _described(webhook), webhook.options.get("headers"), webhook.url
-            wanted = parse(WebhookInput, _merged(webhook, changes))
+            before, headers, url = described(webhook), webhook.options.get("headers"), webhook.url
+            wanted = parse(WebhookInput, merged(webhook, changes))
             self._check_url(wanted.url)
-            for column, value in _columns(wanted).items():
+            for column, value in columns_of(wanted).items():
                 setattr(webhook, column, value)
             webhook.version += 1
             config_changed(session.connection())
-            after = _described(webhook)
+            after = described(webhook)
             told = [f"{name}: {before[name]} → {new}" for name, new in after.items() if before[name] != new]
             if before["headers"] == after["headers"] and headers != webhook.options.get("headers"):
                 told.append("a header's value")
@@ -170,14 +180,19 @@ class Webhooks:
         with self._store.read() as session:
             return standing.of_webhooks(session, ids)
 
-    def delete(self, webhook_id: int) -> int:
-        """Delete a webhook, and drop its open deliveries. Returns how many those were; its history stays."""
+    def delete(self, webhook_id: int, *, unsubscribed: bool = False) -> int:
+        """Delete a webhook, and drop its open deliveries. Returns how many those were; its history stays.
+
+        Zapier is told if it is a Zap's, unless the Zap has ``unsubscribed`` it.
+        """
         unsent = self._count(webhook_id, "pending", "held")
         with self._store.write() as session:
             webhook = _webhook(session, webhook_id)
             webhook.deleted_at = now()
+            if not unsubscribed:
+                unsubscriptions.ask(session.connection(), webhook_id)
             config_changed(session.connection())
-            note(session, webhook, f"deleted: {_filter(webhook)} → {_shown(webhook.url)}")
+            note(session, webhook, f"deleted: {filter_of(webhook)} → {shown_url(webhook.url)}")
         apply_webhook_state(self._store, webhook_id)
         return unsent
 
@@ -248,65 +263,3 @@ def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, delet
         with_for_update={"of": Webhook} if lock else None,
     )
     return row_or_404(webhook if deleted else unless_deleted(webhook), f"webhook {webhook_id}")
-
-
-def _filter(webhook: Webhook) -> str:
-    return filter_label(webhook.kind, webhook.types, webhook.statuses)
-
-
-def _shown(url: str) -> str:
-    """Show a URL in the audit log without its query, which may hold a receiver's key."""
-    address, mark, _ = url.partition("?")
-    return f"{address}?{HIDDEN}" if mark else address
-
-
-def _described(webhook: Webhook) -> dict[str, str]:
-    """Describe a webhook for the audit log: of headers only the names, of a certificate that there is one."""
-    options = Options.model_validate(webhook.options).shown()
-    options["headers"] = ", ".join(options["headers"]) or "none"
-    options["ca"] = "own" if options["ca"] else "the usual ones"
-    certificate = options.pop("client_key") and options["client_certificate"]
-    options["client_certificate"] = sha256(certificate.encode()).hexdigest()[:8] if certificate else "none"
-    own = {
-        "events": _filter(webhook),
-        "URL": _shown(webhook.url),
-        "description": webhook.description or "none",
-    }
-    return own | {
-        name.replace("_", " "): "default" if value is None else str(value) for name, value in options.items()
-    }
-
-
-def _columns(wanted: WebhookInput) -> dict[str, Any]:
-    """Of the options only what differs from the default is kept, so that a default may change."""
-    columns = {name: getattr(wanted, name) for name in WebhookInput.model_fields}
-    columns["options"] = wanted.options.model_dump(exclude_defaults=True)
-    return columns
-
-
-def _merged(webhook: Webhook, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The webhook as it would be with the changes, still unchecked."""
-    present = {
-        "kind": webhook.kind,
-        "types": webhook.types,
-        "statuses": webhook.statuses,
-        "url": webhook.url,
-        "description": webhook.description,
-    }
-    options = {**webhook.options, **changes.get("options", {})}
-    options["headers"] = _revealed(options.get("headers"), webhook.options.get("headers"))
-    if options.get("client_key") == HIDDEN:
-        options["client_key"] = webhook.options.get("client_key", HIDDEN)
-    return {
-        **present,
-        **changes,
-        "options": {name: value for name, value in options.items() if value is not None},
-    }
-
-
-def _revealed(headers: Any, present: Any) -> Any:
-    """Headers with the values that are kept in place of the hidden ones."""
-    given = read_headers(headers)
-    if not isinstance(given, dict) or not isinstance(present, dict):
-        return given
-    return {name: present.get(name, value) if value == HIDDEN else value for name, value in given.items()}

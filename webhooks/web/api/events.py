@@ -8,7 +8,7 @@ from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES
 from webhooks.services.container import services
 from webhooks.services.event_log import EventFilter
 from webhooks.services.parsing import one_of
-from webhooks.web.api.keys import new_blueprint
+from webhooks.web.api.keys import new_blueprint, place_of_key
 from webhooks.web.api.operations import Listed, operation
 from webhooks.web.api.shapes import ListQuery, words
 
@@ -32,5 +32,6 @@ class EventQuery(ListQuery, EventFilter):
 @operation(query=EventQuery, answers={200: Events}, errors=(404,))
 def index(wanted: EventQuery) -> Any:
     """List events as receivers get them, newest first. One whose recording is not ready comes later."""
+    wanted = wanted.model_copy(update={"location": place_of_key(wanted.location)})
     page = services().event_log.page(wanted, wanted.before, wanted.limit)
     return Listed(page.bodies, page.older)

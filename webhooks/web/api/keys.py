@@ -11,7 +11,7 @@ from werkzeug.exceptions import Forbidden, MethodNotAllowed
 
 from webhooks.db.models import ApiKey
 from webhooks.dispatcher.token_bucket import TokenBucket
-from webhooks.errors import TooMany, Unauthorised
+from webhooks.errors import Invalid, TooMany, Unauthorised
 from webhooks.services.api_keys import READ
 from webhooks.services.container import services
 from webhooks.tokens import token_hash
@@ -20,6 +20,11 @@ from webhooks.web.shared.access import act_as
 RATE_PER_S: Final = 50.0  # of a key, in one web process
 _HOOK: Final = "/api/events"  # whose GET is the API's
 _READING: Final = frozenset({"GET", "HEAD"})
+# What a key may do that a service outside holds: subscribe, and read samples.
+_OF_CONNECTIONS: Final = frozenset({
+    "api_account.me", "api_webhooks.index", "api_webhooks.add", "api_webhooks.show", "api_webhooks.delete",
+    "api_events.index",
+})  # fmt: skip
 
 
 class Limits:
@@ -62,6 +67,20 @@ def present_key() -> ApiKey:
     return key
 
 
+def place_of_key(wanted: str | None) -> str | None:
+    """Return the location that is meant: the wanted one, or that of the key, if it was made for one.
+
+    Raises Invalid where a key wants another location than its own.
+    """
+    connection = present_key().connection
+    if connection is None:
+        return wanted
+    own = connection.location.name
+    if wanted is not None and wanted != own:
+        raise Invalid(f"This key is for the location {own!r} alone; leave the location out.", "location")
+    return own
+
+
 def _require_key() -> None:
     if request.method == "OPTIONS":
         return
@@ -69,6 +88,11 @@ def _require_key() -> None:
     limits.take(key.id)
     if key.scope == READ and request.method not in _READING:
         raise Forbidden(f"The key {key.name!r} is for reading only: use a key that may write.")
+    if key.connection is not None and request.endpoint not in _OF_CONNECTIONS:
+        raise Forbidden(
+            f"The key {key.name!r} was made for an integration, which may only subscribe to events. For "
+            "anything else make a key on the page API keys."
+        )
     g.api_key = key
     act_as(f"API key {key.name}")
 

@@ -22,7 +22,7 @@ from webhooks.web.api.operations import WITH_ETAG, Operation, Shape, operation_o
 from webhooks.web.api.shapes import LARGEST_ID
 
 _REF: Final = "#/components/schemas/{model}"
-_ALWAYS: Final = (401, 429, 503)
+_ALWAYS: Final = (401, 403, 429, 503)
 _READING: Final = ("GET",)
 _TEXT: Final = {"type": "string"}
 _HEADERS: Final[dict[int, dict[str, Any]]] = {
@@ -105,7 +105,7 @@ def _described(
     }
     if reads:
         answers["304"] = {"description": "Not changed since the ETag in If-None-Match."}
-    errors = {*_ALWAYS, *about.errors, *(() if reads else (403,)), *((422,) if about.query else ())}
+    errors = {*_ALWAYS, *about.errors, *((422,) if about.query else ())}
     described: dict[str, Any] = {
         "operationId": f"{noun}_{rule.endpoint.partition('.')[2]}",
         "tags": [noun],

@@ -1,17 +1,19 @@
 """``/api/webhooks``: webhooks, and what people do with one. REST hooks come and go by POST and DELETE."""
 
+import contextlib
 from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
 from webhooks.db.models import Webhook
-from webhooks.errors import NotFound, Stale
+from webhooks.errors import Invalid, NotFound, Stale
 from webhooks.outbound.options import Options
 from webhooks.services.container import services
+from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS
 from webhooks.services.parsing import Input, Name
 from webhooks.services.replays import ReplayInput
 from webhooks.services.webhook_input import WebhookChanges, WebhookInput
-from webhooks.web.api.keys import new_blueprint
+from webhooks.web.api.keys import new_blueprint, place_of_key, present_key
 from webhooks.web.api.operations import Listed, changed_meanwhile, check_unchanged, operation
 from webhooks.web.api.shapes import CallStatus, EventType, ListQuery, Shown, State, Time
 
@@ -19,9 +21,9 @@ blueprint = new_blueprint("webhooks")
 
 
 class NewWebhook(WebhookInput):
-    """A webhook to add at ``location``, by its name."""
+    """A webhook to add at ``location``, by its name; the key of an integration has one already."""
 
-    location: Name = Field(title="Location")
+    location: Name | None = Field(default=None, title="Location")
 
 
 class WebhookShown(Shown):
@@ -124,7 +126,7 @@ class ReplayCounted(Shown):
 @operation(query=ListQuery, answers={200: list[WebhookShown]})
 def index(wanted: ListQuery) -> Listed:
     """List the webhooks, newest first."""
-    rows, older = services().webhooks.page(wanted.before, wanted.limit)
+    rows, older = services().webhooks.page(wanted.before, wanted.limit, present_key().connection)
     return Listed([WebhookShown(**_fields(row)) for row in rows], older)
 
 
@@ -132,7 +134,11 @@ def index(wanted: ListQuery) -> Listed:
 @operation(body=NewWebhook, answers={201: WebhookMade}, errors=(404,))
 def add(given: NewWebhook) -> WebhookMade:
     """Add a webhook. Its secret is in this answer alone."""
-    webhook = services().webhooks.add(given.location, given)
+    location, connection = place_of_key(given.location), present_key().connection
+    if location is None:
+        raise Invalid("Give the location, by its name.", "location")
+    integration = WEBHOOKS if connection is None else INTEGRATIONS[connection.integration]
+    webhook = services().webhooks.add(location, given, integration)
     return WebhookMade(**_fields(webhook), secret=webhook.secret)
 
 
@@ -140,7 +146,7 @@ def add(given: NewWebhook) -> WebhookMade:
 @operation(answers={200: WebhookShown}, errors=(404,))
 def show(webhook_id: int) -> WebhookShown:
     """Show a webhook."""
-    return WebhookShown(**_fields(services().webhooks.get(webhook_id)))
+    return WebhookShown(**_fields(_own(webhook_id)))
 
 
 @blueprint.patch("/webhooks/<int:webhook_id>")
@@ -159,10 +165,10 @@ def edit(webhook_id: int, given: WebhookChanges) -> WebhookShown:
 @operation(answers={204: None}, errors=(404,))
 def delete(webhook_id: int) -> None:
     """Delete a webhook and drop what it has not sent. Again is no error."""
-    try:
-        services().webhooks.delete(webhook_id)
-    except NotFound:
-        services().webhooks.get(webhook_id, deleted=True)  # 404 for one that never was
+    if _own(webhook_id, deleted=True).deleted_at is None:  # 404 for one that never was
+        # By the integration's own key the Zap itself unsubscribes.
+        with contextlib.suppress(NotFound):  # deleted in this moment
+            services().webhooks.delete(webhook_id, unsubscribed=present_key().connection is not None)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/test")
@@ -215,6 +221,16 @@ def replay(webhook_id: int, given: ReplayBody) -> ReplayBegun | tuple[ReplayCoun
         return ReplayCounted(id=webhook_id, matching=services().replays.count(webhook_id, given)), 200
     job = services().replays.begin(webhook_id, given)
     return ReplayBegun(id=webhook_id, replay=job.id, state=job.state, total=job.total)
+
+
+def _own(webhook_id: int, *, deleted: bool = False) -> Webhook:
+    """A webhook that the key may see: of an integration's key, only those of its connection."""
+    webhook, connection = services().webhooks.get(webhook_id, deleted=deleted), present_key().connection
+    if connection is not None and (webhook.location_id, webhook.integration) != (
+        connection.location_id, connection.integration,
+    ):  # fmt: skip
+        raise NotFound(f"There is no webhook {webhook_id}.")
+    return webhook
 
 
 def _fields(webhook: Webhook) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from webhooks.db.models import Location
 from webhooks.services.container import services
-from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS, Integration
+from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS, ZAPIER, Integration
 from webhooks.services.stats import Pulse
 
 
@@ -22,6 +22,7 @@ class Pages(NamedTuple):
 
 PAGES: Final[Mapping[str, Pages]] = {
     WEBHOOKS.name: Pages("integrations.connect", "webhooks.index", "integrations.disconnect"),
+    ZAPIER.name: Pages("zapier.connect", "zapier.show", "zapier.disconnect"),
 }
 
 

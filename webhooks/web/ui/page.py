@@ -12,9 +12,11 @@ from flask import Flask, Response, current_app, flash, request, session, url_for
 from webhooks import catalogue
 from webhooks.db.models import Location, Webhook
 from webhooks.services.container import services
+from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS, Integration
 from webhooks.services.parsing import Cursor, Input, Model, parse
 from webhooks.settings import VERSION
 from webhooks.web.ui import filters
+from webhooks.web.ui.cards import PAGES
 from webhooks.web.ui.filters import localize, zone
 
 _PAGE: Final = 50  # items of a list
@@ -22,7 +24,7 @@ _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # the machine 
 # Which entry of the menu a page belongs to, where it is not that of its own blueprint.
 _ENTRIES: Final = {
     "webhooks": "integrations", "webhook_edit": "integrations", "webhook_actions": "integrations",
-    "replays": "integrations", "export": "deliveries", "refusals": "locations",
+    "replays": "integrations", "zapier": "integrations", "export": "deliveries", "refusals": "locations",
     "pbx": "locations", "pbx_media": "locations", "phone_systems": "locations", "erasures": "settings",
     "styleguide": "settings", "api_keys": "settings", "api_document": "settings",
 }  # fmt: skip
@@ -72,18 +74,22 @@ def _reached_as() -> str | None:
     return None if settings.public_url or own or came.netloc == told.netloc else address
 
 
-def location_trail(location: Location) -> list[tuple[str, str]]:
-    """The way to a location's webhooks: (text, address), from the main page on. A deleted one has no page."""
+def location_trail(location: Location, integration: Integration = WEBHOOKS) -> list[tuple[str, str]]:
+    """The way to an integration of a location: (text, address), from the main page on.
+
+    A deleted location has no page.
+    """
     steps = [("Integrations", url_for("integrations.index"))]
     if location.deleted_at is None:
-        steps.append((f"{location.name} & Webhooks", url_for("webhooks.index", location_id=location.id)))
+        page = url_for(PAGES[integration.name].manage, location_id=location.id)
+        steps.append((f"{location.name} & {integration.title}", page))
     return steps
 
 
 def webhook_trail(webhook: Webhook) -> list[tuple[str, str]]:
     """The way to a webhook's page."""
     step = (webhook.name[:60], url_for("webhooks.show", webhook_id=webhook.id))
-    return [*location_trail(webhook.location), step]
+    return [*location_trail(webhook.location, INTEGRATIONS[webhook.integration]), step]
 
 
 def asset(name: str) -> str:

@@ -21,9 +21,14 @@ _TITLES: Final = {
     "node": "Node.js",
     "csharp": "C#",
     "go": "Go",
+    "node_red": "Node-RED",
     "curl": "curl and openssl",
 }
-_FENCES: Final = {"node": "js", "curl": "sh"}  # what Markdown calls them, where that differs
+_FENCES: Final = {
+    "node": "js",
+    "node_red": "json",
+    "curl": "sh",
+}  # what Markdown calls them, where that differs
 _LOCAL: Final = ("127.0.0.1", 9000)  # behind a web server of the programmer's own
 
 _VALUES: Final = {
@@ -95,6 +100,8 @@ def samples(url: str, payload: dict[str, Any], *, listens: bool = True) -> list[
         "port": port,
         "url": shlex.quote(url),
         "body": shlex.quote(json.dumps(payload, ensure_ascii=False, indent=2)),
+        "path": json.dumps(urlsplit(url).path or "/", ensure_ascii=False),
+        "verify": json.dumps(render_template("receivers/_node_red_function.txt"), ensure_ascii=False),
         "told": "subtype" if "subtype" in payload else "attachments",
     }
     return [

@@ -11,6 +11,7 @@ from webhooks.errors import Conflict
 from webhooks.services.container import services
 from webhooks.services.parsing import Input
 from webhooks.web.shared.access import admin
+from webhooks.web.ui.cards import PAGES
 from webhooks.web.ui.page import notice, parse_form, reveal, wants_fragment
 from webhooks.web.ui.webhooks import blueprint
 
@@ -104,7 +105,7 @@ def delete_submit(webhook_id: int) -> Any:
     dropped = services().webhooks.delete(webhook_id)
     unsent = counted(dropped, "unsent delivery was", "unsent deliveries were")
     notice(f"Webhook {webhook_id} is deleted. {unsent} dropped.")
-    return redirect(url_for("webhooks.index", location_id=webhook.location_id), 303)
+    return redirect(url_for(PAGES[webhook.integration].manage, location_id=webhook.location_id), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/test")
