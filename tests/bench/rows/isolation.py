@@ -3,11 +3,16 @@
 At first contact: the hanging webhooks get their first deliveries while the five are measured. After a
 restart: the appliance was stopped and started with all of the hanging ones' deliveries still to do. Alone
 is the same without any of them.
+
+And beside one webhook that a program subscribed by the API, as a Zap does, to an address where nobody is.
 """
 
 import contextlib
 import time
 from typing import Final
+
+from api_client import Client, new_key
+from appliance import free_port
 
 from bench import appliance, steady
 from bench.events import call
@@ -36,7 +41,10 @@ def measure(session: Session) -> list[Line]:
         [Latencies(tuple(one[place] for one in rounds)) for place in range(len(_WHEN))]
         for rounds in found.values()
     )
+    dead = [_beside_a_dead_zap(session) for _ in range(session.rounds)]
     return [
+        _line("beside a Zap whose address is dead", alone[0], Latencies(tuple(dead))),
+    ] + [
         _line(f"beside {hanging:,} webhooks that hang, {when}", alone[place], both[place])
         for hanging, both in zip(_HANGING[1:], others, strict=True)
         for place, when in enumerate(_WHEN)
@@ -62,6 +70,21 @@ def _beside(session: Session, hanging: int) -> Found:
     told = (f"{found} {when}" for found, when in zip((first, again), _WHEN, strict=True))
     session.say(f"beside {hanging:,} that hang: {', '.join(told)}")
     return first, again
+
+
+def _beside_a_dead_zap(session: Session) -> Latency:
+    """Every call event goes to it too, and fails at once: nobody listens there."""
+    with steady.started(session) as five:
+        program = Client(five.machine, new_key(five.machine))
+        address = f"http://127.0.0.1:{free_port()}/hooks/catch/1/dead/"
+        program.made("/webhooks", location="Healthy", kind="call", url=address)
+        with five.flow() as flow:
+            time.sleep(session.size(_SECONDS, 5))
+        found = flow.latency()
+        attempts = five.machine.rows("SELECT count(*) FROM attempt WHERE status IS NULL")[0][0]
+        assert attempts, "nothing was tried at the dead address"
+    session.say(f"beside a Zap whose address is dead: {found}; it was tried {attempts} times")
+    return found
 
 
 def _measured(session: Session, five: Steady, token: str, hanging: int, *, known: bool) -> Latency:
