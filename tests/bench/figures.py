@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -28,9 +28,47 @@ class Latency:
         return f"p50 {ms(self.p50)}, p99 {ms(self.p99)}"
 
 
-def median_of(rounds: int, measure: Callable[[], float]) -> float:
-    """The median of several measurements: one disturbed by another process does not count."""
-    return statistics.median(measure() for _ in range(rounds))
+@dataclass(frozen=True)
+class Spread:
+    """One figure of several rounds: told as their median with their range."""
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> "Spread":
+        return cls(tuple(values))
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def over(self, others: "Spread") -> "Spread":
+        """The ratio in each round: what disturbs a round mostly disturbs both sides of it."""
+        return Spread(tuple(own / other for own, other in zip(self.values, others.values, strict=True)))
+
+    def told(self, write: Callable[[float], str]) -> str:
+        median = write(self.median)
+        if len(self.values) == 1:
+            return median
+        return f"{median} ({write(min(self.values))} to {write(max(self.values))})"
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """A latency of several rounds."""
+
+    rounds: tuple[Latency, ...]
+
+    @property
+    def p50(self) -> Spread:
+        return Spread.of(one.p50 for one in self.rounds)
+
+    @property
+    def p99(self) -> Spread:
+        return Spread.of(one.p99 for one in self.rounds)
+
+    def __str__(self) -> str:
+        return f"p50 {self.p50.told(ms)}, p99 {self.p99.told(ms)}"
 
 
 def sustained(arrivals_ns: Sequence[int], since_ns: int = 0) -> float:
@@ -50,3 +88,7 @@ def ms(milliseconds: float) -> str:
 
 def times(ratio: float) -> str:
     return f"{ratio:.2f}×"
+
+
+def us(seconds: float) -> str:
+    return f"{seconds * 1e6:,.0f} µs"

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Final
 
 from appliance import ROOT
 
+from bench.session import Session
 from webhooks.data_dir import file_system
 
 _HEAD: Final = ("what", "ours", "peers", "limit", "ratio", "target", "")
@@ -23,7 +24,7 @@ _HEAD: Final = ("what", "ours", "peers", "limit", "ratio", "target", "")
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table. ``hit`` of None: for information, no target."""
+    """One line of the table. ``hit`` of None: for information, no target. ``note`` stands below the table."""
 
     what: str
     ours: str
@@ -32,6 +33,7 @@ class Line:
     ratio: str = ""
     target: str = ""
     hit: bool | None = None
+    note: str = ""
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -60,8 +62,24 @@ def table(lines: Sequence[Line]) -> str:
     )
 
 
-def circumstances(folder: Path, load_before: float, quick: bool) -> str:
+def notes(lines: Sequence[Line]) -> str:
+    """The lines' notes, each once."""
+    return "\n".join(f"- {note}" for note in dict.fromkeys(line.note for line in lines) if note)
+
+
+def document(rows: Mapping[str, Sequence[Line]], failed: Sequence[str], circumstances: str) -> str:
+    """All that a run has to tell as a page of Markdown: a section a row of the bench."""
+    lines = [line for row in rows.values() for line in row]
+    parts = [conclusion(lines, failed).replace("\n", "\n\n")]
+    for name, measured in rows.items():
+        parts += [f"## {name}", table(measured), notes(measured)]
+    facts = "\n".join(f"- {fact}" for fact in circumstances.splitlines())
+    return "\n\n".join(part for part in (*parts, "## Circumstances", facts) if part) + "\n"
+
+
+def circumstances(session: Session, load_before: float) -> str:
     """Machine, versions, state of the checkout, command."""
+    folder = session.folder
     facts = [
         f"{time.strftime('%Y-%m-%d %H:%M')}, {_cpu()}, {os.cpu_count()} cores, "
         f"load {load_before:.1f} before the start, {platform.platform()}",
@@ -74,7 +92,9 @@ def circumstances(folder: Path, load_before: float, quick: bool) -> str:
         f"{' with changes' if _git('status', '--porcelain') else ''}",
         f"command: {shlex.join(['.venv/bin/python', *sys.argv])}",
     ]
-    if quick:
+    rounds = session.rounds
+    facts.append("one round" if rounds == 1 else f"medians of {rounds} rounds, with their range in brackets")
+    if session.quick:
         facts.append("A smoke run: too short for these figures to mean much.")
     return "\n".join(facts)
 

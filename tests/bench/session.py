@@ -16,10 +16,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Session:
-    """``quick``: a smoke run, too short for its figures to mean much. ``folder`` goes with its end."""
+    """``quick``: a smoke run, too short for its figures to mean much. ``folder`` goes with its end.
+
+    ``rounds``: how often each thing is measured, in turns with what it is compared with.
+    """
 
     folder: Path
     quick: bool
+    rounds: int
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _started: float = field(default_factory=time.monotonic)
 

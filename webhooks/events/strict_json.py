@@ -9,8 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from webhooks.errors import FieldError, InvalidEvent, Unreadable
 
@@ -18,11 +17,12 @@ MAX_DEPTH: Final = 64
 MAX_DIGITS: Final = 4300  # Python's own limit for reading an integer (sys.int_info)
 
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
+_COLON: Final = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")
+_NEXT: Final = re.compile(r"[ \t\n\r]*(?:(})|,[ \t\n\r]*)")
 _MARKS: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[{]|[\]}]|,', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member of an event: its value, and both halves as JSON text."""
 
     value: Any
@@ -175,22 +175,22 @@ def _members(text: str, at: int, path: tuple[object, ...]) -> tuple[Members, int
         if text[at : at + 1] != '"':
             raise json.JSONDecodeError("Expecting property name enclosed in double quotes", text, at)
         key, key_end = _decode(text, at, path)
-        colon = _skip(text, key_end)
-        if text[colon : colon + 1] != ":":
-            raise json.JSONDecodeError("Expecting ':' delimiter", text, colon)
-        start = _skip(text, colon + 1)
+        colon = _COLON.match(text, key_end)
+        if colon is None:
+            raise json.JSONDecodeError("Expecting ':' delimiter", text, _skip(text, key_end))
+        start = colon.end()
         value, end = _decode(text, start, (*path, key))
         if key in members:
             raise InvalidEvent([FieldError(pointer(*path, _printable(key)), "is given twice")])
         member = Member(value, text[at:key_end], text[start:end])
         _check_text(member, key, path)
         members[key] = member
-        at = _skip(text, end)
-        if text[at : at + 1] == "}":
-            return members, at + 1
-        if text[at : at + 1] != ",":
-            raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
-        at = _skip(text, at + 1)
+        after = _NEXT.match(text, end)
+        if after is None:
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, _skip(text, end))
+        at = after.end()
+        if after[1]:
+            return members, at
 
 
 def _batch(text: str, at: int) -> list[Members]:

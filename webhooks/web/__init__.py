@@ -21,6 +21,7 @@ from webhooks.web.ingest import recordings as ingest_recordings
 from webhooks.web.ingest import refusals as ingest_refusals
 from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
+from webhooks.web.shared.sessions import Sessions
 from webhooks.web.ui import (
     alerts,
     api_keys,
@@ -76,6 +77,8 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     problems.init_app(app)
     page.init_app(app)
     ingest_refusals.init_app(app)
+    app.session_interface = Sessions()
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # none is async, and asking takes time
     app.url_map.converters["int"] = _Id
     for blueprint in dict.fromkeys(module.blueprint for module in _ENDPOINTS):  # some share theirs
         app.register_blueprint(blueprint)

@@ -1,76 +1,98 @@
-"""How many a second each peer delivers, measured at the receiver from the first to the last."""
+"""How many a second each peer delivers, measured at the receiver, and what a delivery costs it."""
 
 import contextlib
 import json
 import os
+import shutil
 import subprocess
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench import processor
 from bench.events import call
-from bench.figures import sustained
+from bench.figures import rate, sustained, us
 from bench.peers import environment
+from bench.peers.catalogue import Peer
 from bench.session import Session, running
 from bench.sink import Sink
 
 PROCESSES: Final = 2
-_HERE: Final = Path(__file__).parent
+_QUICK: Final = 5  # the part of its deliveries that a peer gets in a smoke run
 
 
 @dataclass(frozen=True)
-class Peer:
-    """``workers`` are the commands that start two processes, as the peer's documentation has them.
+class Score:
+    """``seconds`` are of processor time, a delivery, without the receiver's."""
 
-    ``count``, and ``quick`` for a smoke run: deliveries that take some seconds.
-    """
+    per_second: float
+    seconds: float
 
-    name: str
-    workers: tuple[str, ...]
-    count: int
-    quick: int
+    def __str__(self) -> str:
+        return f"{rate(self.per_second)}, {us(self.seconds)} of processor time each"
 
 
-PEERS: Final = (
-    Peer("Celery", ("celery -A tasks_celery worker --concurrency=2 --loglevel=ERROR",), 6000, 1000),
-    Peer("dramatiq", ("dramatiq tasks_dramatiq --processes 2",), 6000, 1000),
-    Peer("huey", ("huey_consumer tasks_huey.huey -k process -w 2",), 6000, 1000),
-    Peer("RQ", ("python worker_rq.py",) * PROCESSES, 800, 100),
-)
+def score(session: Session, peer: Peer) -> Score:
+    """Deliveries of a queue that is full when the workers start, from the first to the last."""
+    count = session.size(peer.count, peer.count // _QUICK)
+    with contextlib.ExitStack() as stack:
+        server = environment.database() if peer.postgresql else environment.broker(session)
+        url, serving = stack.enter_context(server)
+        variable = "BENCH_DATABASE" if peer.postgresql else "BENCH_BROKER"
+        environ = {**os.environ, variable: url, "BENCH_FORM": peer.form, "PYTHONPATH": str(environment.HERE)}
+        sink = stack.enter_context(Sink())
+        folder, fill, find = _programs(session, peer)
+        arguments = [sink.url("/now/peer"), str(count), json.dumps(call())]
+        subprocess.run([*fill, *arguments], env=environ, cwd=folder, check=True)
+        log = session.new_folder(peer.title.replace(" ", "-")) / "log"
+        workers = [
+            stack.enter_context(running(find(line), log, env=environ, cwd=folder)).pid
+            for line in peer.workers
+        ]
+        return _measured(sink, [serving, *workers], count)
 
 
-def peer_rate(session: Session, peer: Peer) -> float:
-    """Deliveries a second of a queue that is full when the workers start."""
-    count = session.size(peer.count, peer.quick)
-    programs = environment.programs(session)
-    log = session.new_folder(peer.name) / "log"
-    with environment.broker(session) as url, Sink() as sink, contextlib.ExitStack() as stack:
-        environ = {**os.environ, "BENCH_BROKER": url, "PYTHONPATH": str(_HERE)}
-        arguments = [f"tasks_{peer.name.lower()}", sink.url("/now/peer"), str(count), json.dumps(call())]
-        command = [f"{programs}/python", str(_HERE / "enqueue.py"), *arguments]
-        subprocess.run(command, env=environ, cwd=_HERE, check=True)
-        for line in peer.workers:
-            program, *options = line.split()
-            worker = [str(programs / program), *options]
-            stack.enter_context(running(worker, log, env=environ, cwd=_HERE))
-        sink.wait(count)
-        return sustained(sink.arrivals().at_ns)
-
-
-def loop_rate(session: Session, *, trust_env: bool) -> float:
-    """Deliveries a second of ``requests.Session().post`` in a loop, in two processes.
+def loop_score(session: Session, *, trust_env: bool) -> Score:
+    """Deliveries of ``requests.Session().post`` in a loop, in two processes.
 
     ``trust_env`` as it comes looks for proxies and passwords in the environment at every request.
     """
-    count = session.size(10_000, 1000)
+    each = session.size(10_000, 1000) // PROCESSES
     log = session.new_folder("loop") / "log"
     python = environment.programs(session) / "python"
     with Sink() as sink, contextlib.ExitStack() as stack:
-        arguments = [sink.url("/now/loop"), str(count // PROCESSES), json.dumps(call())]
+        arguments = [sink.url("/now/loop"), str(each), json.dumps(call())]
         arguments += [] if trust_env else ["without-environment"]
-        for _ in range(PROCESSES):
-            stack.enter_context(
-                running([str(python), str(_HERE / "bare_loop.py"), *arguments], log, cwd=_HERE)
-            )
-        sink.wait(count // PROCESSES * PROCESSES)
-        return sustained(sink.arrivals().at_ns)
+        command = [str(python), str(environment.HERE / "bare_loop.py"), *arguments]
+        loops = [
+            stack.enter_context(running(command, log, cwd=environment.HERE)).pid for _ in range(PROCESSES)
+        ]
+        return _measured(sink, loops, each * PROCESSES)
+
+
+def _programs(session: Session, peer: Peer) -> tuple[Path, list[str], Callable[[str], list[str]]]:
+    """The folder that a peer runs in, the command that fills its queue, and a worker's from its line."""
+    if not peer.module:
+        folder = environment.node_folder(session)
+        node = shutil.which("node")
+        assert folder is not None and node is not None, "asked beforehand"
+        return folder, [node, "bullmq.mjs", "fill"], lambda line: [node, *line.split()[1:]]
+    programs = environment.programs(session)
+    fill = [str(programs / "python"), str(environment.HERE / "fill.py"), peer.module]
+
+    def find(line: str) -> list[str]:
+        program, *options = line.split()
+        return [str(programs / program), *options]
+
+    return environment.HERE, fill, find
+
+
+def _measured(sink: Sink, processes: Iterable[int], count: int) -> Score:
+    """Processor time counts from soon after the first arrival, so that no start is in it."""
+    roots = list(processes)
+    sink.wait(1)
+    begin, before = processor.spent(roots), sink.count()
+    sink.wait(count)
+    spent = processor.spent(roots) - begin
+    return Score(sustained(sink.arrivals().at_ns), spent / max(1, count - before))

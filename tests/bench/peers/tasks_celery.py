@@ -1,8 +1,8 @@
-"""Celery's task. A process of the peers' environment."""
+"""Celery's task. A module of the peers' environment."""
 
 import os
 
-import requests
+import posting
 from celery import Celery
 
 app = Celery("tasks_celery", broker=os.environ["BENCH_BROKER"])
@@ -10,7 +10,9 @@ app = Celery("tasks_celery", broker=os.environ["BENCH_BROKER"])
 
 @app.task
 def post(url, event):
-    requests.post(url, json=event)
+    posting.post(url, event)
 
 
-enqueue = post.delay
+def fill(url, event, count):
+    for _ in range(count):
+        post.delay(url, event)

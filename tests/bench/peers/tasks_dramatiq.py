@@ -1,9 +1,9 @@
-"""dramatiq's actor. A process of the peers' environment."""
+"""dramatiq's actor. A module of the peers' environment."""
 
 import os
 
 import dramatiq
-import requests
+import posting
 from dramatiq.brokers.redis import RedisBroker
 
 dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_BROKER"]))
@@ -11,7 +11,9 @@ dramatiq.set_broker(RedisBroker(url=os.environ["BENCH_BROKER"]))
 
 @dramatiq.actor
 def post(url, event):
-    requests.post(url, json=event)
+    posting.post(url, event)
 
 
-enqueue = post.send
+def fill(url, event, count):
+    for _ in range(count):
+        post.send(url, event)

@@ -1,8 +1,8 @@
-"""huey's task. A process of the peers' environment."""
+"""huey's task. A module of the peers' environment."""
 
 import os
 
-import requests
+import posting
 from huey import RedisHuey
 
 huey = RedisHuey("bench", url=os.environ["BENCH_BROKER"])
@@ -10,7 +10,9 @@ huey = RedisHuey("bench", url=os.environ["BENCH_BROKER"])
 
 @huey.task()
 def post(url, event):
-    requests.post(url, json=event)
+    posting.post(url, event)
 
 
-enqueue = post
+def fill(url, event, count):
+    for _ in range(count):
+        post(url, event)

@@ -1,17 +1,12 @@
-"""RQ's job. A process of the peers' environment."""
+"""RQ's job. A module of the peers' environment."""
 
-import functools
 import os
 
-import requests
 from redis import Redis
 from rq import Queue
 
 
-def post(url, event):
-    requests.post(url, json=event)
-
-
-enqueue = functools.partial(
-    Queue(connection=Redis.from_url(os.environ["BENCH_BROKER"])).enqueue, "tasks_rq.post"
-)
+def fill(url, event, count):
+    queue = Queue(connection=Redis.from_url(os.environ["BENCH_BROKER"]))
+    for _ in range(count):
+        queue.enqueue("posting.post", url, event)

@@ -2,7 +2,6 @@
 
 import contextlib
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from nginx import Nginx
 from receiver import Receiver
 
 from bench import appliance, wrk
-from bench.figures import times
+from bench.figures import Latencies, Spread, rate, times
 from bench.report import Line
 from bench.session import Session
 from bench.sink import Sink
@@ -26,7 +25,7 @@ _CLIENTS = 8
 
 
 def measure(session: Session) -> list[Line]:
-    """One appliance for all of it; alone and beside in turn, the median of three."""
+    """One appliance for all of it; alone and beside in turn."""
     with Sink() as sink, appliance.started(session) as machine:
         token = machine.location("Bench")
         receiver = Receiver()
@@ -35,41 +34,49 @@ def measure(session: Session) -> list[Line]:
         appliance.add_webhooks(machine, "Bench", [sink.url(f"/now/{n}") for n in range(2)])
         _load(session, machine, token)
         alone, beside = [], []
-        for _ in range(session.size(3, 1)):
+        for _ in range(session.rounds):
             alone.append(_load(session, machine, token))
             with _crawling(machine, token, link) as refused:
                 beside.append(_load(session, machine, token))
             session.say(f"of {2 * _SLOW} slow callers {refused()} were asked to come again")
-        before, while_ = _median(alone), _median(beside)
         rates, theirs = [], []
-        for _ in range(session.size(5, 1)):
+        for _ in range(session.rounds):
             rates.append(_downloads(link))
             theirs.append(_by_nginx(session, machine))
-        rate, limit = statistics.median(rates), statistics.median(theirs)
-        session.say(f"50 MB to {_CLIENTS} clients at a time: {rate:.0f} MB/s, nginx {limit:.0f} MB/s")
+            session.say(
+                f"50 MB to {_CLIENTS} clients at a time: {_megabytes(rates[-1])}, "
+                f"nginx {_megabytes(theirs[-1])}"
+            )
         seconds = 600
         began = time.monotonic()
         client.send(machine, token, sounds.long_wav(seconds))
         receiver.wait("/media", 2, seconds=120)
         took = time.monotonic() - began
         receiver.close()
-    ratio = while_.latency.p99 / before.latency.p99
+    before, while_ = (Latencies(tuple(load.latency for load in loads)) for loads in (alone, beside))
+    ratio = while_.p99.over(before.p99)
+    ours, limit = Spread.of(rates), Spread.of(theirs)
+    share = ours.over(limit)
     return [
         Line(
             f"the hook beside {_SLOW} slow uploads and {_SLOW} slow downloads",
-            f"{while_.per_second:,.0f}/s, {while_.latency}",
-            f"alone {before.per_second:,.0f}/s, {before.latency}", "", times(ratio), "p99 ≤ 2×", ratio <= 2,
+            f"{_rates(beside).told(rate)}, {while_}", f"alone {_rates(alone).told(rate)}, {before}", "",
+            f"p99 {ratio.told(times)}", "p99 ≤ 2×", ratio.median <= 2,
         ),
         Line(
-            f"download of 50 MB, {_CLIENTS} clients", f"{rate:,.0f} MB/s", f"nginx {limit:,.0f} MB/s", "",
-            times(rate / limit), "≥ 0.7×", rate / limit >= 0.7,
+            f"download of 50 MB, {_CLIENTS} clients", ours.told(_megabytes),
+            f"nginx {limit.told(_megabytes)}", "", share.told(times), "≥ 0.7×", share.median >= 0.7,
         ),
         Line("an upload of 10 minutes of speech (8 kHz WAV) until its link arrives", f"{took:.1f} s"),
     ]  # fmt: skip
 
 
-def _median(loads: list[Load]) -> Load:
-    return sorted(loads, key=lambda load: load.latency.p99)[len(loads) // 2]
+def _rates(loads: list[Load]) -> Spread:
+    return Spread.of(load.per_second for load in loads)
+
+
+def _megabytes(per_second: float) -> str:
+    return f"{per_second:,.0f} MB/s"
 
 
 def _load(session: Session, machine: Appliance, token: str) -> Load:

@@ -153,5 +153,26 @@ def test_what_is_no_json_is_unreadable(body: bytes) -> None:
         read(body)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a" 1}',
+        '{"a"\n =1}',
+        '{"a": 1 "b": 2}',
+        '{"a":1\n\n;}',
+        '{"a": 1,}',
+        '{"a": 1',
+        '{"a"',
+        '{"a": 1]',
+        "{1: 2}",
+    ],
+)
+def test_the_place_of_what_is_no_json_is_told_as_json_tells_it(text: str) -> None:
+    with pytest.raises(json.JSONDecodeError) as own:
+        json.loads(text)
+    with pytest.raises(Unreadable, match=rf"line {own.value.lineno}, column {own.value.colno}"):
+        read(text.encode())
+
+
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert values(read_one('\ufeff{"a": 1}')) == {"a": 1}

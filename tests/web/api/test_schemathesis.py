@@ -16,17 +16,17 @@ from api_client import Client, new_key
 from appliance import Appliance, Place
 
 # What a schema cannot say: that an address may be called, or that one time is after another.
-_CONFIG = """
+CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "304", "404", "409", "412", "415", "422"]
 """
-_RATE = "45/s"  # below a key's limit
+RATE = "45/s"  # below a key's limit
 
 
 @pytest.fixture
 def run(appliance: Appliance, tmp_path: Path) -> Any:
     """Run schemathesis with a credential on the operations that ``options`` choose."""
-    (tmp_path / "schemathesis.toml").write_text(_CONFIG)
+    (tmp_path / "schemathesis.toml").write_text(CONFIG)
 
     def run(credential: str, *options: str) -> None:
         seed = os.environ.get("SPOKE_SCHEMATHESIS_SEED") or str(random.SystemRandom().randrange(10**6))
@@ -34,7 +34,7 @@ def run(appliance: Appliance, tmp_path: Path) -> Any:
             str(Path(sys.executable).parent / "st"), "--config-file", str(tmp_path / "schemathesis.toml"),
             "run", f"{appliance.url}/api/openapi.json", "--header", f"Authorization: Bearer {credential}",
             "--phases", "coverage,fuzzing", "--checks", "all", "--seed", seed, "--continue-on-failure",
-            "--max-examples", os.environ.get("SPOKE_SCHEMATHESIS", "3"), "--rate-limit", _RATE, *options,
+            "--max-examples", os.environ.get("SPOKE_SCHEMATHESIS", "3"), "--rate-limit", RATE, *options,
         ]  # fmt: skip
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, f"seed {seed}\n{done.stdout}\n{done.stderr}"

@@ -1,8 +1,9 @@
 """``POST /api/events``: where PBXs post their events."""
 
+import json
 import uuid
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, UnsupportedMediaType
 
 from webhooks.events.schema import IncomingEvent, parse_form, parse_json
@@ -19,7 +20,7 @@ blueprint = Blueprint("ingest_events", __name__)
 @blueprint.post("/api/events")
 @blueprint.post("/api/events/t/<token>")
 @by_token
-def receive(token: str | None = None) -> tuple[Response, int]:
+def receive(token: str | None = None) -> Response:
     """Store an event or a batch; the response goes out once it is on disk."""
     if request.user_agent.string.startswith(USER_AGENT_PREFIX):
         raise Forbidden("This is a delivery of an appliance like this one: taken in, it would go round.")
@@ -27,7 +28,9 @@ def receive(token: str | None = None) -> tuple[Response, int]:
     events, batch = _read(credential.namespace)
     accepted = services().intake.submit(credential.token_hash, events)
     status = 200 if all(event.duplicate for event in accepted) else 202
-    return jsonify(_batch_answer(accepted) if batch else _answer(accepted[0])), status
+    answer = _batch_answer(accepted) if batch else _answer(accepted[0])
+    # Not by jsonify: its encoder is made anew for each answer, and takes a tenth of a small request's time.
+    return Response(json.dumps(answer) + "\n", status, mimetype="application/json")
 
 
 def _read(namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:

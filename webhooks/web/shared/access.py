@@ -1,6 +1,6 @@
 """Who may use an endpoint. Each view says so with a mark; one without fails at its first request.
 
-The checks run before each request, in the order of ``init_app``. An answer of one ends the request.
+The checks run before each request, in the order of ``check``. An answer of one ends the request.
 """
 
 from collections.abc import Callable
@@ -54,8 +54,7 @@ def admin(view: View) -> View:
 
 def init_app(app: Flask) -> None:
     """Run the checks before each request, and set the security headers after it."""
-    for check in (require_mark, refuse_nul, check_origin, limit_public_body, require_login, bind_actor):
-        app.before_request(check)
+    app.before_request(check)
     app.teardown_request(_unbind_actor)
     app.after_request(_set_security_headers)
 
@@ -78,13 +77,28 @@ def is_by_key() -> bool:
     return _access() == "key"
 
 
-def require_mark() -> None:
-    """Fail a request for a view that does not say who may use it."""
-    if request.endpoint not in (None, "static") and _access() is None:
+def check() -> Response | Any:
+    """Run the checks of the view. They are one, so that its mark is looked up once: events come often.
+
+    Raises:
+        RuntimeError: the view does not say who may use it.
+    """
+    access = _access()
+    if access is None and request.endpoint not in (None, "static"):
         raise RuntimeError(f"the view {request.endpoint} does not say who may use it")
+    _refuse_nul()
+    if access not in ("public", "admin"):
+        return None
+    _check_origin()
+    if access == "public":
+        _limit_public_body()
+    elif not logged_in():
+        return _lead_to_login()
+    act_as(f"admin, from {request.remote_addr}")
+    return None
 
 
-def refuse_nul() -> None:
+def _refuse_nul() -> None:
     """Answer 404 to a name with NUL: no row has such a name, and PostgreSQL has no such text.
 
     A token may have it: it is only ever looked up by its hash.
@@ -94,9 +108,9 @@ def refuse_nul() -> None:
         abort(404)
 
 
-def check_origin() -> None:
+def _check_origin() -> None:
     """Answer 403 to a form that another site sent."""
-    if _access() in ("public", "admin") and request.method not in _SAFE_METHODS and not same_origin():
+    if request.method not in _SAFE_METHODS and not same_origin():
         abort(
             403,
             "The form came from another site. Behind a proxy, set SPOKE_PUBLIC_URL to the address that "
@@ -104,20 +118,18 @@ def check_origin() -> None:
         )
 
 
-def limit_public_body() -> None:
+def _limit_public_body() -> None:
     """Answer 413 to a long form of somebody who is not logged in: it must not keep a thread waiting.
 
     The server takes a form up to this length in whole before a thread has it.
     """
     long = is_streamed() or (request.content_length or 0) > _PUBLIC_FORM_BYTES
-    if _access() == "public" and request.method not in _SAFE_METHODS and long:
+    if request.method not in _SAFE_METHODS and long:
         abort(413, f"The form is longer than {_PUBLIC_FORM_BYTES:,} bytes.")
 
 
-def require_login() -> Response | Any:
+def _lead_to_login() -> Response | Any:
     """Lead a visitor who is not logged in to the log-in page, and back from there."""
-    if _access() != "admin" or logged_in():
-        return None
     if request.headers.get("HX-Request"):  # a fragment of the log-in page would land inside a page
         target = url_for("login.show", next=shown_page("HX-Current-URL"))
         return Response("", 401, {"HX-Redirect": target})
@@ -126,14 +138,8 @@ def require_login() -> Response | Any:
     return redirect(url_for("login.show", next=request.full_path.rstrip("?")), 303)
 
 
-def bind_actor() -> None:
-    """Name the visitor in the audit log, for what the request changes."""
-    if _access() in ("public", "admin"):
-        act_as(f"admin, from {request.remote_addr}")
-
-
 def act_as(actor: str) -> None:
-    """Name who makes the changes of this request."""
+    """Name in the audit log who makes the changes of this request."""
     g.actor = ExitStack()
     g.actor.enter_context(by(actor))
 
