@@ -127,6 +127,7 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
     redis_server: Path | None = None
     workers: int = Field(default=max(2, os.cpu_count() or 2), ge=1, le=64)
+    worker_threads: int = Field(default=2048, ge=16, le=16_384)
     retry_schedule: Schedule = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
     timeout: float = Field(default=15, ge=1, le=25)
     allow_nets: Networks = ()

@@ -380,6 +380,8 @@ BAD: list[tuple[str, str, str]] = [
     ("SPOKE_REDIS_SERVER", "/bin/false", "[Rr]edis"),
     ("SPOKE_WORKERS", "0", "1"),
     ("SPOKE_WORKERS", "two", "integer"),
+    ("SPOKE_WORKER_THREADS", "15", "16"),
+    ("SPOKE_WORKER_THREADS", "16385", "16384"),
     ("SPOKE_RETRY_SCHEDULE", "5,soon", "integer"),
     ("SPOKE_RETRY_SCHEDULE", "5,-300", "1"),
     ("SPOKE_TIMEOUT", "0.5", "1"),

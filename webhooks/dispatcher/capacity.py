@@ -8,17 +8,22 @@ from webhooks.dispatcher.task import TaskKind
 
 @dataclass(slots=True)
 class Capacity:
-    """A slot holds one task. Those for probation are a share of those for slow tasks, not beside them."""
+    """A slot holds one task. Those for probation are a share of those for slow tasks, not beside them.
+
+    ``kept_for_new``: slots for probation that lanes whose last attempt broke may not have.
+    """
 
     single: int
     bulk: int
     slow: int
     probation: int
+    kept_for_new: int = 0
 
     def rows_for(self, lane: Lane) -> int:
         """How many rows may be claimed of a lane of its kind; 0: it has to wait."""
         if lane.kind is LaneKind.PROBATION:
-            return min(self.slow, self.probation)
+            # Where many hang, what is new has a place beside them.
+            return min(self.slow, self.probation - (self.kept_for_new if lane.has_failed else 0))
         if lane.kind is LaneKind.SLOW:
             return self.slow
         if lane.backlogged:

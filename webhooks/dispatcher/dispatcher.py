@@ -47,20 +47,24 @@ log = logging.getLogger(__name__)
 class Dispatcher:
     """``start`` once in each worker process, ``wake`` at each wake-up, ``stop`` at the end."""
 
-    def __init__(self, settings: Settings, store: Store, on_fault: Callable[[], None]) -> None:
-        """``on_fault`` is called if the dispatcher ends by itself: the process has to start anew."""
+    def __init__(self, settings: Settings, store: Store, threads: int, on_fault: Callable[[], None]) -> None:
+        """``threads``: the most attempts of the pool at a time.
+
+        ``on_fault`` is called if the dispatcher ends by itself: the process has to start anew.
+        """
         self._store, self._on_fault = store, on_fault
         connector = Connector(AddressRules(settings.allow_nets, settings.deny_nets), Proxy.of(settings.proxy))
         links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
         self._liveness = Liveness(settings, store)
         self._maintenance = Maintenance(store, self._liveness)
         self._leases = LaneLeases(self._liveness.id, settings, connector, store.vault)
-        self._claimer = Claimer(self._liveness.id, self._leases, self._look_in_ms)
+        self._claimer = Claimer(self._liveness.id, self._leases, self._look_in_ms, threads)
         self._settler = Settler(self._liveness.id, settings.retry_schedule, self._look_in_ms)
         self._inbox = Inbox()
         self._pool = WorkerPool(
             self._inbox.report,
             lambda row: row.body if row.media_id is None else with_link(row.body, links.link(row.media_id)),
+            threads,
         )
         self._schedule = LookSchedule()
         self._waker = Waker(settings)
@@ -174,7 +178,7 @@ class Dispatcher:
         processor_s = time.thread_time()  # not the clock: waiting for the interpreter costs nobody anything
         now = now_ms()
         with self._store.direct_read() as direct:
-            lanes = leases.due_lanes(direct, self._liveness.id)
+            lanes = leases.due_lanes(direct, self._liveness.id, self._leases.busy())
         left_alone = row_errors.left_alone("lane")
         lanes = [lane for lane in lanes if lane.webhook_id not in left_alone]
         self._leases.now_due(lane.webhook_id for lane in lanes if lane.due_ms <= now)

@@ -2,8 +2,13 @@
 
 import collections
 import threading
+from typing import Final
 
 from webhooks.dispatcher.task import Report
+
+_SETTLED_AT_A_TIME: Final = (
+    64  # reports: where a thousand attempts time out at once, none waits for all of them
+)
 
 
 class Inbox:
@@ -46,9 +51,9 @@ class Inbox:
         self._event.clear()
 
     def gather(self) -> list[Report]:
-        """Move what was reported to ``unsettled``. Returns the reports that are new."""
-        new = []
-        while self._reports:
+        """Move reports to ``unsettled``, as many as one round settles. Returns those that are new."""
+        new: list[Report] = []
+        while self._reports and len(self.unsettled) + len(new) < _SETTLED_AT_A_TIME:
             new.append(self._reports.popleft())
         self.unsettled += new
         return new

@@ -63,6 +63,16 @@ class Lane:
         return not self.in_flight
 
     @property
+    def busy(self) -> bool:
+        """Whether it can take nothing until its report is here, however much is due."""
+        return self.in_flight > 0 and self.kind is LaneKind.PROBATION
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether its last attempt was a timeout or a connection error."""
+        return self.health.broken > 0
+
+    @property
     def kind(self) -> LaneKind:
         return LaneKind.PROBATION if self.health.probing else self._answers
 

@@ -40,6 +40,10 @@ class LaneLeases:
         lanes = {webhook_id: lane for webhook_id, lane in self._owned.items() if lane.may_have_more}
         return list((lanes | self._due).values())
 
+    def busy(self) -> list[int]:
+        """Webhooks whose lanes are ours and can take nothing now, however much is due."""
+        return [webhook_id for webhook_id, lane in self._owned.items() if lane.busy]
+
     def now_due(self, webhook_ids: Iterable[int]) -> None:
         """Note which lanes a look found due, all of them."""
         self._due = {webhook_id: self.lane(webhook_id) for webhook_id in webhook_ids}

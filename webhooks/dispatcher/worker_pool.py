@@ -31,7 +31,6 @@ from webhooks.outbox.rows import ClaimedRow
 FAST_THREADS: Final = 2
 FAST_BULKS: Final = 2 * FAST_THREADS  # bulk tasks at a time, those that wait included
 FAST_SINGLES: Final = 100  # single rows at a time, likewise
-POOL_THREADS: Final = 128
 LEASE_MARGIN_S: Final = 1.0  # a lease has to outlast an attempt's timeout by so much
 _SINGLES_RUN: Final = 20  # single rows that a thread sends before it goes on with a bulk task
 _STUCK_S: Final = 0.05
@@ -49,19 +48,23 @@ def _lower_priority() -> None:
 class WorkerPool:
     """Takes tasks and reports their outcomes.
 
+    ``threads``: the most of the pool, for slow and unproven receivers; they are started on demand and stay.
+
     ``report`` is called from the threads. So is ``body``, at each attempt: it gives a row's body as it is to
     be sent now. While the dispatcher holds ``pause``, no attempt begins: it has the interpreter almost to
     itself.
     """
 
-    def __init__(self, report: Callable[[Report], None], body: Callable[[ClaimedRow], str]) -> None:
+    def __init__(
+        self, report: Callable[[Report], None], body: Callable[[ClaimedRow], str], threads: int
+    ) -> None:
         self._report, self._body = report, body
         self.pause = threading.Lock()
         # One True for each task in the two deques: a thread can wait for both at once. False ends a thread.
         self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._singles: collections.deque[Task] = collections.deque()
         self._bulks: collections.deque[Task] = collections.deque()
-        self._pool = concurrent.futures.ThreadPoolExecutor(POOL_THREADS, "attempt", _lower_priority)
+        self._pool = concurrent.futures.ThreadPoolExecutor(threads, "attempt", _lower_priority)
         self._deadlines: set[Deadline] = set()
         self._fast: dict[threading.Thread, tuple[Task, Deadline] | None] = {}
         self._stopping = threading.Event()
@@ -80,7 +83,12 @@ class WorkerPool:
             (self._singles if task.kind is TaskKind.SINGLE else self._bulks).append(task)
             self._signals.put(True)
         else:
-            self._pool.submit(self._run, task)
+            try:
+                self._pool.submit(self._run, task)
+            except (
+                RuntimeError
+            ) as error:  # the system gives no further thread: the task waits for one of the others
+                log.warning("no further thread for attempts", extra={"reason": error})
 
     def stop(self) -> None:
         """Begin no further attempt. Those in flight go on."""

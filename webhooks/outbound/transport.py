@@ -6,7 +6,7 @@ as long: most of it in urllib3 and http.client.
 
 import contextlib
 import ssl
-from typing import Any
+from typing import Any, Final
 
 import requests
 from requests.adapters import BaseAdapter
@@ -133,8 +133,12 @@ class Transport(BaseAdapter):
                 self._idle.pop().close()
 
 
+_BLANK: Final = vars(requests.Response())  # a cookie jar, which ours has no use for, takes long to make
+
+
 def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
-    response = requests.Response()
+    response = requests.Response.__new__(requests.Response)
+    vars(response).update(_BLANK)
     response.status_code, response.reason, response.raw = answer.status, answer.reason, answer
     response.request, response.url = request, request.url or ""
     headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()

@@ -20,6 +20,7 @@ DUE_LANES: Final = """
                 ORDER BY d.due_at LIMIT 1) AS due_at
         FROM lane l JOIN webhook w ON w.id = l.webhook_id
         WHERE (l.owner IS NULL OR l.owner = :owner_id) AND w.state = 'active' AND w.deleted_at IS NULL
+              AND NOT l.webhook_id IN :ids
     ) AS lanes WHERE due_at IS NOT NULL
 """
 _ACQUIRE: Final = """
@@ -43,11 +44,16 @@ RELEASE_IF_EMPTY: Final = """
 _RELEASE: Final = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :owner_id"
 
 
-def due_lanes(direct: RawConnection, owner_id: str) -> list[DueLane]:
-    """Lanes of active webhooks with pending rows that nobody or ``owner_id`` owns, due now or later."""
+def due_lanes(direct: RawConnection, owner_id: str, busy: Iterable[int] = ()) -> list[DueLane]:
+    """Lanes of active webhooks with pending rows that nobody or ``owner_id`` owns, due now or later.
+
+    ``busy``: webhooks not to look at.
+    """
     return [
         DueLane(webhook_id, max(due_at, not_before, probe_at))
-        for webhook_id, not_before, probe_at, due_at in direct.rows(DUE_LANES, {"owner_id": owner_id})
+        for webhook_id, not_before, probe_at, due_at in direct.rows(
+            DUE_LANES, {"owner_id": owner_id, "ids": list(busy)}
+        )
     ]
 
 

@@ -8,7 +8,6 @@ beyond which the connection that is idle longest is closed.
 import contextlib
 import heapq
 import logging
-import resource
 import select
 import signal
 import socket
@@ -24,7 +23,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
-from webhooks.runtime import logs
+from webhooks.runtime import logs, open_files
 from webhooks.runtime.http_connection import Connection, serving
 from webhooks.runtime.http_request import Request
 from webhooks.settings import load_settings
@@ -62,13 +61,8 @@ def serve(app: Any, listener: socket.socket, beat: Callable[[], None]) -> int:
 
 def _most_connections() -> int:
     """Most connections that the limit of open files allows; each may send a file, which is open too."""
-    wanted = 2 * _CONNECTIONS + _OTHER_FILES
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        return max(16, (soft - _OTHER_FILES) // 2)
-    return _CONNECTIONS
+    allowed = open_files.allow(2 * _CONNECTIONS + _OTHER_FILES)
+    return max(16, (allowed - _OTHER_FILES) // 2)
 
 
 def _is_ingest(request: Request) -> bool:

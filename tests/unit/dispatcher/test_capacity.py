@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.capacity import Capacity
-from webhooks.dispatcher.claimer import Claimer
+from webhooks.dispatcher.claimer import UNPROVEN_A_ROUND, Claimer
 from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
 from webhooks.dispatcher.packing import expected_kind
 from webhooks.dispatcher.task import Task, TaskKind
-from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES, POOL_THREADS
+from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
+
+THREADS = 128
 
 
 def a_lane(kind: LaneKind, *, backlogged: bool = False, webhook_id: int = 1) -> Lane:
@@ -19,7 +21,7 @@ def a_lane(kind: LaneKind, *, backlogged: bool = False, webhook_id: int = 1) -> 
 
 
 def claimer() -> Claimer:
-    return Claimer("owner", None, lambda _: None)  # type: ignore[arg-type]
+    return Claimer("owner", None, lambda _: None, THREADS)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +62,43 @@ def test_what_is_released_is_what_was_reserved(tasks: list[tuple[TaskKind, int]]
     assert capacity == Capacity(100, 4, 128, 64)
 
 
+def begin(claims: Claimer, lanes: list[Lane]) -> None:
+    for lane in lanes:
+        claims.begin(Task(lane, [], 0.0, expected_kind(lane)))
+
+
+def test_a_round_takes_proven_lanes_first_then_new_ones_and_few_of_those() -> None:
+    new = [a_lane(LaneKind.PROBATION, webhook_id=number) for number in range(1000)]
+    broken = [a_lane(LaneKind.PROBATION, webhook_id=number) for number in range(1000, 1003)]
+    for lane in broken:
+        lane.health.broken = 1
+    slow = [a_lane(LaneKind.SLOW, webhook_id=number) for number in range(1003, 1006)]
+    claims = claimer()
+    assert claims.with_capacity([*broken, *new, *slow]) == [*slow, *new[:UNPROVEN_A_ROUND]]
+    assert not claims.crowded_out & {lane.webhook_id for lane in new}, "their turn comes, here"
+
+
 def test_receivers_that_hang_leave_half_of_the_pool_to_the_others() -> None:
     new = [a_lane(LaneKind.PROBATION, webhook_id=number) for number in range(1000)]
     slow = [a_lane(LaneKind.SLOW, webhook_id=number) for number in range(1000, 1003)]
     claims = claimer()
-    served = claims.with_capacity([*new, *slow])
-    assert served == [*new[: POOL_THREADS // 2], *slow]
-    assert claims.crowded_out == {lane.webhook_id for lane in new[POOL_THREADS // 2 :]}
+    for _ in range(THREADS // 2 // UNPROVEN_A_ROUND):
+        begin(claims, claims.with_capacity(new))
+    assert sum(lane.busy for lane in new) == THREADS // 2
+    assert claims.with_capacity([*new, *slow]) == slow
+    assert claims.crowded_out == {lane.webhook_id for lane in new[THREADS // 2 :]}
+
+
+def test_receivers_that_hung_leave_a_quarter_of_the_pool_to_new_ones() -> None:
+    broken = [a_lane(LaneKind.PROBATION, webhook_id=number) for number in range(1000)]
+    for lane in broken:
+        lane.health.broken = 1
+    new = a_lane(LaneKind.PROBATION, webhook_id=1000)
+    claims = claimer()
+    for _ in range(4):
+        begin(claims, claims.with_capacity(broken))
+    assert sum(lane.busy for lane in broken) == THREADS // 4
+    assert claims.with_capacity([*broken, new]) == [new]
 
 
 def test_a_lane_with_something_in_flight_is_not_left_to_another_worker() -> None:
@@ -85,7 +117,7 @@ def test_a_task_counts_from_its_begin_to_its_end(kind: TaskKind) -> None:
     assert lane.in_flight == 1 and not claims.idle and claims.fast_threads_busy is kind.is_fast
     claims.end(task)
     assert lane.idle and claims.idle and not claims.fast_threads_busy
-    assert claims._capacity == Capacity(FAST_SINGLES, FAST_BULKS, POOL_THREADS, POOL_THREADS // 2)
+    assert claims._capacity == Capacity(FAST_SINGLES, FAST_BULKS, THREADS, THREADS // 2, THREADS // 4)
 
 
 @pytest.mark.parametrize(

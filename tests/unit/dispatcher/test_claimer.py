@@ -11,10 +11,12 @@ from webhooks.dispatcher.claimer import Claimer
 from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
 from webhooks.dispatcher.lane_leases import LaneLeases
 from webhooks.dispatcher.task import Task, TaskKind
-from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES, POOL_THREADS
+from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
 from webhooks.outbound.options import Options
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.outbox.rows import ClaimedRow, OpenRow
+
+THREADS = 128
 
 
 class FakeOutbox:
@@ -71,7 +73,7 @@ def round_(
     """One round over lanes, given as kind, whether they were backlogged, and due rows; ids count from 0."""
     leases = LaneLeases("owner", None, None, None)  # type: ignore[arg-type]
     looks_ms: list[float] = []
-    claimer = Claimer("owner", leases, looks_ms.append)
+    claimer = Claimer("owner", leases, looks_ms.append, THREADS)
     candidates: list[Lane] = []
     for webhook_id, (kind, backlogged, _) in enumerate(lanes):
         lane = leases.lane(webhook_id)
@@ -147,8 +149,8 @@ def test_a_round_never_takes_more_slots_than_there_are(lanes: list[tuple[LaneKin
         claimer.begin(task)
     kinds = [task.kind for task in tasks]
     assert kinds.count(TaskKind.SINGLE) <= FAST_SINGLES and kinds.count(TaskKind.BULK) <= FAST_BULKS
-    assert kinds.count(TaskKind.PROBATION) <= POOL_THREADS // 2
-    assert kinds.count(TaskKind.SLOW) + kinds.count(TaskKind.PROBATION) <= POOL_THREADS
+    assert kinds.count(TaskKind.PROBATION) <= THREADS // 2
+    assert kinds.count(TaskKind.SLOW) + kinds.count(TaskKind.PROBATION) <= THREADS
     for task in tasks:
         claimer.end(task)
     assert claimer.idle and not claimer.fast_threads_busy

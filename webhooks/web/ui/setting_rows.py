@@ -21,6 +21,7 @@ _GROUPS: Final[dict[str, dict[str, str]]] = {
         "timeout": "How long one attempt may take, where a webhook says nothing else.",
         "retry_schedule": "The waits before each further attempt, give or take a fifth.",
         "workers": "Processes that deliver.",
+        "worker_threads": "Attempts at a time of each of them.",
         "proxy": "The proxy that deliveries go through.",
         "allow_nets": "Networks that may be sent to although the rules refuse them.",
         "deny_nets": "Networks that may not be sent to.",
