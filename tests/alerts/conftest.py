@@ -13,7 +13,7 @@ from webhooks.settings import Settings
 
 
 @pytest.fixture
-def services(tmp_path: Path, database: Callable[[], dict[str, Any]]) -> Iterator[Services]:
+def services(tmp_path: Path, database: Callable[..., dict[str, Any]]) -> Iterator[Services]:
     url = database().get("DATABASE_URL")
     settings = Settings(
         data_dir=tmp_path, database_url=url, admin_password="unused here",

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from appliance import Appliance, eventually
 from media import client, sounds
 from receiver import Answer, Receiver
@@ -154,13 +155,14 @@ def test_several_processes_at_one_erasure_count_each_event_once(
     assert not one.rows("SELECT 1 FROM event")
 
 
+@pytest.mark.databases("one")
 def test_what_is_being_converted_can_be_erased(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    client.send(one, token, sounds.long_wav(600), thread_id="A")
+    client.send(one, token, sounds.long_wav(240), thread_id="A")
     eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     assert one.cli("erase", "--thread", "A", "--yes")["media"] == 1
     eventually(lambda: client.files(one) == [], 30)

@@ -130,7 +130,7 @@ def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    answer = client.send(one, token, sounds.long_wav(600))
+    answer = client.send(one, token, sounds.long_wav(240))
     assert answer.status_code == 202
     eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     began = time.monotonic()
@@ -140,18 +140,20 @@ def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
     one.start()
     payload = receiver.wait("/media", seconds=240)[0].json  # a busy machine has little left for it
     (shown,) = one.cli("media", "list")
-    assert payload["attachments"] and abs(shown["seconds"] - 600) < 0.2
+    assert payload["attachments"] and abs(shown["seconds"] - 240) < 0.2
 
 
+@pytest.mark.databases("one")
 def test_a_long_conversion_holds_up_no_short_one(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    assert client.send(one, token, sounds.long_wav(7200), n=1).status_code == 202
+    assert client.send(one, token, sounds.long_wav(3600), n=1).status_code == 202
     eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     for n in range(2, 5):
         assert client.send(one, token, sounds.long_wav(1), n=n).status_code == 202
-    assert [got.json["n"] for got in receiver.wait("/media", 3, seconds=30)] == [2, 3, 4]
+    got = receiver.wait("/media", 3, seconds=30)
+    assert {one.json["n"] for one in got} == {2, 3, 4}  # of three calls, in any order
     assert one.rows("SELECT state FROM media ORDER BY event_id LIMIT 1")[0].state == "waiting"

@@ -217,10 +217,11 @@ def test_attempts_stand_back_for_the_hook(fresh: Appliance) -> None:
             in_proc(worker.pid, int(task.name), "nice") for task in Path(f"/proc/{worker.pid}/task").iterdir()
         ]
 
-    eventually(lambda: nice().count(5) == 2)  # the threads that send
-    assert set(nice()) == {0, 5}
+    own = os.nice(0)  # whoever runs the tests may stand back, too
+    eventually(lambda: nice().count(own + 5) == 2)  # the threads that send
+    assert set(nice()) == {own, own + 5}
     for process in (*fresh.named("spoke: web-"), *fresh.named("housekeeping")):
-        assert process.nice() == 0
+        assert process.nice() == own
 
 
 def test_a_start_says_a_line_a_step_and_the_address_last(fresh: Appliance) -> None:
@@ -307,10 +308,10 @@ def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None
 
 
 def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
-    tmp_path: Path, database: Callable[[], dict[str, Any]], receiver: Receiver
+    tmp_path: Path, database: Callable[..., dict[str, Any]], receiver: Receiver
 ) -> None:
     """Web, workers and another WSGI server come at once; whichever is first makes key and schema."""
-    environment = {**plain(tmp_path / "a", **database()), "SPOKE_ADMIN_PASSWORD": ""}
+    environment = {**plain(tmp_path / "a", **database(bare=True)), "SPOKE_ADMIN_PASSWORD": ""}
     ports = [free_port(), free_port()]
     environment["SPOKE_PORT"] = str(ports[0])
     commands = [
