@@ -27,11 +27,13 @@ hypothesis.settings.register_profile("spoke", deadline=None, print_blob=True, ma
 hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=2000)
 hypothesis.settings.load_profile("spoke")
 
-# Those that take a minute and more, the longest first.
+# Those that take half a minute and more, the longest first.
 LONG = [
-    "image/test_image.py", "runtime/test_start.py", "runtime/test_crashes.py", "browser/test_every_page.py",
-    "media/test_crashes.py", "media/test_waiting.py", "media/test_erasure.py", "dispatcher/test_isolation.py",
-    "pbx/test_courses.py", "pbx/test_breaks.py", "web/test_pages.py",
+    "image/test_image.py", "pbx/test_breaks.py", "pbx/test_courses.py", "runtime/test_start.py",
+    "test_architecture.py", "dispatcher/test_machines.py", "media/test_waiting.py", "media/test_crashes.py",
+    "runtime/test_crashes.py", "web/api/test_schemathesis.py", "browser/test_every_page.py",
+    "media/test_erasure.py", "pbx/test_connect.py", "dispatcher/test_isolation.py",
+    "dispatcher/test_order.py",
 ]  # fmt: skip
 
 
