@@ -24,8 +24,6 @@ from forks import Forked, Forks
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "correct horse"
-_FOR_A_NEW_INTERPRETER = ("LD_PRELOAD", "PYTHONPATH")
-_NOT_INHERITED = ("SPOKE_", *_FOR_A_NEW_INTERPRETER)
 
 Place = tuple[str, str]  # a location's name and token
 
@@ -58,10 +56,12 @@ def eventually(check: Any, seconds: float = 10, every: float = 0.02) -> Any:
 class Appliance:
     """``python app.py`` in a data dir of its own. Usable as soon as it is made.
 
-    ``forks``: what to start it with, instead of a new interpreter.
+    ``forks``: what to start it with, instead of a new interpreter; ``tables``: the database that a first
+    start by them finds.
     """
 
     forks: Forks | None = None
+    tables: Path | None = None
 
     def __init__(self, folder: Path, *arguments: str, start: bool = True, **environment: str) -> None:
         self.folder = folder
@@ -91,7 +91,8 @@ class Appliance:
 
     def spawn(self) -> subprocess.Popen[bytes] | Forked:
         with self.log_file.open("ab") as log:
-            if self.forks and not any(name in self.environment for name in _FOR_A_NEW_INTERPRETER):
+            if self.forks and self.forks.can_start(self.environment):
+                self._put_tables()
                 self.process = self.forks.start(self.arguments, self.folder, self.environment, log)
             else:
                 self.process = subprocess.Popen(
@@ -99,6 +100,12 @@ class Appliance:
                     cwd=self.folder, env=self.environment, stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
         return self.process
+
+    def _put_tables(self) -> None:
+        data = Path(self.environment["SPOKE_DATA_DIR"])
+        if self.tables and "DATABASE_URL" not in self.environment and not data.exists():
+            data.mkdir(mode=0o700)
+            shutil.copy(self.tables, data)
 
     def start(self) -> None:
         self.spawn()
@@ -248,6 +255,23 @@ class Appliance:
         return matched, purged
 
 
+def make_tables(folder: Path, database_url: str | None = None) -> Path:
+    """An up-to-date database without a row, as migrations make it; its file, if it is SQLite's."""
+    from webhooks.data_dir import make_ready
+    from webhooks.db.schema import migrate
+    from webhooks.db.store import Store
+    from webhooks.keyring import secret_key
+    from webhooks.settings import Settings
+
+    settings = Settings(data_dir=folder, database_url=database_url, admin_password="unused here")
+    make_ready(settings)
+    secret_key(settings)
+    store = Store(settings)
+    migrate(store)
+    store.engine.dispose()
+    return folder / "spoke.sqlite3"
+
+
 class Visitor:
     """The admin without a browser: logged in, sending forms as a browser does. Redirects are not followed."""
 
@@ -285,6 +309,7 @@ class PostgreSQL:
     def __init__(self) -> None:
         folder = self.folder = Path(tempfile.mkdtemp(prefix="pg-"))  # short, and open to the server's user
         self._made = 0
+        self.template = "template1"
         self._bin = Path(self.program("initdb")).parent
         self._as: list[str] = []
         if os.geteuid() == 0:  # the server refuses to run as root
@@ -318,13 +343,17 @@ class PostgreSQL:
             done = subprocess.run(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, cwd="/")
         assert done.returncode == 0, (self.folder / f"{program}.out").read_text()
 
-    def new(self) -> str:
-        """The URL of a new database."""
+    def new(self, bare: bool = False) -> str:
+        """The URL of a new database: a copy of ``template``, unless it is to be bare."""
         self._made += 1
-        name = f"spoke{self._made}"
+        name, template = self.newest, "template1" if bare else self.template
         with psycopg.connect(f"host={self.folder} user=spoke dbname=postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return f"postgresql://spoke@/{name}?host={self.folder}"
+
+    @property
+    def newest(self) -> str:
+        return f"spoke{self._made}"
 
     def stop(self, mode: str = "immediate") -> None:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")

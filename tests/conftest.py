@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 # Before anything of ours is imported: a test never touches the checkout's own data dir.
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-tests-")
 
-from appliance import ROOT, Appliance, PostgreSQL, Visitor
+from appliance import ROOT, Appliance, PostgreSQL, Visitor, make_tables
 from forks import Forks
 from receiver import Receiver
 from sample_data import Filled, fill
@@ -27,11 +27,13 @@ hypothesis.settings.register_profile("spoke", deadline=None, print_blob=True, ma
 hypothesis.settings.register_profile("soak", deadline=None, print_blob=True, max_examples=2000)
 hypothesis.settings.load_profile("spoke")
 
-# Those that take a minute and more, the longest first.
+# Those that take half a minute and more, the longest first.
 LONG = [
-    "image/test_image.py", "runtime/test_start.py", "runtime/test_crashes.py", "browser/test_every_page.py",
-    "media/test_crashes.py", "media/test_waiting.py", "media/test_erasure.py", "dispatcher/test_isolation.py",
-    "pbx/test_courses.py", "pbx/test_breaks.py", "web/test_pages.py",
+    "image/test_image.py", "pbx/test_breaks.py", "pbx/test_courses.py", "runtime/test_start.py",
+    "test_architecture.py", "dispatcher/test_machines.py", "media/test_waiting.py", "media/test_crashes.py",
+    "runtime/test_crashes.py", "web/api/test_schemathesis.py", "browser/test_every_page.py",
+    "media/test_erasure.py", "pbx/test_connect.py", "dispatcher/test_isolation.py",
+    "dispatcher/test_order.py",
 ]  # fmt: skip
 
 
@@ -74,36 +76,56 @@ def need(tool: str | None, what: str) -> None:
     pytest.skip(what)
 
 
+@pytest.fixture(scope="session")
+def movable_clock(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The library for ``clock``, where there is a compiler."""
+    if not shutil.which("cc"):
+        return None
+    library = tmp_path_factory.mktemp("clock") / "clock.so"
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-O2", "-o", library, ROOT / "tests" / "clock.c", "-ldl"], check=True
+    )
+    return library
+
+
 @pytest.fixture(scope="session", autouse=True)
-def start_by_forks() -> Iterator[None]:
-    """What appliances are started with, where the start itself is not under test."""
-    one = Forks()
-    Appliance.forks = one
+def start_by_forks(tmp_path_factory: pytest.TempPathFactory, movable_clock: Path | None) -> Iterator[None]:
+    """What appliances are started with, where the start itself is not under test.
+
+    Migrations run once: a first start finds tables, and no rows in them.
+    """
+    one = Forks(movable_clock)
+    Appliance.forks, Appliance.tables = one, make_tables(tmp_path_factory.mktemp("tables"))
     yield
-    Appliance.forks = None
+    Appliance.forks = Appliance.tables = None
     one.close()
 
 
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgreSQL]:
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgreSQL]:
     need(PostgreSQL.program("initdb"), "PostgreSQL is missing: apt install postgresql")
     server = PostgreSQL()
+    make_tables(tmp_path_factory.mktemp("tables"), server.new())
+    server.template = server.newest
     yield server
     server.close()
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database(request: pytest.FixtureRequest) -> Callable[[], dict[str, Any]]:
-    """Makes the environment for a new empty database; each test that uses it runs on both kinds."""
+def database(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """Makes the environment for a new database; each test that uses it runs on both kinds.
+
+    Its tables are there and have no rows; with ``bare=True`` there is none.
+    """
     if request.param == "sqlite":
-        return dict
+        return lambda bare=False: {}
     server: PostgreSQL = request.getfixturevalue("postgresql")
-    return lambda: {"DATABASE_URL": server.new()}
+    return lambda bare=False: {"DATABASE_URL": server.new(bare)}
 
 
 @pytest.fixture(scope="session")
 def appliance(
-    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, Any]]
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[..., dict[str, Any]]
 ) -> Iterator[Appliance]:
     """One that many tests share: each adds a location of its own. Retries come after 1 and 1 seconds."""
     running = Appliance(tmp_path_factory.mktemp("shared"), SPOKE_RETRY_SCHEDULE="1,1", **database())
@@ -113,7 +135,7 @@ def appliance(
 
 @pytest.fixture(scope="session")
 def patient(
-    tmp_path_factory: pytest.TempPathFactory, database: Callable[[], dict[str, Any]]
+    tmp_path_factory: pytest.TempPathFactory, database: Callable[..., dict[str, Any]]
 ) -> Iterator[Appliance]:
     """One that many tests share, and that waits ten minutes before a retry; attempts have one second."""
     folder = tmp_path_factory.mktemp("patient")
@@ -124,7 +146,7 @@ def patient(
 
 @pytest.fixture
 def start_appliance(
-    tmp_path: Path, database: Callable[[], dict[str, Any]]
+    tmp_path: Path, database: Callable[..., dict[str, Any]]
 ) -> Iterator[Callable[..., Appliance]]:
     """Starts appliances of the test's own, which are stopped after it.
 
@@ -177,18 +199,14 @@ def filled(appliance: Appliance) -> Filled:
 
 
 @pytest.fixture
-def clock(tmp_path: Path) -> dict[str, Any]:
+def clock(tmp_path: Path, movable_clock: Path | None) -> dict[str, Any]:
     """Environment for a process whose wall clock is moved by what is written to the file ``clock``."""
     need(
-        shutil.which("cc"),
+        str(movable_clock or ""),
         "A C compiler is missing, for a clock that can be moved: apt install gcc libc6-dev",
     )
-    library = tmp_path / "clock.so"
-    subprocess.run(
-        ["cc", "-shared", "-fPIC", "-O2", "-o", library, ROOT / "tests" / "clock.c", "-ldl"], check=True
-    )
     (tmp_path / "clock").write_text("0")
-    return {"LD_PRELOAD": str(library), "TEST_CLOCK": str(tmp_path / "clock")}
+    return {"LD_PRELOAD": str(movable_clock), "TEST_CLOCK": str(tmp_path / "clock")}
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

@@ -28,6 +28,7 @@ _MODULES = (
     "web", "cli", "runtime.appliance", "runtime.startup", "runtime.webserver", "runtime.worker",
     "runtime.converter", "runtime.housekeeping", "runtime.pbx",
 )  # fmt: skip
+_FOR_MIGRATIONS = ("alembic.command", "alembic.ddl.postgresql", "alembic.ddl.sqlite")
 
 
 class Forked:
@@ -72,16 +73,26 @@ class Forked:
 
 
 class Forks:
-    """The process that has loaded all modules: made at the first start, it ends with ``close()``."""
+    """The process that has loaded all modules: made at the first start, it ends with ``close()``.
 
-    def __init__(self) -> None:
+    ``preload``: a shared library that it and all its forks run with.
+    """
+
+    def __init__(self, preload: Path | None = None) -> None:
+        self._preload = str(preload) if preload else ""
         self._process: subprocess.Popen[bytes] | None = None
+
+    def can_start(self, environment: Mapping[str, str]) -> bool:
+        """Whether a fork is the same as a new interpreter with this environment."""
+        return "PYTHONPATH" not in environment and environment.get("LD_PRELOAD", "") in ("", self._preload)
 
     @functools.cached_property
     def _socket(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, __file__, str(theirs.fileno())]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SPOKE_")}
+        if self._preload:
+            environment["LD_PRELOAD"] = self._preload
         with theirs:
             self._process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()])
         return ours
@@ -174,7 +185,7 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str], outp
 
 if __name__ == "__main__":
     sys.path[0] = str(ROOT)
-    for name in _MODULES:
-        importlib.import_module(f"webhooks.{name}")
+    for name in (*(f"webhooks.{name}" for name in _MODULES), *_FOR_MIGRATIONS):
+        importlib.import_module(name)
     getproctitle()  # the library looks for the title's place here, before the environment is replaced
     _serve(socket.socket(fileno=int(sys.argv[1])))

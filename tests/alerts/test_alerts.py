@@ -4,9 +4,8 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,32 +15,15 @@ from smtp_server import SmtpServer
 from standardwebhooks import Webhook as Verifier
 
 from webhooks.db.models import AlertSettings, Lane, Notice, Webhook
-from webhooks.db.store import Store
 from webhooks.errors import Invalid
-from webhooks.runtime.startup import prepare
 from webhooks.services import notices as notices_module
 from webhooks.services.alerts import SilenceInput
 from webhooks.services.channels import MailInput, UrlInput
 from webhooks.services.container import Services, compose
 from webhooks.services.refusals import Refused
 from webhooks.services.webhook_input import WebhookInput
-from webhooks.settings import Settings
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def services(tmp_path: Path, database: Callable[[], dict[str, Any]]) -> Iterator[Services]:
-    """The services on an empty database; no process of the appliance runs."""
-    url = database().get("DATABASE_URL")
-    settings = Settings(
-        data_dir=tmp_path, database_url=url, admin_password="unused here",
-        allow_nets=("127.0.0.0/8", "::1"),  # type: ignore[arg-type]  # read as the environment's is
-    )  # fmt: skip
-    store = Store(settings)
-    prepare(settings, store)
-    yield compose(settings, store)
-    store.engine.dispose()
 
 
 @pytest.fixture

@@ -13,26 +13,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from receiver import Receiver
 
 from webhooks.db.models import Certificate, Webhook
-from webhooks.db.store import Store
-from webhooks.runtime.startup import prepare
 from webhooks.services.certificates import Certificates
-from webhooks.services.container import Services, compose
+from webhooks.services.container import Services
 from webhooks.services.webhook_input import WebhookInput
-from webhooks.settings import Settings
 
 ENDS_AT = datetime.now(UTC).replace(microsecond=0) + timedelta(days=5)
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Iterator[Services]:
-    settings = Settings(
-        data_dir=tmp_path, admin_password="unused here",
-        allow_nets=("127.0.0.0/8", "::1"),  # type: ignore[arg-type]  # read as the environment's is
-    )  # fmt: skip
-    store = Store(settings)
-    prepare(settings, store)
-    yield compose(settings, store)
-    store.engine.dispose()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ sys.path[:0] = [str(TESTS / "browser"), str(TESTS), str(TESTS.parent)]
 os.environ["SPOKE_DATA_DIR"] = tempfile.mkdtemp(prefix="spoke-gallery-")
 
 from appliance import Appliance
-from browsing import log_in
+from browsing import chromium, log_in
 from playwright.sync_api import Browser, sync_playwright
 from receiver import Receiver
 from sample_data import fill
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
     receiver = Receiver()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+            executable_path=chromium(), args=["--no-sandbox", "--disable-gpu"]
         )
         try:
             if not readme:

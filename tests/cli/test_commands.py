@@ -530,7 +530,7 @@ def test_without_json_a_person_can_read_it(appliance: Appliance, place: Place) -
 def test_the_password_is_printed_by_the_first_start_alone_and_a_new_one_ends_all_sessions(
     start_appliance: Callable[..., Appliance],
 ) -> None:
-    """The commands come before the first start here, as real processes: they print no password."""
+    """A command comes before the first start here, as a real process: it prints no password."""
     one = start_appliance(start=False, SPOKE_ADMIN_PASSWORD="")
     added = one.flask("location", "add", "Office", "--json")
     assert (added.returncode, added.stderr) == (0, "")
@@ -539,11 +539,11 @@ def test_the_password_is_printed_by_the_first_start_alone_and_a_new_one_ends_all
     first = printed(one)
     session, other = logged_in(one, first), logged_in(one, first)
     assert session is not None and other is not None
-    short = one.flask("password", input="short\n")
-    assert short.returncode == 1 and short.stderr.count("\n") == 1 and "8" in short.stderr
+    short = one.invoke("password", input="short\n")
+    assert short.exit_code == 1 and short.stderr.count("\n") == 1 and "8" in short.stderr
     assert opens(one, session)
-    changed = one.flask("password", "--json", input="a better password\n")
-    assert (changed.returncode, changed.stderr) == (0, "") and isinstance(json.loads(changed.stdout), dict)
+    changed = one.invoke("password", "--json", input="a better password\n")
+    assert (changed.exit_code, changed.stderr) == (0, "") and isinstance(json.loads(changed.stdout), dict)
     assert not opens(one, session) and not opens(one, other)
     assert logged_in(one, first) is None
     session = logged_in(one, "a better password")

@@ -114,7 +114,12 @@ def test_nobody_there_is_said_in_a_plain_sentence(appliance: Appliance, place: P
 
 
 @pytest.mark.parametrize(
-    ("hanging", "known"), [(20, False), (100, False), (100, True)], ids=["20", "100", "100 that were quick"]
+    ("hanging", "known"),
+    [
+        pytest.param(20, False, id="20", marks=pytest.mark.databases("one")),
+        pytest.param(100, False, id="100"),
+        pytest.param(100, True, id="100 that were quick", marks=pytest.mark.databases("one")),
+    ],
 )
 def test_receivers_that_hang_delay_nobody(
     start_appliance: Callable[..., Appliance], receiver: Receiver, hanging: int, known: bool

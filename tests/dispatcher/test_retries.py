@@ -123,6 +123,7 @@ def test_a_hold_is_not_lifted_by_another_requests_success(
     assert all(later.at - got[2].at > 3.9 for later in got[3:]), "the hold ended before its time"
 
 
+@pytest.mark.databases("one")
 def test_a_webhooks_own_timeout_holds_above_the_appliances(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
@@ -167,6 +168,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(
     assert "redirects are not followed" in show(appliance, webhook)["log"][0]["error"]
 
 
+@pytest.mark.databases("one")
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 def test_every_2xx_is_a_success(appliance: Appliance, receiver: Receiver, place: Place, status: int) -> None:
     webhook = appliance.webhook(place[0], receiver.url("/hook"))

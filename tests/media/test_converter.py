@@ -59,7 +59,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, database: Callable[[], dict[str, Any]]) -> Iterator[Bench]:
+def bench(tmp_path: Path, database: Callable[..., dict[str, Any]]) -> Iterator[Bench]:
     one = Bench(tmp_path, database())
     yield one
     one.machine.end()

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from appliance import Appliance, eventually
 from media import client, sounds
 from receiver import Answer, Receiver
@@ -154,13 +155,14 @@ def test_several_processes_at_one_erasure_count_each_event_once(
     assert not one.rows("SELECT 1 FROM event")
 
 
+@pytest.mark.databases("one")
 def test_what_is_being_converted_can_be_erased(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:
     one = start_appliance()
     token = one.location("Office")
     one.webhook("Office", receiver.url("/media"), "media")
-    client.send(one, token, sounds.long_wav(600), thread_id="A")
+    client.send(one, token, sounds.long_wav(240), thread_id="A")
     eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     assert one.cli("erase", "--thread", "A", "--yes")["media"] == 1
     eventually(lambda: client.files(one) == [], 30)
@@ -245,7 +247,7 @@ def test_an_erasure_beside_a_busy_hook_holds_nobody_up(
     token = one.location("Office")
     headers = {"Authorization": f"Bearer {token}"}
     batch = [{"type": "incoming_call", "subtype": "ringing", "from": "777"} for _ in range(1000)]
-    for _ in range(5):
+    for _ in range(3):
         one.post("/api/events", json=batch, headers=headers)
     slowest = 0.0
     thread = threading.Thread(target=lambda: one.cli("erase", "--number", "777", "--yes"))

@@ -12,6 +12,7 @@ def guarded(start_appliance: Callable[..., Appliance]) -> Appliance:
     return start_appliance(SPOKE_ALLOW_NETS="", SPOKE_RETRY_SCHEDULE="3600")
 
 
+@pytest.mark.databases("one")
 def test_what_is_refused_never_sees_a_connection(guarded: Appliance, receiver: Receiver) -> None:
     """The form refuses addresses; a name that leads to one is checked at the attempt."""
     token = guarded.location("Office")

@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,28 @@ def options(path: Path) -> AsteriskOptions:
 def translate(translator: Translator, stream: Iterable[Timed]) -> list[Event]:
     """Feed all of a stream and return what comes out."""
     return [event for at, fields in stream for event in translator.feed(fields, at)]
+
+
+def shuffled(
+    stream: Iterable[Timed],
+    chance: random.Random,
+    window: timedelta,
+    channels_of: Callable[[Fields], set[str]],
+) -> list[Timed]:
+    """Another order of a stream: each channel's messages keep theirs, others overtake within ``window``."""
+    rest, out = list(stream), []
+    while rest:
+        held: set[str] = set()
+        free: list[int] = []
+        for index, (at, fields) in enumerate(rest):
+            if at - rest[0][0] > window:
+                break
+            own = channels_of(fields)
+            if not own & held:
+                free.append(index)
+            held |= own
+        out.append(rest.pop(chance.choice(free)))
+    return out
 
 
 def described(events: Iterable[Event]) -> list[str]:

@@ -23,6 +23,7 @@ from pbx.replaying import (
     messages,
     old_recordings,
     options,
+    shuffled,
     translate,
 )
 
@@ -37,23 +38,6 @@ _SETTINGS: Final = settings(max_examples=60)
 def channels_of(fields: Fields) -> set[str]:
     """The channels that a message is about."""
     return {value for key, value in fields if key.endswith("niqueid") and "Bridge" not in key and value}
-
-
-def shuffled(stream: list[Timed], chance: random.Random, window: timedelta) -> list[Timed]:
-    """Another order of a stream: each channel's messages keep theirs, others overtake within ``window``."""
-    rest, out = list(stream), []
-    while rest:
-        held: set[str] = set()
-        free: list[int] = []
-        for index, (at, fields) in enumerate(rest):
-            if at - rest[0][0] > window:
-                break
-            own = channels_of(fields)
-            if not own & held:
-                free.append(index)
-            held |= own
-        out.append(rest.pop(chance.choice(free)))
-    return out
 
 
 def by_thread(events: list[Event]) -> list[list[str]]:
@@ -81,7 +65,7 @@ def _again(name: str, stream: list[Timed]) -> list[list[str]]:
 @given(name=st.sampled_from(sorted(_ALL)), chance=st.randoms(use_true_random=False))
 @_SETTINGS
 def test_an_order_that_the_protocol_leaves_open_changes_nothing(name: str, chance: random.Random) -> None:
-    assert _again(name, shuffled(_stream(name), chance, _WINDOW)) == _events(name)
+    assert _again(name, shuffled(_stream(name), chance, _WINDOW, channels_of)) == _events(name)
 
 
 @given(name=st.sampled_from(sorted(_ALL)), chance=st.randoms(use_true_random=False))
@@ -89,7 +73,9 @@ def test_an_order_that_the_protocol_leaves_open_changes_nothing(name: str, chanc
 def test_whatever_the_order_a_call_has_one_end_at_its_end(name: str, chance: random.Random) -> None:
     """Even in orders that never come, as when a leg rings after it hung up."""
     path = _ALL[name]
-    events = translate(Translator(options(path)), shuffled(_stream(name), chance, timedelta(days=1)))
+    events = translate(
+        Translator(options(path)), shuffled(_stream(name), chance, timedelta(days=1), channels_of)
+    )
     threads: dict[object, list[object]] = {}
     for event in events:
         threads.setdefault(event["thread_id"], []).append(event["subtype"])

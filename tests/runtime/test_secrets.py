@@ -72,9 +72,9 @@ def at_0004(settings: Settings, store: Store) -> None:
 
 
 def test_a_migration_seals_what_is_there_and_has_numbers_looked_through_anew(
-    tmp_path: Path, database: Callable[[], dict[str, Any]]
+    tmp_path: Path, database: Callable[..., dict[str, Any]]
 ) -> None:
-    settings = Settings(data_dir=tmp_path, admin_password="unused here", **database())
+    settings = Settings(data_dir=tmp_path, admin_password="unused here", **database(bare=True))
     store = Store(settings)
     at_0004(settings, store)
     prepare(settings, store)

@@ -128,6 +128,20 @@ def forks() -> Iterator[Forks]:
     one.close()
 
 
+@pytest.fixture
+def refused(tmp_path: Path, forks: Forks) -> Callable[[dict[str, str]], str]:
+    """``refusal`` of a start by a fork, where there are many."""
+
+    def refused(environment: dict[str, str]) -> str:
+        with (tmp_path / "out").open("w+b") as output, (tmp_path / "errors").open("w+b") as errors:
+            assert forks.start([], tmp_path, environment, output, errors).wait(60) == 1
+            errors.seek(0)
+            (line,) = errors.read().decode().splitlines()
+        return line
+
+    return refused
+
+
 @contextlib.contextmanager
 def beside(commands: list[list[str]], environment: dict[str, str], folder: Path) -> Iterator[None]:
     """Processes that run beside each other; all end with SIGTERM, and nothing of them may be left."""
@@ -307,10 +321,10 @@ def test_brackets_in_the_data_dirs_path_open_no_port(receiver: Receiver) -> None
 
 
 def test_web_and_workers_alone_make_what_is_missing_and_deliver_together(
-    tmp_path: Path, database: Callable[[], dict[str, Any]], receiver: Receiver
+    tmp_path: Path, database: Callable[..., dict[str, Any]], receiver: Receiver
 ) -> None:
     """Web, workers and another WSGI server come at once; whichever is first makes key and schema."""
-    environment = {**plain(tmp_path / "a", **database()), "SPOKE_ADMIN_PASSWORD": ""}
+    environment = {**plain(tmp_path / "a", **database(bare=True)), "SPOKE_ADMIN_PASSWORD": ""}
     ports = [free_port(), free_port()]
     environment["SPOKE_PORT"] = str(ports[0])
     commands = [
@@ -407,14 +421,10 @@ BAD: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("variable", "value", "right"), BAD)
 def test_a_value_that_cannot_be_used_stops_the_start_with_what_would_be_right(
-    tmp_path: Path, forks: Forks, variable: str, value: str, right: str
+    tmp_path: Path, refused: Callable[[dict[str, str]], str], variable: str, value: str, right: str
 ) -> None:
-    """By forks, as there are so many; the halves, below, by a new interpreter."""
-    with (tmp_path / "out").open("w+b") as output, (tmp_path / "errors").open("w+b") as errors:
-        process = forks.start([], tmp_path, {**plain(tmp_path), variable: value}, output, errors)
-        assert process.wait(60) == 1
-        errors.seek(0)
-        (line,) = errors.read().decode().splitlines()
+    """The halves, below, are started by a new interpreter."""
+    line = refused({**plain(tmp_path), variable: value})
     if "hunter2" in value:
         assert variable in line and "hunter2" not in line
     else:
@@ -445,7 +455,9 @@ def test_a_data_dir_that_cannot_be_written_stops_the_start(tmp_path: Path, below
 @pytest.mark.parametrize(
     "there", ["", "short\n", b"\xff" * 40, "a folder"], ids=["empty", "short", "bytes", "dir"]
 )
-def test_a_secret_key_that_is_none_stops_the_start(tmp_path: Path, there: str | bytes) -> None:
+def test_a_secret_key_that_is_none_stops_the_start(
+    tmp_path: Path, refused: Callable[[dict[str, str]], str], there: str | bytes
+) -> None:
     """An empty one would let anybody sign in."""
     environment = plain(tmp_path)
     key = tmp_path / "data" / "secret.key"
@@ -454,25 +466,29 @@ def test_a_secret_key_that_is_none_stops_the_start(tmp_path: Path, there: str | 
         key.mkdir()
     else:
         key.write_bytes(there if isinstance(there, bytes) else there.encode())
-    assert str(key) in refusal(environment)
+    assert str(key) in refused(environment)
 
 
-def test_a_database_that_is_none_stops_the_start(tmp_path: Path) -> None:
+def test_a_database_that_is_none_stops_the_start(
+    tmp_path: Path, refused: Callable[[dict[str, str]], str]
+) -> None:
     environment = plain(tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "spoke.sqlite3").write_text("no database " * 1000)
-    line = refusal(environment)
+    line = refused(environment)
     assert f"SPOKE_DATA_DIR={tmp_path / 'data'}" in line and "not a database" in line
 
 
-def test_a_database_of_a_newer_version_stops_the_start(tmp_path: Path) -> None:
+def test_a_database_of_a_newer_version_stops_the_start(
+    tmp_path: Path, refused: Callable[[dict[str, str]], str]
+) -> None:
     environment = plain(tmp_path)
     (tmp_path / "data").mkdir()
     with contextlib.closing(sqlite3.connect(tmp_path / "data" / "spoke.sqlite3")) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
         connection.execute("INSERT INTO alembic_version VALUES ('9999')")
         connection.commit()
-    assert "newer version" in refusal(environment)
+    assert "newer version" in refused(environment)
 
 
 def test_a_data_dir_on_a_network_file_system_stops_the_start(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def states(appliance: Appliance) -> list[str]:
     return [row.state for row in appliance.rows("SELECT state FROM delivery ORDER BY id")]
 
 
+@pytest.mark.databases("one")
 def test_ctrl_c_ends_all_of_it_and_what_is_in_flight_is_finished(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:

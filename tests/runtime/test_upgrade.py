@@ -50,9 +50,9 @@ def before(revision: str, settings: Settings, store: Store, *statements: tuple[s
 
 
 def test_webhooks_of_one_type_and_status_get_what_they_got(
-    tmp_path: Path, database: Callable[[], dict[str, Any]]
+    tmp_path: Path, database: Callable[..., dict[str, Any]]
 ) -> None:
-    settings = Settings(data_dir=tmp_path, admin_password="unused here", **database())
+    settings = Settings(data_dir=tmp_path, admin_password="unused here", **database(bare=True))
     store = Store(settings)
     kept = [("call", *one) for one in CALL_FILTERS] + [("media", *one) for one in MEDIA_FILTERS]
     rows = [(LOCATION, (b"t",)), *((WEBHOOK, (id_, *filter_)) for id_, filter_ in enumerate(kept, 1))]

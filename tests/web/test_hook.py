@@ -231,6 +231,7 @@ def test_further_fields_are_passed_on_whatever_they_are_called(
     assert list(receiver.wait("/hook")[0].json.items()) == list({**SEED_CALL, **further}.items())
 
 
+@pytest.mark.databases("one")
 @pytest.mark.parametrize(
     "time",
     [

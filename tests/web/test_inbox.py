@@ -149,6 +149,7 @@ def test_three_slow_answers_go_at_a_time_and_the_hook_does_not_wait(
     assert {answer.headers["Retry-After"] for answer in answers if answer.status_code == 503} == {"1"}
 
 
+@pytest.mark.databases("one")
 def test_only_its_own_address_is_exempt_behind_a_proxy_and_tls_too(
     start_appliance: Callable[..., Appliance],
 ) -> None:

@@ -365,6 +365,7 @@ def test_where_the_environment_sets_the_password_the_command_refuses(appliance: 
     assert Browser(appliance, PASSWORD).inside
 
 
+@pytest.mark.databases("one")
 def test_a_generated_password_is_printed_once_and_a_new_one_ends_all_sessions(
     start_appliance: Callable[..., Appliance],
 ) -> None:
@@ -411,6 +412,7 @@ def test_a_generated_password_is_printed_once_and_a_new_one_ends_all_sessions(
     assert "a new password" not in appliance.log
 
 
+@pytest.mark.databases("one")
 def test_behind_https_the_cookie_is_secure(tmp_path: Path) -> None:
     """And a form may come from the public address, whatever the proxy makes of the host."""
     settings = Settings(

@@ -57,6 +57,7 @@ def test_connect_authorize_manage_and_add(appliance: Appliance, receiver: Receiv
     assert (webhook["kind"], webhook["types"], webhook["statuses"]) == ("media", ["voicemail"], [])
 
 
+@pytest.mark.databases("one")
 def test_the_webhooks_card_goes_once_every_location_is_connected(
     start_appliance: Callable[..., Appliance],
 ) -> None:
@@ -82,6 +83,7 @@ def test_the_webhooks_card_goes_once_every_location_is_connected(
 # --- forms ---
 
 
+@pytest.mark.databases("one")
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
@@ -289,6 +291,7 @@ def test_a_deleted_webhooks_page_stays_for_what_it_sent(
             assert visitor.get(link).status_code == 200, link
 
 
+@pytest.mark.databases("one")
 def test_what_is_long_is_shown_by_its_beginning_and_can_be_had_whole(
     appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place
 ) -> None:
@@ -465,6 +468,7 @@ def test_a_call_or_a_number_is_erased_with_a_look_first_and_progress(
 # --- every page ---
 
 
+@pytest.mark.databases("one")
 def test_hostile_text_is_harmless_on_every_page(appliance: Appliance, filled: Filled) -> None:
     visitor = Visitor(appliance)
     token = appliance.location(f"<img src=x>{uuid.uuid4().hex[:6]}")
@@ -538,6 +542,7 @@ def test_who_was_logged_out_comes_back_to_the_page_that_was_open(appliance: Appl
     assert visitor.post("/webhooks/7/edit").headers["Location"] == "/login"
 
 
+@pytest.mark.databases("one")
 def test_under_a_path_prefix_every_link_has_it(start_appliance: Callable[..., Appliance]) -> None:
     appliance = start_appliance(SPOKE_TRUSTED_PROXIES="127.0.0.0/8")
     appliance.location("Office")
@@ -579,6 +584,7 @@ def test_every_change_is_in_the_history_with_who_made_it(appliance: Appliance, v
     assert any("added" in row and "command line" in row for row in told)
 
 
+@pytest.mark.databases("one")
 def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, visitor: Visitor) -> None:
     page = visitor.get("/settings").text
     shown = text_of(page)
@@ -593,6 +599,7 @@ def test_settings_say_where_they_come_from_and_no_secret(appliance: Appliance, v
         assert field in SECRET_FIELDS or not secret or field == "public_url", field
 
 
+@pytest.mark.databases("one")
 def test_a_page_that_is_reached_by_another_address_than_links_say_tells_it(
     appliance: Appliance, visitor: Visitor
 ) -> None:
@@ -605,6 +612,7 @@ def test_a_page_that_is_reached_by_another_address_than_links_say_tells_it(
         assert "Configuration" in answer.text and "You reached this page" not in answer.text
 
 
+@pytest.mark.databases("one")
 def test_the_log_in_page_says_why_one_came_to_it(appliance: Appliance) -> None:
     assert "Log in to see that page." in appliance.get("/login?next=/settings").text
     assert "Log in to see that page." not in appliance.get("/login?next=/").text
@@ -622,6 +630,7 @@ def test_a_webhook_that_was_never_tried_is_not_told_to_work(
     assert "Nothing sent yet" in card and "Working" not in card
 
 
+@pytest.mark.databases("one")
 def test_a_theme_is_kept_and_rendered_by_the_server(appliance: Appliance, visitor: Visitor) -> None:
     assert 'data-theme="system"' in visitor.get("/").text
     assert visitor.post("/theme", theme="dark").status_code == 303

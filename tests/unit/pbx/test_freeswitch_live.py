@@ -11,7 +11,7 @@ from esl_courses import COURSES, played
 from esl_switch import BEGIN, Fields, Switch, Timed
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pbx.replaying import described
+from pbx.replaying import described, shuffled
 
 from webhooks.events.schema import make_event
 from webhooks.pbx.freeswitch import FreeswitchOptions, Translator
@@ -86,34 +86,17 @@ def channels_of(fields: Fields) -> set[str]:
     return {value for key, value in fields if key in keys and value}
 
 
-def shuffled(messages: list[Timed], chance: random.Random, window: timedelta) -> list[Timed]:
-    """Another order: each channel's messages keep theirs, others overtake within ``window``."""
-    rest, out = list(messages), []
-    while rest:
-        held: set[str] = set()
-        free: list[int] = []
-        for index, (at, fields) in enumerate(rest):
-            if at - rest[0][0] > window:
-                break
-            own = channels_of(fields)
-            if not own & held:
-                free.append(index)
-            held |= own
-        out.append(rest.pop(chance.choice(free)))
-    return out
-
-
 @given(name=st.sampled_from(_NAMES), chance=st.randoms(use_true_random=False))
 @settings(max_examples=80)
 def test_an_order_that_freeswitch_leaves_open_changes_nothing(name: str, chance: random.Random) -> None:
-    assert by_thread(told(shuffled(stream(name), chance, _WINDOW))) == whole(name)
+    assert by_thread(told(shuffled(stream(name), chance, _WINDOW, channels_of))) == whole(name)
 
 
 @given(name=st.sampled_from(_NAMES), chance=st.randoms(use_true_random=False))
 @settings(max_examples=60)
 def test_whatever_the_order_a_call_has_one_end_at_its_end(name: str, chance: random.Random) -> None:
     translator = Translator(_OPTIONS)
-    events = told(shuffled(stream(name), chance, timedelta(days=1)), translator)
+    events = told(shuffled(stream(name), chance, timedelta(days=1), channels_of), translator)
     events += translator.tick(BEGIN + timedelta(hours=2))
     assert_one_end(events)
 
