@@ -181,7 +181,8 @@ def test_disconnecting_removes_the_zaps_tells_each_and_revokes_the_key(
     for path in ("/one", "/two"):
         assert receiver.wait(path)[0].method == "DELETE"
     assert zapier("GET", "/me").status_code == 401
-    assert visitor.get(address).status_code == 404
+    assert visitor.get(address).headers["Location"] == "/zapier/connect"
+    assert visitor.get(f"{address}/disconnect").status_code == 404
     assert own in [one["id"] for one in appliance.cli("webhook", "list")]
     assert appliance.cli("key", "list") == [
         one for one in appliance.cli("key", "list") if place[0] not in one["name"]

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from pydantic import Field
 
 from webhooks.catalogue import counted
-from webhooks.errors import SpokeError
+from webhooks.errors import NotFound, SpokeError
 from webhooks.services.container import services
 from webhooks.services.integrations import ZAPIER
 from webhooks.services.parsing import Input, RowNumber
@@ -47,7 +47,11 @@ def connect_submit() -> Any:
 def show(location_id: int) -> Any:
     """Manage Zapier: what to enter there, and the Zaps."""
     location = services().locations.get(location_id)
-    key = services().zapier.key(location_id)
+    try:
+        key = services().zapier.key(location_id)
+    except NotFound:  # the page of a Zap that was removed leads here
+        notice(f"{location.name} is not connected to Zapier.")
+        return redirect(url_for("zapier.connect"))
     zaps = paged(services().webhooks.all(location_id, ZAPIER))
     ids = [webhook.id for webhook in zaps.items]
     return render_template(
