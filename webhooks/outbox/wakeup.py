@@ -28,6 +28,7 @@ MEDIA_QUEUE: Final = "media"
 SHORT_MEDIA_QUEUE: Final = "media-short"
 _FLAG: Final = "spoke:wake:"
 _FLAG_MS: Final = 1000
+_SENT, _SUPPRESSED = b"sent", b"suppressed"  # what the flag says: a job is on its way, or none is needed
 SUPPRESSED_MS: Final = 30  # a dispatcher that suppresses wake-ups looks once more after this time
 _SUPPRESS_S: Final = 0.012  # how often the flag is set again meanwhile: before it runs out
 _ANOTHER_S: Final = 0.1  # at most so often another worker is woken
@@ -112,8 +113,8 @@ class Waker:
         flag = _FLAG + self._name
         if self._suppress:
             self._suppress = False
-            queue.connection.set(flag, 1, px=SUPPRESSED_MS)
-        elif self._another or queue.connection.set(flag, 1, nx=True, px=_FLAG_MS):
+            queue.connection.set(flag, _SUPPRESSED, px=SUPPRESSED_MS)
+        elif self._another or queue.connection.set(flag, _SENT, nx=True, px=_FLAG_MS):
             self._another = False
             queue.enqueue(deliver, job_timeout=-1, result_ttl=0, failure_ttl=0)
 
@@ -146,8 +147,12 @@ class _Worker(rq.SimpleWorker):
     on_wakeup: Callable[[], None]
 
     def perform_job(self, job: rq.job.Job, queue: rq.Queue, *args: Any) -> bool:
-        # The flag goes first: an event that is committed after this moment sets it anew.
-        queue.connection.delete(_FLAG + queue.name)
+        # The flag goes first: an event that is committed after this moment sets it anew. A suppressed one
+        # stays. It runs out by itself, and its dispatcher, in whatever process, looks once more after that:
+        # without it each job would let the next one be sent.
+        flag = _FLAG + queue.name
+        if queue.connection.get(flag) != _SUPPRESSED:
+            queue.connection.delete(flag)
         self.on_wakeup()
         return super().perform_job(job, queue, *args)
 

@@ -34,14 +34,15 @@ Found = tuple[Latency, Latency]  # as _WHEN
 def measure(session: Session) -> list[Line]:
     """Alone and beside the others take turns."""
     found: dict[int, list[Found]] = {hanging: [] for hanging in _HANGING}
+    dead: list[Latency] = []
     for _ in range(session.rounds):
         for hanging, rounds in found.items():
             rounds.append(_beside(session, hanging))
+        dead.append(_beside_a_dead_zap(session))
     alone, *others = (
         [Latencies(tuple(one[place] for one in rounds)) for place in range(len(_WHEN))]
         for rounds in found.values()
     )
-    dead = [_beside_a_dead_zap(session) for _ in range(session.rounds)]
     return [
         _line("beside a Zap whose address is dead", alone[0], Latencies(tuple(dead))),
     ] + [
