@@ -1,13 +1,16 @@
 """Connecting to Zoho PhoneBridge, and what goes there: the whole appliance, and a Zoho of the tests' own."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+import sqlalchemy as sa
 from appliance import Appliance, Visitor, eventually
+from media import client, sounds
 from receiver import Receiver
 from zoho.fake_zoho import CLIENT_ID, CLIENT_SECRET, FakeZoho
 
@@ -247,6 +250,37 @@ def test_a_revoked_grant_holds_what_comes_until_somebody_connects_again(site: Si
     eventually(lambda: site.deliveries() == ["delivered", "delivered"])
 
 
+def test_a_call_that_has_rung_for_long_is_not_announced_and_its_end_is(site: Site) -> None:
+    site.connect()
+    site.visitor.post(f"/locations/{site.id}/zoho/pause")
+    site.call("call 10", "ringing", "missed")
+    eventually(lambda: site.deliveries() == ["held", "held"])
+    with site.appliance.app.extensions["spoke"].store.write() as session:
+        session.execute(
+            sa.text("UPDATE event SET accepted_at = accepted_at - 121000 WHERE location_id = :id"),
+            {"id": site.id},
+        )
+    site.visitor.post(f"/locations/{site.id}/zoho/resume")
+    assert [notice["state"] for notice in site.zoho.wait(1)] == ["missed"]
+    eventually(lambda: site.deliveries() == ["expired", "delivered"])
+    assert "Working" in site.visitor.get("/").text, "that is no failure"
+
+
+def test_a_voicemail_has_a_link_that_zoho_can_follow_for_a_week(site: Site) -> None:
+    site.connect()
+    site.call("call 11", "ringing", "missed")
+    sound = sounds.wav(8000, [sounds.speech(8000, 1)])
+    client.send(site.appliance, site.token, sound, type="voicemail", thread_id="call 11")
+    *_, last = site.zoho.wait(3)
+    assert (last["id"], last["type"], last["state"]) == ("call 11", "received", "missed")
+    link = urlsplit(last["voiceuri"])
+    (expires,) = parse_qs(link.query)["expires"]
+    assert 6.9 * 86_400 < int(expires) - time.time() <= 7 * 86_400
+    assert client.fetch(site.appliance, last["voiceuri"]).headers["Content-Type"] == "audio/mpeg"
+    log = str(site.appliance.rows("SELECT request_headers FROM attempt ORDER BY started_at DESC LIMIT 1"))
+    assert "voiceuri=" in log and link.query not in log
+
+
 def test_an_outage_of_zoho_delays_no_webhook(site: Site, receiver: Receiver) -> None:
     site.connect()
     site.appliance.webhook(site.name, receiver.url("/beside"))
@@ -268,6 +302,8 @@ def test_its_one_webhook_is_on_no_page_of_the_webhooks(site: Site) -> None:
     assert "callnotify" not in site.visitor.get(f"/locations/{site.id}/webhooks").text
     own = site.visitor.get(f"/webhooks/{webhook.id}")
     assert (own.status_code, own.headers["Location"]) == (303, f"/locations/{site.id}/zoho")
+    for page in ("edit", "delete", "rotate", "receiver", "resume"):
+        assert site.visitor.get(f"/webhooks/{webhook.id}/{page}").status_code == 409, page
     assert webhook.id not in [one["id"] for one in site.appliance.cli("webhook", "list")]
     for command in ("delete", "rotate"):
         refusal = site.appliance.cli("webhook", command, webhook.id, status=1)

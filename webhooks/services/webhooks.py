@@ -228,6 +228,11 @@ class Webhooks:
         with self._store.read() as session:
             return _webhook(session, webhook_id, deleted=deleted)
 
+    def own(self, webhook_id: int) -> Webhook:
+        """Read a webhook as ``get``. Raises Conflict where it is a connection's, which has its own page."""
+        with self._store.read() as session:
+            return _own_webhook(session, webhook_id)
+
     def _count(self, webhook_id: int, *states: str) -> int:
         """Count deliveries that nobody has claimed."""
         query = sa.select(sa.func.count()).where(
