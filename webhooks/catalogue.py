@@ -79,7 +79,7 @@ def in_seconds(count: float) -> str:
 
 def filter_label(kind: str, types: Sequence[str], statuses: Sequence[str]) -> str:
     """Say in the pages' words which events a webhook is for."""
-    named = any_of(map(label, types)) or f"Any {kind}"
+    named = any_of(map(label, types)) or ("Any event" if kind == "any" else f"Any {kind}")
     if kind == "media" or (not types and not statuses):
         return named
     return f"{named}, {any_of(map(label, statuses)) or 'any status'}"

@@ -193,3 +193,22 @@ class ConnectionFailed(AttemptError):
     """No connection, a broken one, a failed look-up or TLS handshake, or no complete response in time."""
 
     connection = True
+
+
+class ZohoRefused(SpokeError):
+    """Zoho takes our grant, or what we are at Zoho, no longer: a person has to connect again."""
+
+
+class ZohoFailed(SpokeError):
+    """A request to Zoho that did not do what it should. The sentence has Zoho's own code in plain words."""
+
+
+class ZohoTooMany(SpokeError):
+    """Zoho would give no further access token now. ``retry_after_s`` says for how long."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(
+            "Zoho gives ten access tokens in ten minutes for a connection, and those are used up. The next "
+            f"one is asked for in {max(1, round(retry_after_s / 60))} min."
+        )
+        self.retry_after_s = retry_after_s

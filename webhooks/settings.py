@@ -135,6 +135,9 @@ class Settings(BaseSettings):
     proxy: Annotated[str, AfterValidator(_proxy)] | None = None
     media_link_ttl: int = Field(default=DAY, ge=60, le=10 * 366 * DAY)
     spool_dirs: Folders = ()
+    zoho_accounts: HttpUrl | None = None
+    zoho_api: HttpUrl | None = None
+    zoho_link_ttl: int = Field(default=7 * DAY, ge=60, le=10 * 366 * DAY)
     retention_days: int = Field(default=30, ge=1, le=36_600)
     max_body: int = Field(default=1 << 20, ge=1024)
     max_media: int = Field(default=256 << 20, ge=1024)

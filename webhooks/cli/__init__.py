@@ -14,6 +14,7 @@ from webhooks.cli import (
     recordings,
     replays,
     webhooks,
+    zoho,
 )
 
 
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
         api_keys,
         pbx_replay,
         alerts,
+        zoho,
     ):
         app.cli.add_command(module.group)
     for single in (erasures.erase, password.password):

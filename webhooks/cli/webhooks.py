@@ -25,6 +25,7 @@ from webhooks.db.models import Webhook
 from webhooks.outbound.options import Options
 from webhooks.outbox.replay import DEFAULT, RESENDABLE
 from webhooks.services.container import services
+from webhooks.services.integrations import ZOHO
 from webhooks.services.parsing import parse
 from webhooks.services.replays import ReplayInput
 from webhooks.services.webhook_input import WebhookInput
@@ -75,7 +76,7 @@ def add(
 @command(group, "list", "flask --app app webhook list --json")
 def list_(as_json: bool) -> None:
     """List all webhooks."""
-    webhooks = services().webhooks.all()
+    webhooks = [one for one in services().webhooks.all() if one.integration != ZOHO.name]
     facts = services().webhooks.facts([webhook.id for webhook in webhooks])
     rows = [{**_webhook(webhook), **_health(facts[webhook.id])} for webhook in webhooks]
     if not as_json:

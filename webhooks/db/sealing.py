@@ -9,7 +9,15 @@ from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
 from webhooks.db.meta import SEALED_WITH
-from webhooks.db.models import AlertSettings, InboxMessage, Location, PbxConnection, PhoneSite, Webhook
+from webhooks.db.models import (
+    AlertSettings,
+    InboxMessage,
+    Location,
+    PbxConnection,
+    PhoneSite,
+    Webhook,
+    ZohoAccount,
+)
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 from webhooks.vault import readable
@@ -85,6 +93,11 @@ def seal_anew(session: orm.Session) -> Lost:
     for settings in session.scalars(sa.select(AlertSettings)):
         for column in ("password", "secret"):
             flag_modified(settings, column)
+    for account in session.scalars(sa.select(ZohoAccount)):
+        for column in ("client_secret", "refresh_token", "access_token"):
+            flag_modified(account, column)
+        if not readable(account.client_secret):
+            lost.locations.append(account.location_id)
     lost.locations = sorted(set(lost.locations) & _live(session))
     return lost
 

@@ -48,7 +48,7 @@ class CircuitBreaker:
 
     def note(self, outcome: Outcome, now_ms: int) -> str | None:
         """Note an outcome. Returns a reason to disable the webhook, if there is one."""
-        if outcome.interrupted:
+        if outcome.interrupted or outcome.expired:
             return None
         if outcome.delivered:
             self.failures = self.broken = self.probe_ms = 0
@@ -66,6 +66,8 @@ class CircuitBreaker:
             self.probe_ms = max(self.probe_ms, now_ms + min(probe_ms, PROBE_LAST_MS))
         if outcome.retry_after_s is not None:
             self.not_before_ms = max(self.not_before_ms, now_ms + round(outcome.retry_after_s * 1000))
+        if outcome.disable:
+            return outcome.disable
         if outcome.http_status == 410:
             return GONE
         if self.failures >= DISABLE_ATTEMPTS and now_ms - self.failing_since_ms >= DISABLE_AFTER_MS:

@@ -57,7 +57,7 @@ class Dispatcher:
         links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
         self._liveness = Liveness(settings, store)
         self._maintenance = Maintenance(store, self._liveness)
-        self._leases = LaneLeases(self._liveness.id, settings, connector, store.vault)
+        self._leases = LaneLeases(self._liveness.id, settings, connector, store)
         self._claimer = Claimer(self._liveness.id, self._leases, self._look_in_ms, threads)
         self._settler = Settler(self._liveness.id, settings.retry_schedule, self._look_in_ms)
         self._inbox = Inbox()

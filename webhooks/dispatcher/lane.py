@@ -7,17 +7,19 @@ from dataclasses import replace
 from typing import Any, Final
 
 from webhooks.db.raw import RawConnection
+from webhooks.db.store import Store
 from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.circuit_breaker import CircuitBreaker
 from webhooks.dispatcher.lane_rows import LaneRow
 from webhooks.dispatcher.token_bucket import TokenBucket
+from webhooks.dispatcher.zoho_senders import make_zoho_sender
 from webhooks.outbound.connector import Connector
 from webhooks.outbound.options import Options
 from webhooks.outbound.sender import Outcome, Sender, UnusableSender, internal_error
 from webhooks.outbound.webhook_sender import Endpoint, WebhookSender
+from webhooks.outbound.zoho_sender import ZohoSender
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.settings import Settings
-from webhooks.vault import Vault
 
 BULK_ROWS: Final = 50  # rows that a fast thread takes at a time
 FAST_SHARE: Final = 2  # tasks of one lane for fast threads at a time
@@ -81,14 +83,16 @@ class Lane:
         assert self._sender is not None, "a lane is loaded before it is used"
         return self._sender
 
-    def load(self, row: LaneRow, settings: Settings, connector: Connector, vault: Vault, now_ms: int) -> None:
+    def load(self, row: LaneRow, settings: Settings, connector: Connector, store: Store, now_ms: int) -> None:
         """Take over its row: on acquiring the lane, and whenever the configuration changed."""
         self.active = row.active
         self.health, self._saved = row.health, row.health
         try:
             self.options = Options.model_construct(**_json(row.options))  # validated when it was set
-            endpoint = lane_rows.endpoint(row, self.options, settings, vault, now_ms)
-            if self._sender is None or self._endpoint != endpoint:
+            if row.integration == "zoho":
+                endpoint = None
+                self._load_zoho(settings, connector, store)
+            elif self._endpoint != (endpoint := self._read_endpoint(row, settings, store, now_ms)):
                 self.close()
                 self._sender = WebhookSender(endpoint, connector, self.options.concurrency + FAST_SHARE)
         except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
@@ -97,6 +101,15 @@ class Lane:
         self._endpoint = endpoint
         self.timeout_s = self.options.timeout or settings.timeout
         self._bucket.rate_per_s = self.options.rate
+
+    def _read_endpoint(self, row: LaneRow, settings: Settings, store: Store, now_ms: int) -> Endpoint:
+        return lane_rows.endpoint(row, self.options, settings, store.vault, now_ms)
+
+    def _load_zoho(self, settings: Settings, connector: Connector, store: Store) -> None:
+        if isinstance(self._sender, ZohoSender):
+            self._sender.reload()  # its connections stay
+        else:
+            self._sender = make_zoho_sender(self.webhook_id, self.options, settings, connector, store)
 
     def claim_limits(self, now_ms: int, capacity: int) -> ClaimLimits:
         """What may be claimed now. ``capacity``: rows that the worker pool can take of this lane."""

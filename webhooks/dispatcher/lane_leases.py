@@ -7,12 +7,12 @@ from typing import Final
 from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
+from webhooks.db.store import Store
 from webhooks.dispatcher import lane_rows
 from webhooks.dispatcher.lane import Lane
 from webhooks.outbound.connector import Connector
 from webhooks.outbox import leases
 from webhooks.settings import Settings
-from webhooks.vault import Vault
 
 _UNUSED_S: Final = 60.0  # an unused lane's connections are closed after it
 
@@ -20,9 +20,9 @@ _UNUSED_S: Final = 60.0  # an unused lane's connections are closed after it
 class LaneLeases:
     """The dispatcher's thread alone uses it."""
 
-    def __init__(self, owner_id: str, settings: Settings, connector: Connector, vault: Vault) -> None:
+    def __init__(self, owner_id: str, settings: Settings, connector: Connector, store: Store) -> None:
         self._owner_id, self._settings = owner_id, settings
-        self._connector, self._vault = connector, vault
+        self._connector, self._store = connector, store
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
         self._due: dict[int, Lane] = {}  # due at the last look, and not claimed from since
@@ -133,7 +133,7 @@ class LaneLeases:
     def _load(self, direct: RawConnection, webhook_ids: list[int], now_ms: int) -> None:
         for row in lane_rows.read(direct, webhook_ids) if webhook_ids else ():
             lane = self._known[row.webhook_id]
-            lane.load(row, self._settings, self._connector, self._vault, now_ms)
+            lane.load(row, self._settings, self._connector, self._store, now_ms)
 
 
 def _each(

@@ -15,7 +15,7 @@ from webhooks.vault import Vault
 
 _SELECT = """
     SELECT w.id, w.url, w.secret, w.previous_secret, w.previous_until, w.options, w.state, w.deleted_at,
-           l.failures, l.broken, l.failing_since, l.not_before, l.probe_at, l.last_error
+           l.failures, l.broken, l.failing_since, l.not_before, l.probe_at, l.last_error, w.integration
     FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id IN :ids
 """
 # Who has moved a hold since it was read, such as a person who says "try now", has the last word: the
@@ -52,6 +52,7 @@ class LaneRow(NamedTuple):
     not_before: int
     probe_at: int
     last_error: str | None = None
+    integration: str = "webhooks"
 
     @property
     def active(self) -> bool:

@@ -21,6 +21,7 @@ from webhooks.outbox.rows import HOLD_MS, ClaimedRow
 from webhooks.outbox.set_aside import set_aside
 
 _LOG_S: Final = 1.0  # one line a second about a failing webhook
+_DISABLED_MS: Final = 60_000  # by then the deliveries of a webhook that was disabled are held
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ class Settler:
     def _count_attempts(direct: RawConnection, reports: list[Report], now_ms: int) -> None:
         attempts: dict[int, list[Outcome]] = {}
         for report in reports:
-            made = [o for row, o in report.done if not o.interrupted and not row.is_test]
+            made = [o for row, o in report.done if not (o.interrupted or o.expired or row.is_test)]
             if made:
                 attempts.setdefault(report.task.lane.webhook_id, []).extend(made)
         attempt_stats.add(direct, now_ms, attempts)
@@ -104,12 +105,13 @@ class Settler:
         self, direct: RawConnection, lane: Lane, row: ClaimedRow, outcome: Outcome, now_ms: int
     ) -> int:
         """Settle a failed attempt. Returns when (ms) the later rows of its call may be looked at."""
-        delay_ms: int | None = 0  # an interrupted attempt is due again at once
-        if not outcome.interrupted:
-            delay_ms = None if row.is_test else retry_delay_ms(self._schedule_s, row.tries + 1)
+        delay_ms = self._delay_ms(row, outcome)
+        if not (outcome.interrupted or outcome.expired):
             self._log(lane, row, outcome, delay_ms)
         if delay_ms is None:
-            end = settle.settle_failed_test if row.is_test else settle.settle_failed
+            end = settle.settle_expired if outcome.expired else settle.settle_failed
+            if row.is_test:
+                end = settle.settle_failed_test
             self._write(
                 direct, outcome, now_ms, functools.partial(end, direct, self._owner_id, now_ms=now_ms)
             )
@@ -120,6 +122,16 @@ class Settler:
         self._look_in_ms(delay_ms)
         # The later rows wait for the retry, but no longer than their call may be held back.
         return min(due_ms, max(row.first_try_ms + HOLD_MS, now_ms))
+
+    def _delay_ms(self, row: ClaimedRow, outcome: Outcome) -> int | None:
+        """How long to wait before the next attempt; None: there is none."""
+        if outcome.interrupted:
+            return 0
+        if row.is_test or outcome.final or outcome.expired:
+            return None
+        if outcome.disable:  # no fault of this message's: it is held with the others, whatever its tries
+            return _DISABLED_MS
+        return retry_delay_ms(self._schedule_s, row.tries + 1)
 
     @staticmethod
     def _write(

@@ -12,7 +12,7 @@ from webhooks.errors import LocationPaused, Unauthorised
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """The events that a webhook is for. ``kind`` is call or media; an empty set stands for any."""
+    """The events that a webhook is for. ``kind`` is call, media or any; an empty set stands for any."""
 
     kind: str
     types: frozenset[str] = frozenset()
@@ -20,7 +20,7 @@ class Filter:
 
     def matches(self, type_: str, subtype: str) -> bool:
         """Whether an event of this type and subtype ("" for media) is for the webhook."""
-        if self.kind != ("call" if type_ in CALL_TYPES else "media"):
+        if self.kind not in ("any", "call" if type_ in CALL_TYPES else "media"):
             return False
         return (not self.types or type_ in self.types) and (not self.statuses or subtype in self.statuses)
 

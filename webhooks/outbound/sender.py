@@ -44,6 +44,9 @@ class Outcome:
     request_headers: str | None = None
     response_headers: str | None = None
     response_body: str | None = None
+    final: bool = False  # a failure that no further attempt would mend
+    expired: bool = False  # it was not sent, for it is too late to: no failure of the receiver's
+    disable: str | None = None  # why the webhook is to be disabled: its deliveries are held from now on
     unlogged: bool = False  # the database refuses its row among the attempts
 
     @property

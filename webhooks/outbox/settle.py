@@ -90,6 +90,11 @@ def settle_failed(direct: RawConnection, owner_id: str, outcome: Outcome, *, now
     return _end(direct, owner_id, outcome, "failed", outcome.error, now_ms)
 
 
+def settle_expired(direct: RawConnection, owner_id: str, outcome: Outcome, *, now_ms: int) -> bool:
+    """Settle what its sender found too late to send. Returns whether the owner still had the row."""
+    return _end(direct, owner_id, outcome, "expired", outcome.error, now_ms)
+
+
 def settle_failed_test(direct: RawConnection, owner_id: str, outcome: Outcome, *, now_ms: int) -> bool:
     """Settle a test event's failure: it is dropped, for nothing is lost.
 

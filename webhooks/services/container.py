@@ -34,6 +34,7 @@ from webhooks.services.stats import Stats
 from webhooks.services.system import System
 from webhooks.services.webhooks import Webhooks
 from webhooks.services.zapier import Zapier
+from webhooks.services.zoho import Zoho
 from webhooks.settings import Settings
 
 _EXTENSION = "spoke"
@@ -64,6 +65,7 @@ class Services:
     inboxes: Inboxes
     pbx: Pbx
     phone_systems: PhoneSystems
+    zoho: Zoho
     refusals: Refusals
     alerts: Alerts
     password: AdminPassword
@@ -103,6 +105,7 @@ def compose(settings: Settings, store: Store) -> Services:
         inboxes=Inboxes(settings, store),
         pbx=Pbx(settings, store),
         phone_systems=PhoneSystems(settings, store, intake),
+        zoho=Zoho(settings, store, webhooks),
         refusals=Refusals(store),
         alerts=Alerts(settings, store),
         password=AdminPassword(settings, store),

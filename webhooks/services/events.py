@@ -28,7 +28,7 @@ class Events:
 
     def send_test(self, webhook_id: int) -> Accepted:
         """Send a sample of what the webhook is for, with ``"test": true``, to it and to no other."""
-        webhook = self._webhooks.get(webhook_id)
+        webhook = self._webhooks.own(webhook_id)
         fields = sample_event(webhook.kind, webhook.types, webhook.statuses) | {"test": True}
         return self._submit(webhook.location_id, fields, "test", webhook_id)
 

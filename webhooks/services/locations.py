@@ -18,6 +18,7 @@ from webhooks.db.models import (
     Refusal,
     RefusalCount,
     UnknownKind,
+    ZohoAccount,
 )
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
@@ -36,7 +37,7 @@ from webhooks.services.rotation import check_former, grace_end
 from webhooks.tokens import token_hash
 
 _OWN_TABLES: Final = (
-    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence,
+    PbxConnection, PhoneSite, CallView, UnknownKind, Refusal, RefusalCount, ExpectedSilence, ZohoAccount,
 )  # fmt: skip
 
 

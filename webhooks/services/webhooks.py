@@ -20,7 +20,7 @@ from webhooks.outbox import unsubscriptions
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import standing
-from webhooks.services.integrations import WEBHOOKS, Integration
+from webhooks.services.integrations import WEBHOOKS, ZOHO, Integration
 from webhooks.services.lookup import live_location, newest, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
 from webhooks.services.rotation import check_former, grace_end
@@ -68,7 +68,9 @@ class Webhooks:
         ``of``: only those of this connection.
         """
         query = (
-            sa.select(Webhook).where(Webhook.deleted_at.is_(None)).options(orm.joinedload(Webhook.location))
+            sa.select(Webhook)
+            .where(Webhook.deleted_at.is_(None), Webhook.integration != ZOHO.name)
+            .options(orm.joinedload(Webhook.location))
         )
         if of is not None:
             query = query.where(Webhook.location_id == of.location_id, Webhook.integration == of.integration)
@@ -107,7 +109,7 @@ class Webhooks:
             Stale: somebody else has changed it since.
         """
         with self._store.write() as session:
-            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            webhook = _own_webhook(session, webhook_id, lock=not self._store.sqlite)
             if version is not None and webhook.version != version:
                 raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
             before, headers, url = described(webhook), webhook.options.get("headers"), webhook.url
@@ -187,7 +189,7 @@ class Webhooks:
         """
         unsent = self._count(webhook_id, "pending", "held")
         with self._store.write() as session:
-            webhook = _webhook(session, webhook_id)
+            webhook = _own_webhook(session, webhook_id)
             webhook.deleted_at = now()
             if not unsubscribed:
                 unsubscriptions.ask(session.connection(), webhook_id)
@@ -202,7 +204,7 @@ class Webhooks:
         Raises Conflict where two sign already.
         """
         with self._store.write() as session:
-            webhook = _webhook(session, webhook_id, lock=not self._store.sqlite)
+            webhook = _own_webhook(session, webhook_id, lock=not self._store.sqlite)
             webhook.previous_until = grace_end(webhook, "secret", at_once=at_once)
             webhook.previous_secret = None if at_once else webhook.secret
             webhook.secret = new_secret()
@@ -225,6 +227,11 @@ class Webhooks:
         """Read a webhook with its location and lane. ``deleted``: also one that was deleted."""
         with self._store.read() as session:
             return _webhook(session, webhook_id, deleted=deleted)
+
+    def own(self, webhook_id: int) -> Webhook:
+        """Read a webhook as ``get``. Raises Conflict where it is a connection's, which has its own page."""
+        with self._store.read() as session:
+            return _own_webhook(session, webhook_id)
 
     def _count(self, webhook_id: int, *states: str) -> int:
         """Count deliveries that nobody has claimed."""
@@ -263,3 +270,11 @@ def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, delet
         with_for_update={"of": Webhook} if lock else None,
     )
     return row_or_404(webhook if deleted else unless_deleted(webhook), f"webhook {webhook_id}")
+
+
+def _own_webhook(session: orm.Session, webhook_id: int, *, lock: bool = False) -> Webhook:
+    """Read a webhook to change it. Raises Conflict where it is a connection's, which has its own page."""
+    webhook = _webhook(session, webhook_id, lock=lock)
+    if webhook.integration == ZOHO.name:
+        raise Conflict(f"Webhook {webhook_id} is the connection to {ZOHO.title}: change it on its own page.")
+    return webhook

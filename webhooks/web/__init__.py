@@ -46,6 +46,7 @@ from webhooks.web.ui import (
     webhook_edit,
     webhooks,
     zapier,
+    zoho,
 )
 from webhooks.web.ui import settings as settings_page
 
@@ -61,9 +62,9 @@ class _Id(IntegerConverter):
 
 _ENDPOINTS = (
     ingest_events, ingest_recordings, ingest_phone_systems, download, health,
-    login, alerts, integrations, zapier, webhooks, webhook_edit, webhook_actions, deliveries, delivery_count,
-    export, erasures, replays, inboxes, locations, refusals, pbx, pbx_media, phone_systems, audit,
-    settings_page, styleguide, theme, api_keys,
+    login, alerts, integrations, zapier, zoho, webhooks, webhook_edit, webhook_actions, deliveries,
+    delivery_count, export, erasures, replays, inboxes, locations, refusals, pbx, pbx_media, phone_systems,
+    audit, settings_page, styleguide, theme, api_keys,
     api_account, api_webhooks, api_replays, api_events, api_deliveries, api_locations, api_refusals,
     api_alerts, api_document,
 )  # fmt: skip

@@ -12,6 +12,7 @@ from webhooks.db.models.people import Change, Inbox, InboxMessage, LoginFailure,
 from webhooks.db.models.phone_systems import CallView, PhoneSite, UnknownKind
 from webhooks.db.models.refusals import Refusal, RefusalCount
 from webhooks.db.models.totals import EventNumber, Heard, Tally, Traffic
+from webhooks.db.models.zoho import ZohoAccount
 
 __all__ = [
     "AlertSettings",
@@ -49,4 +50,5 @@ __all__ = [
     "Unsubscription",
     "Webhook",
     "Worker",
+    "ZohoAccount",
 ]

@@ -9,7 +9,7 @@ from webhooks.db.models import Webhook
 from webhooks.errors import Invalid, NotFound, Stale
 from webhooks.outbound.options import Options
 from webhooks.services.container import services
-from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS
+from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS, ZOHO
 from webhooks.services.parsing import Input, Name
 from webhooks.services.replays import ReplayInput
 from webhooks.services.webhook_input import WebhookChanges, WebhookInput
@@ -234,6 +234,8 @@ def _own(webhook_id: int, *, deleted: bool = False) -> Webhook:
 
 
 def _fields(webhook: Webhook) -> dict[str, Any]:
+    if webhook.integration == ZOHO.name:  # a connection, which is no webhook to those outside
+        raise NotFound(f"There is no webhook {webhook.id}.")
     return {
         "id": webhook.id, "location": webhook.location.name, "kind": webhook.kind, "types": webhook.types,
         "statuses": webhook.statuses, "url": webhook.url, "description": webhook.description,

@@ -27,6 +27,9 @@ from webhooks.errors import (
     Unavailable,
     Unreadable,
     Unsupported,
+    ZohoFailed,
+    ZohoRefused,
+    ZohoTooMany,
 )
 
 _STATUS: dict[type[SpokeError], int] = {
@@ -45,6 +48,9 @@ _STATUS: dict[type[SpokeError], int] = {
     Invalid: 422,
     TooMany: 429,
     FetchFailed: 502,
+    ZohoFailed: 502,
+    ZohoRefused: 502,
+    ZohoTooMany: 503,
     Unavailable: 503,
     DiskFull: 507,
 }

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from webhooks.db.models import Location
 from webhooks.services.container import services
-from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS, ZAPIER, Integration
+from webhooks.services.integrations import INTEGRATIONS, WEBHOOKS, ZAPIER, ZOHO, Integration
 from webhooks.services.stats import Pulse
 
 
@@ -23,6 +23,7 @@ class Pages(NamedTuple):
 PAGES: Final[Mapping[str, Pages]] = {
     WEBHOOKS.name: Pages("integrations.connect", "webhooks.index", "integrations.disconnect"),
     ZAPIER.name: Pages("zapier.connect", "zapier.show", "zapier.disconnect"),
+    ZOHO.name: Pages("zoho.connect", "zoho.show", "zoho.disconnect"),
 }
 
 

@@ -45,6 +45,7 @@ def index() -> Any:
         "integrations/index.html",
         active=paged([(card, pulses.get(card.key, Pulse()), untried.get(card.key, 0)) for card in cards], 30),
         available=available_cards(locations, cards),
+        refused=services().zoho.refused(),
         revealed=revealed("main"),
         **now,
     )

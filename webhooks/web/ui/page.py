@@ -24,7 +24,8 @@ _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # the machine 
 # Which entry of the menu a page belongs to, where it is not that of its own blueprint.
 _ENTRIES: Final = {
     "webhooks": "integrations", "webhook_edit": "integrations", "webhook_actions": "integrations",
-    "replays": "integrations", "zapier": "integrations", "export": "deliveries", "refusals": "locations",
+    "replays": "integrations", "zapier": "integrations", "zoho": "integrations", "export": "deliveries",
+    "refusals": "locations",
     "pbx": "locations", "pbx_media": "locations", "phone_systems": "locations", "erasures": "settings",
     "styleguide": "settings", "api_keys": "settings", "api_document": "settings",
 }  # fmt: skip

@@ -35,6 +35,11 @@ _GROUPS: Final[dict[str, dict[str, str]]] = {
         "spool_dirs": "Folders from which an event may name a recording.",
         "x_accel_prefix": "The path under which nginx sends recordings.",
     },
+    "Zoho PhoneBridge": {
+        "zoho_link_ttl": "How long a link to a recording works that Zoho gets: it fetches when it likes.",
+        "zoho_accounts": "The address to log in at, in place of the data centre's own.",
+        "zoho_api": "A further address that Zoho may name for its API.",
+    },
     "Security": {
         "admin_password": "The password of admin, where it is set here.",
         "secret_key": "Signs sessions and links, encrypts secrets.",
@@ -49,7 +54,7 @@ _GROUPS: Final[dict[str, dict[str, str]]] = {
         "log": "The form of log lines.",
     },
 }
-_SECONDS: Final = frozenset({"timeout", "media_link_ttl"})
+_SECONDS: Final = frozenset({"timeout", "media_link_ttl", "zoho_link_ttl"})
 _BYTES: Final = frozenset({"max_body", "max_media", "max_media_total"})
 _STEPS: Final = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 

@@ -43,7 +43,7 @@ def pause(webhook_id: int) -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/resume")
 @admin
 def resume(webhook_id: int) -> Any:
-    webhook = services().webhooks.get(webhook_id)
+    webhook = services().webhooks.own(webhook_id)
     if webhook.state == "active":
         notice(f"Webhook {webhook_id} is active. There is nothing to resume.")
         return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
@@ -65,7 +65,7 @@ def resume_submit(webhook_id: int) -> Any:
 @admin
 def rotate(webhook_id: int) -> Any:
     """Ask whether there is to be a new secret, or say why there cannot be one."""
-    return render_template("webhooks/rotate.html", webhook=services().webhooks.get(webhook_id))
+    return render_template("webhooks/rotate.html", webhook=services().webhooks.own(webhook_id))
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/rotate")
@@ -74,7 +74,7 @@ def rotate_submit(webhook_id: int) -> Any:
     try:
         webhook = services().webhooks.rotate_secret(webhook_id)
     except Conflict as error:
-        webhook = services().webhooks.get(webhook_id)
+        webhook = services().webhooks.own(webhook_id)
         return render_template("webhooks/rotate.html", webhook=webhook, error=error), 409
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
     notice("Both secrets are valid for 24 hours. Update your receiver in that time.")
@@ -93,7 +93,7 @@ def end_former_secret(webhook_id: int) -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/delete")
 @admin
 def delete(webhook_id: int) -> Any:
-    webhook = services().webhooks.get(webhook_id)
+    webhook = services().webhooks.own(webhook_id)
     unsent = sum(services().stats.count(webhook_id, state) for state in ("pending", "held"))
     return render_template("webhooks/delete.html", webhook=webhook, unsent=unsent)
 
@@ -101,7 +101,7 @@ def delete(webhook_id: int) -> Any:
 @blueprint.post("/webhooks/<int:webhook_id>/delete")
 @admin
 def delete_submit(webhook_id: int) -> Any:
-    webhook = services().webhooks.get(webhook_id)
+    webhook = services().webhooks.own(webhook_id)
     dropped = services().webhooks.delete(webhook_id)
     unsent = counted(dropped, "unsent delivery was", "unsent deliveries were")
     notice(f"Webhook {webhook_id} is deleted. {unsent} dropped.")

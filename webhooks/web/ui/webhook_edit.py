@@ -51,21 +51,21 @@ def sample() -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit(webhook_id: int) -> Any:
-    webhook = services().webhooks.get(webhook_id)
+    webhook = services().webhooks.own(webhook_id)
     return _form_page(webhook.location_id, webhook.kind, WebhookForm.of(webhook), webhook)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit_submit(webhook_id: int) -> Any:
-    webhook = services().webhooks.get(webhook_id)
+    webhook = services().webhooks.own(webhook_id)
     form = WebhookForm.typed(request.form)
     if _is_asked_for_again(form):
         return _form_page(webhook.location_id, webhook.kind, form, webhook)
     try:
         services().webhooks.edit(webhook_id, form.changes(), version=form.version)
     except Stale as error:
-        current = services().webhooks.get(webhook_id)
+        current = services().webhooks.own(webhook_id)
         form.version = current.version
         return _form_page(webhook.location_id, webhook.kind, form, current, error=error), 409
     except Invalid as error:

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, render_template
+from flask import Blueprint, redirect, render_template, url_for
 
 from webhooks.outbound.options import Options
 from webhooks.services.charts import bar_chart
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
-from webhooks.services.integrations import WEBHOOKS
+from webhooks.services.integrations import WEBHOOKS, ZOHO
 from webhooks.web.shared.access import admin
 from webhooks.web.ui import receiver_code
 from webhooks.web.ui.page import paged, revealed
@@ -43,6 +43,8 @@ def index(location_id: int) -> Any:
 def show(webhook_id: int) -> Any:
     """A webhook's page, also when it is deleted: rows of the log lead here."""
     webhook = services().webhooks.get(webhook_id, deleted=True)
+    if webhook.integration == ZOHO.name and webhook.deleted_at is None:
+        return redirect(url_for("zoho.show", location_id=webhook.location_id), 303)
     return render_template(
         "webhooks/show.html",
         webhook=webhook,
@@ -60,7 +62,7 @@ def show(webhook_id: int) -> Any:
 @admin
 def receiver(webhook_id: int) -> Any:
     """How its receiver verifies a message, with code; where it sends to a test inbox, for one to come."""
-    webhook = services().webhooks.get(webhook_id)
+    webhook = services().webhooks.own(webhook_id)
     listens = services().inboxes.of_url(webhook.url) is None
     code = receiver_code.of_webhook(webhook, listens=listens)
     return render_template("webhooks/receiver.html", webhook=webhook, receiver=code)

@@ -1,0 +1,326 @@
+"""Connecting to Zoho PhoneBridge, and what goes there: the whole appliance, and a Zoho of the tests' own."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import sqlalchemy as sa
+from appliance import Appliance, Visitor, eventually
+from media import client, sounds
+from receiver import Receiver
+from zoho.fake_zoho import CLIENT_ID, CLIENT_SECRET, FakeZoho
+
+pytestmark = pytest.mark.databases("one")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Appliance, FakeZoho]]:
+    """An appliance that takes a fake for Zoho. Its address is a setting: the shared one will not do."""
+    zoho = FakeZoho()
+    one = Appliance(tmp_path_factory.mktemp("zoho"), SPOKE_RETRY_SCHEDULE="1,1,1", **zoho.environment)
+    yield one, zoho
+    one.end()
+    zoho.close()
+
+
+class Site:
+    """A location, its pages, and its Zoho."""
+
+    def __init__(self, appliance: Appliance, zoho: FakeZoho) -> None:
+        self.appliance, self.zoho = appliance, zoho
+        self.name = f"Office {uuid.uuid4().hex[:8]}"
+        self.token = appliance.location(self.name)
+        self.id = appliance.location_id(self.name)
+        self.visitor = Visitor(appliance)
+
+    @property
+    def page(self) -> str:
+        return self.visitor.get(f"/locations/{self.id}/zoho").text
+
+    def prepare(self, secret: str = CLIENT_SECRET) -> None:
+        answer = self.visitor.post(
+            "/zoho/connect", location=self.id, client_id=CLIENT_ID, client_secret=secret, data_center="us"
+        )
+        assert answer.status_code == 303, answer.text
+
+    def log_in(self) -> requests.Response:
+        """To Zoho and back, as a browser goes; the answer of our own callback."""
+        to_zoho = self.visitor.get(f"/locations/{self.id}/zoho/login").headers["Location"]
+        back = requests.get(to_zoho, allow_redirects=False, timeout=10).headers["Location"]
+        parts = urlsplit(back)
+        assert parts.path == "/zoho/callback"
+        return self.visitor.get(f"{parts.path}?{parts.query}")
+
+    def connect(self) -> None:
+        self.prepare()
+        assert self.log_in().status_code == 303
+        assert "Connected" in self.page, self.page
+
+    def call(self, call: str, *statuses: str) -> None:
+        parties: dict[str, Any] = {"from": "+12025550123", "to": "5010"}
+        for status in statuses:
+            self.appliance.ring(self.token, subtype=status, thread_id=call, **parties)
+
+    def deliveries(self, state: str | None = None) -> list[str]:
+        rows = self.appliance.rows(
+            "SELECT d.state FROM delivery d JOIN webhook w ON w.id = d.webhook_id WHERE w.location_id = :id"
+            " AND w.integration = 'zoho' ORDER BY d.id", id=self.id,
+        )  # fmt: skip
+        return [row.state for row in rows if state in (None, row.state)]
+
+
+@pytest.fixture
+def site(running: tuple[Appliance, FakeZoho]) -> Iterator[Site]:
+    appliance, zoho = running
+    zoho.__dict__.update(
+        home="us", registered=True, expires_in=3600, notice_s=0.0, down=False, plan=[], notices=[], faults=[],
+        refreshes=[], calls=[],
+    )  # fmt: skip
+    one = Site(appliance, zoho)
+    yield one
+    assert zoho.faults == []
+    zoho.down = False
+    if appliance.invoke("zoho", "status").stdout.count(one.name):
+        appliance.cli("zoho", "disconnect", one.name)
+
+
+def test_connecting_switches_phonebridge_on_and_shows_a_card(site: Site) -> None:
+    assert f"{site.name} &amp; Zoho PhoneBridge" not in site.visitor.get("/").text
+    site.connect()
+    assert f"{site.name} &amp; Zoho PhoneBridge" in site.visitor.get("/").text
+    assert "POST /us-api/phonebridge/v3/integrate" in site.zoho.calls
+    assert "Ada Lovelace" in site.page and "Bob &lt;b&gt;" in site.page
+
+
+def test_no_page_and_no_command_shows_a_secret(site: Site) -> None:
+    site.connect()
+    (grant,) = site.zoho.grants()[-1:]
+    shown = site.page + str(site.appliance.cli("zoho", "status")) + site.visitor.get("/audit").text
+    for secret in (CLIENT_SECRET, grant.refresh_token, *grant.tokens):
+        assert secret not in shown
+        database = site.appliance.rows("SELECT * FROM zoho_account")
+        assert secret not in str(database)
+        assert secret not in site.appliance.log
+
+
+def test_a_call_is_told_in_order_with_its_user(site: Site) -> None:
+    site.connect()
+    fields = {"user-z10": "5010, 5020", "user-z11": ""}
+    assert site.visitor.post(f"/locations/{site.id}/zoho/extensions", **fields).status_code == 303
+    site.call("call 1", "ringing", "answered", "ended")
+    notices = site.zoho.wait(3)
+    assert [notice["state"] for notice in notices] == ["ringing", "answered", "ended"]
+    assert {notice["zohouser"] for notice in notices} == {"z10"}
+    assert {notice["from"] for notice in notices} == {"+12025550123"}
+    eventually(lambda: site.deliveries() == ["delivered"] * 3)
+
+
+def test_an_extension_is_one_users(site: Site) -> None:
+    site.connect()
+    fields = {"user-z10": "5010", "user-z11": "5010"}
+    answer = site.visitor.post(f"/locations/{site.id}/zoho/extensions", **fields)
+    assert answer.status_code == 422 and "5010 is Ada Lovelace&#39;s already" in answer.text
+
+
+def test_calls_that_nobody_took_are_ended_by_the_option(site: Site) -> None:
+    site.connect()
+    site.visitor.post(f"/locations/{site.id}/zoho/extensions", **{"user-z10": "5010", "as_ended": "true"})
+    site.call("call 2", "missed")
+    assert [(n["state"], n["duration"]) for n in site.zoho.wait(1)] == [("ended", "0")]
+
+
+def test_a_login_that_this_browser_did_not_begin_is_refused(site: Site) -> None:
+    site.prepare()
+    to_zoho = site.visitor.get(f"/locations/{site.id}/zoho/login").headers["Location"]
+    back = urlsplit(requests.get(to_zoho, allow_redirects=False, timeout=10).headers["Location"])
+    before = len(site.zoho.calls)
+    other = Visitor(site.appliance)
+    assert other.get(f"{back.path}?{back.query}").status_code == 422
+    wrong = back.query.replace("state=", "state=x")
+    assert site.visitor.get(f"{back.path}?{wrong}").status_code == 422
+    assert site.visitor.get(f"{back.path}?{back.query}").status_code == 422, "the state is good for one try"
+    assert len(site.zoho.calls) == before, "no code went anywhere"
+
+
+def test_a_redirect_cannot_lead_the_client_secret_elsewhere(site: Site) -> None:
+    site.prepare()
+    thief = Receiver()
+    to_zoho = site.visitor.get(f"/locations/{site.id}/zoho/login").headers["Location"]
+    back = urlsplit(requests.get(to_zoho, allow_redirects=False, timeout=10).headers["Location"])
+    query = back.query.rpartition("accounts-server=")[0] + f"accounts-server={thief.url()}"
+    assert site.visitor.get(f"{back.path}?{query}").status_code == 303
+    assert "none of Zoho&#39;s" in site.page
+    assert thief.requests == []
+    thief.close()
+
+
+def test_an_account_of_another_data_centre_is_served_where_zoho_says(site: Site) -> None:
+    site.zoho.home = "eu"
+    site.connect()
+    site.call("call 3", "ringing")
+    site.zoho.wait(1)
+    assert "POST /eu/oauth/v2/token" in site.zoho.calls
+    assert "POST /eu-api/phonebridge/v3/callnotify" in site.zoho.calls
+
+
+def test_a_wrong_client_secret_is_told_in_plain_words(site: Site) -> None:
+    site.prepare("wrong-secret")
+    site.log_in()
+    assert "the client secret is wrong" in site.page
+
+
+def test_a_provider_that_is_not_registered_is_told_so_and_may_try_again(site: Site) -> None:
+    site.zoho.registered = False
+    site.prepare()
+    site.log_in()
+    assert "PROVIDER_NOT_REGISTERED" in site.page and "Ask Zoho to" in site.page
+    assert f"{site.name} &amp; Zoho PhoneBridge" not in site.visitor.get("/").text
+    site.zoho.registered = True
+    assert site.visitor.post(f"/locations/{site.id}/zoho/on").status_code == 303
+    assert "Connected" in site.page
+
+
+def test_400_fails_the_delivery_at_once_with_zohos_code(site: Site) -> None:
+    site.connect()
+    site.zoho.registered = False
+    site.call("call 4", "missed")
+    eventually(lambda: site.deliveries() == ["failed"])
+    (row,) = site.appliance.rows(
+        "SELECT d.reason, d.attempts FROM delivery d JOIN webhook w ON w.id = d.webhook_id"
+        " WHERE w.location_id = :id AND w.integration = 'zoho'", id=site.id,
+    )  # fmt: skip
+    assert row.attempts == 1 and "PROVIDER_NOT_REGISTERED" in row.reason
+
+
+def test_a_server_error_is_tried_again(site: Site) -> None:
+    site.connect()
+    site.zoho.plan = [(500, {}, b'{"code":"INTERNAL_ERROR","status":"error"}'), (502, {}, b"<html>")]
+    site.call("call 5", "ringing", "missed")
+    assert [notice["state"] for notice in site.zoho.wait(2)] == ["ringing", "missed"]
+
+
+def test_a_rate_limit_holds_all_messages_for_as_long_as_zoho_asks(site: Site) -> None:
+    site.connect()
+    site.zoho.plan = [(429, {"Retry-After": "600"}, b"")]
+    site.call("call 6", "missed")
+    eventually(lambda: not site.zoho.plan)
+    eventually(
+        lambda: site.appliance.rows(
+            "SELECT 1 FROM lane l JOIN webhook w ON w.id = l.webhook_id"
+            " WHERE w.location_id = :id AND l.not_before > 0", id=site.id,
+        )
+    )  # fmt: skip
+    site.call("call 7", "missed")
+    assert site.visitor.post(f"/locations/{site.id}/zoho/now").status_code == 303
+    assert {notice["id"] for notice in site.zoho.wait(2)} == {"call 6", "call 7"}
+
+
+def test_a_token_that_ends_amid_100_calls_costs_one_refresh_and_no_call_is_lost_or_doubled(
+    site: Site,
+) -> None:
+    site.connect()
+    site.zoho.notice_s = 0.01
+    calls = [f"stream {number}" for number in range(100)]
+    for number, call in enumerate(calls):
+        if number == 50:
+            site.zoho.expire_tokens()
+        site.call(call, "ringing", "missed")
+    site.zoho.wait(200, 60)
+    assert site.zoho.states() == {call: ["ringing", "missed"] for call in calls}
+    assert len(site.zoho.refreshes) == 1
+    eventually(lambda: site.deliveries() == ["delivered"] * 200)
+
+
+def test_a_revoked_grant_holds_what_comes_until_somebody_connects_again(site: Site) -> None:
+    site.connect()
+    site.zoho.revoke_all()
+    site.call("call 8", "missed")
+    eventually(lambda: "Zoho takes the grant no longer" in site.page)
+    assert "Connect again" in site.page
+    site.call("call 9", "missed")
+    eventually(lambda: site.deliveries() == ["held", "held"])
+    assert site.zoho.notices == []
+    assert "Zoho takes the grant no longer: connect again" in site.visitor.get("/").text
+    assert site.log_in().status_code == 303
+    assert [notice["id"] for notice in site.zoho.wait(2)] == ["call 8", "call 9"]
+    eventually(lambda: site.deliveries() == ["delivered", "delivered"])
+
+
+def test_a_call_that_has_rung_for_long_is_not_announced_and_its_end_is(site: Site) -> None:
+    site.connect()
+    site.visitor.post(f"/locations/{site.id}/zoho/pause")
+    site.call("call 10", "ringing", "missed")
+    eventually(lambda: site.deliveries() == ["held", "held"])
+    with site.appliance.app.extensions["spoke"].store.write() as session:
+        session.execute(
+            sa.text("UPDATE event SET accepted_at = accepted_at - 121000 WHERE location_id = :id"),
+            {"id": site.id},
+        )
+    site.visitor.post(f"/locations/{site.id}/zoho/resume")
+    assert [notice["state"] for notice in site.zoho.wait(1)] == ["missed"]
+    eventually(lambda: site.deliveries() == ["expired", "delivered"])
+    assert "Working" in site.visitor.get("/").text, "that is no failure"
+
+
+def test_a_voicemail_has_a_link_that_zoho_can_follow_for_a_week(site: Site) -> None:
+    site.connect()
+    site.call("call 11", "ringing", "missed")
+    sound = sounds.wav(8000, [sounds.speech(8000, 1)])
+    client.send(site.appliance, site.token, sound, type="voicemail", thread_id="call 11")
+    *_, last = site.zoho.wait(3)
+    assert (last["id"], last["type"], last["state"]) == ("call 11", "received", "missed")
+    link = urlsplit(last["voiceuri"])
+    (expires,) = parse_qs(link.query)["expires"]
+    assert 6.9 * 86_400 < int(expires) - time.time() <= 7 * 86_400
+    assert client.fetch(site.appliance, last["voiceuri"]).headers["Content-Type"] == "audio/mpeg"
+    log = str(site.appliance.rows("SELECT request_headers FROM attempt ORDER BY started_at DESC LIMIT 1"))
+    assert "voiceuri=" in log and link.query not in log
+
+
+def test_an_outage_of_zoho_delays_no_webhook(site: Site, receiver: Receiver) -> None:
+    site.connect()
+    site.appliance.webhook(site.name, receiver.url("/beside"))
+    site.zoho.down = True
+    for number in range(20):
+        site.call(f"outage {number}", "missed")
+    receiver.wait("/beside", 20)
+    assert site.zoho.notices == []
+    site.zoho.down = False
+    assert site.visitor.post(f"/locations/{site.id}/zoho/now").status_code == 303
+    site.zoho.wait(20)
+
+
+def test_its_one_webhook_is_on_no_page_of_the_webhooks(site: Site) -> None:
+    site.connect()
+    (webhook,) = site.appliance.rows(
+        "SELECT id FROM webhook WHERE location_id = :id AND integration = 'zoho'", id=site.id
+    )
+    assert "callnotify" not in site.visitor.get(f"/locations/{site.id}/webhooks").text
+    own = site.visitor.get(f"/webhooks/{webhook.id}")
+    assert (own.status_code, own.headers["Location"]) == (303, f"/locations/{site.id}/zoho")
+    for page in ("edit", "delete", "rotate", "receiver", "resume"):
+        assert site.visitor.get(f"/webhooks/{webhook.id}/{page}").status_code == 409, page
+    assert webhook.id not in [one["id"] for one in site.appliance.cli("webhook", "list")]
+    for command in ("delete", "rotate"):
+        refusal = site.appliance.cli("webhook", command, webhook.id, status=1)
+        assert "connection to Zoho PhoneBridge" in refusal
+
+
+def test_disconnecting_switches_phonebridge_off_and_forgets_the_grant(site: Site) -> None:
+    site.connect()
+    assert site.visitor.post(f"/locations/{site.id}/zoho/disconnect").status_code == 303
+    assert site.zoho.calls[-1] == "DELETE /us-api/phonebridge/v3/integrate"
+    assert site.appliance.rows("SELECT 1 FROM zoho_account WHERE location_id = :id", id=site.id) == []
+    assert f"{site.name} &amp; Zoho PhoneBridge" not in site.visitor.get("/").text
+    assert site.visitor.get(f"/locations/{site.id}/zoho").status_code == 404
+
+
+def test_a_zoho_that_is_away_does_not_keep_a_location_connected(site: Site) -> None:
+    site.connect()
+    site.zoho.down = True
+    assert site.appliance.cli("zoho", "disconnect", site.name)["problem"]
+    assert site.appliance.cli("zoho", "status") == []

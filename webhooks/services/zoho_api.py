@@ -1,0 +1,89 @@
+"""PhoneBridge's API where a person waits for it: switched on and off, its users.
+
+Source: https://www.zoho.com/phonebridge/developer/v3/, pages integration and zoho-user-list.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, Final
+
+import requests
+import urllib3.exceptions
+
+from webhooks.cleaning import clean
+from webhooks.db.store import Store
+from webhooks.errors import AttemptError, ZohoFailed
+from webhooks.outbound.deadline import Deadline
+from webhooks.outbound.explain import explain
+from webhooks.outbound.zoho_http import Answer, Caller, with_query
+from webhooks.outbound.zoho_tokens import TokenKeeper
+from webhooks.outbound.zoho_words import is_success, refusal
+
+_TIMEOUT_S: Final = 8.0
+_PAGE_USERS: Final = 200
+_PAGES: Final = 25
+
+
+@contextlib.contextmanager
+def answered(what: str) -> Iterator[None]:
+    """Raise ZohoFailed where no answer comes; ``what`` says what was to be done."""
+    try:
+        yield
+    except AttemptError as error:
+        raise ZohoFailed(f"Zoho could not be asked to {what}: {error}") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        sentence = explain(error, Deadline(_TIMEOUT_S), _TIMEOUT_S).replace("The receiver", "Zoho")
+        raise ZohoFailed(f"Zoho could not be asked to {what}. {sentence}") from None
+
+
+class ZohoApi:
+    """One account's. Each call raises ZohoFailed, ZohoRefused or ZohoTooMany where it was not done."""
+
+    def __init__(self, store: Store, caller: Caller, account_id: int) -> None:
+        self._caller = caller
+        self._keeper = TokenKeeper(store, caller, account_id)
+
+    def integrate(self) -> None:
+        """Switch PhoneBridge on: Zoho takes notices from now on."""
+        self._done("switch PhoneBridge on", "POST", "/phonebridge/v3/integrate")
+
+    def disintegrate(self) -> None:
+        """Switch PhoneBridge off."""
+        self._done("switch PhoneBridge off", "DELETE", "/phonebridge/v3/integrate")
+
+    def users(self) -> list[dict[str, str]]:
+        """List the users of the account: ``zohouser``, ``email``, ``username``."""
+        found: list[dict[str, str]] = []
+        for page in range(1, _PAGES + 1):
+            path = with_query("/phonebridge/v3/users", page=str(page), perPage=str(_PAGE_USERS))
+            answer = self._call("list its users", "GET", path)
+            users = answer.fields.get("users")
+            if not 200 <= answer.status < 300 or not isinstance(users, list):
+                raise ZohoFailed(refusal(answer))
+            found += [_user(user) for user in users if isinstance(user, dict) and user.get("zohouser")]
+            if len(users) < _PAGE_USERS:
+                break
+        return found
+
+    def _done(self, what: str, method: str, path: str) -> None:
+        answer = self._call(what, method, path)
+        if not is_success(answer):
+            raise ZohoFailed(refusal(answer))
+
+    def _call(self, what: str, method: str, path: str) -> Answer:
+        deadline = Deadline(_TIMEOUT_S)
+        with answered(what):
+            account, token = self._keeper.token(deadline)
+            answer = self._ask(method, account.api_url + path, token, deadline)
+            if answer.status == 401:
+                account, token = self._keeper.token(deadline, rejected=token)
+                answer = self._ask(method, account.api_url + path, token, deadline)
+            return answer
+
+    def _ask(self, method: str, url: str, token: str, deadline: Deadline) -> Answer:
+        headers = {"Authorization": f"Zoho-oauthtoken {token}"}
+        return self._caller.call(method, url, deadline, headers=headers)
+
+
+def _user(given: dict[str, Any]) -> dict[str, str]:
+    return {name: clean(str(given.get(name) or ""))[:200] for name in ("zohouser", "email", "username")}
