@@ -1,9 +1,10 @@
 """Requests to Zoho: by the connections of a sender, or by plain ``requests`` where a person waits."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 from urllib.parse import urlencode, urlsplit
 
 import requests
@@ -11,9 +12,12 @@ import requests
 from webhooks.cleaning import clean_lines
 from webhooks.errors import ConnectionFailed
 from webhooks.outbound.address_rules import AddressRules, check_url
+from webhooks.outbound.answer import Answer
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.pinned_adapter import Connector, PinnedAdapter, deadline_scope, ssl_context
 from webhooks.outbound.resolver import Resolver
+from webhooks.outbound.tls import ssl_context
+from webhooks.outbound.transport import Transport
 from webhooks.outbound.user_agent import USER_AGENT
 from webhooks.settings import Settings
 
@@ -23,7 +27,7 @@ _PIECE_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ZohoAnswer:
     """What Zoho answered."""
 
     status: int
@@ -41,7 +45,7 @@ class Answer:
 
 
 class Caller(Protocol):
-    """Makes requests. Raises AttemptError, RequestException, HTTPError of urllib3 or OSError."""
+    """Makes requests. Raises AttemptError or OSError, of which RequestException is one."""
 
     def call(
         self,
@@ -51,7 +55,7 @@ class Caller(Protocol):
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ZohoAnswer:
         """Make a request with a form as its body. Returns the answer, whatever its status."""
         ...
 
@@ -60,10 +64,10 @@ class PinnedCaller:
     """Calls by kept connections to addresses that were checked. For a sender; threads may share it."""
 
     def __init__(self, connector: Connector, connections: int) -> None:
-        self._adapter = PinnedAdapter(connector, connections, ssl_context(None, True))
+        self._transport = Transport(connector, connections, ssl_context(None, True))
 
     def close(self) -> None:
-        self._adapter.close()
+        self._transport.close()
 
     def call(
         self,
@@ -73,27 +77,14 @@ class PinnedCaller:
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ZohoAnswer:
         request = requests.Request(method, url, headers=_headers(headers), data=_body(form)).prepare()
-        with deadline_scope(deadline):
-            try:
-                return self._exchange(request, deadline)
-            except (requests.ConnectionError, OSError):
-                # A kept connection that Zoho had closed meanwhile is no failure of its.
-                if not deadline.reused or deadline.aborted_by or deadline.left_s() <= 0:
-                    raise
-                self._adapter.close()
-                return self._exchange(request, deadline)
-
-    def _exchange(self, request: requests.PreparedRequest, deadline: Deadline) -> Answer:
-        left_s = deadline.left_s()
-        if left_s <= 0:
+        if deadline.left_s() <= 0:
             raise ConnectionFailed("No time was left for the attempt.")
-        response = self._adapter.send(request, stream=True, timeout=left_s)
-        if deadline.aborted_by:  # http.client takes headers that were cut off for complete ones
-            response.raw.close()
-            raise TimeoutError
-        return _answer(response, deadline)
+        answer = cast(Answer, self._transport.send(request, timeout=deadline).raw)
+        with contextlib.closing(answer):
+            body = _whole(iter(lambda: answer.read(_PIECE_BYTES), b""), deadline)
+        return ZohoAnswer(answer.status, dict(answer.headers), body)
 
 
 class PlainCaller:
@@ -112,7 +103,7 @@ class PlainCaller:
         *,
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> ZohoAnswer:
         # A name that led elsewhere a moment later would meet the check of Zoho's certificate.
         for address in self._resolver.addresses(check_url(url), deadline.left_s()):
             self._rules.check(address)
@@ -129,7 +120,8 @@ class PlainCaller:
                 proxies=self._proxies,
             )
             with response:
-                return _answer(response, deadline)
+                body = _whole(response.iter_content(_PIECE_BYTES), deadline)
+            return ZohoAnswer(response.status_code, dict(response.headers), body)
 
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:
@@ -142,22 +134,16 @@ def _body(form: Mapping[str, str] | None) -> Any:
     return dict(form) if form else None  # requests writes a form with %2B for a plus, as Zoho wants it
 
 
-def _answer(response: requests.Response, deadline: Deadline) -> Answer:
+def _whole(pieces: Iterable[bytes], deadline: Deadline) -> str:
     """Read an answer; what is longer than any that Zoho gives is left unread."""
     kept = b""
-    raw: Any = response.raw
-    while len(kept) < _MOST_BYTES:
+    for piece in pieces:
+        kept += piece
+        if len(kept) >= _MOST_BYTES:
+            break
         if deadline.left_s() <= 0:
             raise TimeoutError
-        piece = raw.read(_PIECE_BYTES, decode_content=False)
-        if not piece:
-            raw.release_conn()
-            break
-        kept += piece
-    else:
-        raw.close()
-    headers = {name: str(value) for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, clean_lines(kept.decode("utf-8", "replace")))
+    return clean_lines(kept.decode("utf-8", "replace"))
 
 
 def with_query(url: str, **query: str) -> str:

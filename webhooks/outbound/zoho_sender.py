@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
 
-import requests
-import urllib3.exceptions
-
 from webhooks.catalogue import HIDDEN, MEDIA_TYPES
+from webhooks.cleaning import clean
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import AttemptError, Invalid, SpokeError, ZohoFailed, ZohoRefused, ZohoTooMany
 from webhooks.outbound.deadline import Deadline
@@ -18,7 +16,7 @@ from webhooks.outbound.explain import explain
 from webhooks.outbound.retry_after import retry_after_s
 from webhooks.outbound.sender import Message, Outcome, internal_error
 from webhooks.outbound.user_agent import USER_AGENT
-from webhooks.outbound.zoho_http import FORM, Answer, PinnedCaller
+from webhooks.outbound.zoho_http import FORM, PinnedCaller, ZohoAnswer
 from webhooks.outbound.zoho_notices import Told, Wishes, is_too_late, notice
 from webhooks.outbound.zoho_tokens import Account, TokenKeeper, account_id_of
 from webhooks.outbound.zoho_words import is_success, refusal
@@ -83,14 +81,12 @@ class ZohoSender:
             outcome.error, outcome.broken = str(error), error.connection
         except ZohoFailed as error:
             outcome.error = str(error)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, Invalid) as error:
+        except (OSError, Invalid) as error:
             outcome.error = _of_zoho(explain(error, deadline, self._timeout_s))
             outcome.broken = True
         except Exception as error:  # whatever it is, it is this attempt's failure and no other's
             outcome.error = internal_error(error)
-        outcome.interrupted = (
-            deadline.aborted_by == "stop" and not outcome.http_status and bool(outcome.error)
-        )
+        outcome.interrupted = deadline.stopped and outcome.http_status is None and outcome.error is not None
         if outcome.interrupted:
             outcome.error = "Interrupted: the appliance was stopped meanwhile. The attempt is made again."
         outcome.duration_s = time.monotonic() - deadline.started_s
@@ -119,7 +115,7 @@ class ZohoSender:
             )
         return self._keeper
 
-    def _post(self, account: Account, token: str, form: dict[str, str], deadline: Deadline) -> Answer:
+    def _post(self, account: Account, token: str, form: dict[str, str], deadline: Deadline) -> ZohoAnswer:
         # Zoho's authentication page says Bearer; its samples, and its servers, want this word.
         headers = {"Authorization": f"Zoho-oauthtoken {token}"}
         return self._caller.call("POST", f"{account.api_url}{PATH}", deadline, form=form, headers=headers)
@@ -145,9 +141,10 @@ def _own_link(event: Told) -> str | None:
     return str(address) if is_web else None
 
 
-def _note(answer: Answer, outcome: Outcome) -> None:
+def _note(answer: ZohoAnswer, outcome: Outcome) -> None:
     outcome.http_status = answer.status
-    outcome.response_headers = json.dumps(dict(answer.headers), ensure_ascii=False)[:_KEPT_TEXT]
+    headers = {clean(name)[:200]: clean(value)[:1000] for name, value in [*answer.headers.items()][:50]}
+    outcome.response_headers = json.dumps(headers, ensure_ascii=False)
     outcome.response_body = answer.text[:_KEPT_TEXT]
     if is_success(answer):
         return

@@ -16,7 +16,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import ConnectionFailed, SecretLost, ZohoFailed, ZohoRefused, ZohoTooMany
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.zoho_http import Answer, Caller
+from webhooks.outbound.zoho_http import Caller, ZohoAnswer
 from webhooks.outbound.zoho_words import grant_code, grant_refusal, is_known_grant_code
 
 TOKENS_MOST: Final = 10  # in …
@@ -188,7 +188,7 @@ def account_id_of(store: Store, webhook_id: int) -> int:
     return int(row[0])
 
 
-def access_of(answer: Answer) -> tuple[str, int]:
+def access_of(answer: ZohoAnswer) -> tuple[str, int]:
     """Return the access token of an answer of the accounts server, and for how many seconds it holds.
 
     Raises:

@@ -7,7 +7,7 @@ https://www.zoho.com/accounts/protocol/oauth/web-apps/.
 from typing import Final
 
 from webhooks.cleaning import clean
-from webhooks.outbound.zoho_http import Answer
+from webhooks.outbound.zoho_http import ZohoAnswer
 
 _CODES: Final[dict[str, str]] = {
     "PROVIDER_NOT_REGISTERED": "Zoho does not know this client ID as a PhoneBridge provider. Ask Zoho to "
@@ -31,17 +31,17 @@ _GRANT_CODES: Final[dict[str, str]] = {
 }
 
 
-def is_success(answer: Answer) -> bool:
+def is_success(answer: ZohoAnswer) -> bool:
     """Whether Zoho did what it was asked for."""
     return 200 <= answer.status < 300 and answer.fields.get("status") == "success"
 
 
-def code_of(answer: Answer) -> str:
+def code_of(answer: ZohoAnswer) -> str:
     """Zoho's code of an answer, "" where it gives none."""
     return clean(str(answer.fields.get("code") or ""))[:100]
 
 
-def refusal(answer: Answer) -> str:
+def refusal(answer: ZohoAnswer) -> str:
     """A sentence about an answer that is no success."""
     code = code_of(answer)
     words = _CODES.get(code) or clean(str(answer.fields.get("message") or ""))[:300]
@@ -51,7 +51,7 @@ def refusal(answer: Answer) -> str:
     return f"Zoho answered {answer.status}{f' ({code})' if code else ''}. {sentence}".rstrip()
 
 
-def grant_code(answer: Answer) -> str:
+def grant_code(answer: ZohoAnswer) -> str:
     """The code of an answer of the accounts server that gives no token, "" where it has none."""
     return clean(str(answer.fields.get("error") or ""))[:100].strip().lower().replace(" ", "_")
 

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-import requests
 import urllib3.exceptions
 
 from webhooks.cleaning import clean
@@ -15,7 +14,7 @@ from webhooks.db.store import Store
 from webhooks.errors import AttemptError, ZohoFailed
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain
-from webhooks.outbound.zoho_http import Answer, Caller, with_query
+from webhooks.outbound.zoho_http import Caller, ZohoAnswer, with_query
 from webhooks.outbound.zoho_tokens import TokenKeeper
 from webhooks.outbound.zoho_words import is_success, refusal
 
@@ -31,7 +30,7 @@ def answered(what: str) -> Iterator[None]:
         yield
     except AttemptError as error:
         raise ZohoFailed(f"Zoho could not be asked to {what}: {error}") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+    except (OSError, urllib3.exceptions.HTTPError) as error:
         sentence = explain(error, Deadline(_TIMEOUT_S), _TIMEOUT_S).replace("The receiver", "Zoho")
         raise ZohoFailed(f"Zoho could not be asked to {what}. {sentence}") from None
 
@@ -70,7 +69,7 @@ class ZohoApi:
         if not is_success(answer):
             raise ZohoFailed(refusal(answer))
 
-    def _call(self, what: str, method: str, path: str) -> Answer:
+    def _call(self, what: str, method: str, path: str) -> ZohoAnswer:
         deadline = Deadline(_TIMEOUT_S)
         with answered(what):
             account, token = self._keeper.token(deadline)
@@ -80,7 +79,7 @@ class ZohoApi:
                 answer = self._ask(method, account.api_url + path, token, deadline)
             return answer
 
-    def _ask(self, method: str, url: str, token: str, deadline: Deadline) -> Answer:
+    def _ask(self, method: str, url: str, token: str, deadline: Deadline) -> ZohoAnswer:
         headers = {"Authorization": f"Zoho-oauthtoken {token}"}
         return self._caller.call(method, url, deadline, headers=headers)
 
