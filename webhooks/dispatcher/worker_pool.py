@@ -64,6 +64,9 @@ class WorkerPool:
         self._signals: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._singles: collections.deque[Task] = collections.deque()
         self._bulks: collections.deque[Task] = collections.deque()
+        # To start a thread takes as long as that waits for the interpreter: not in the dispatcher's thread.
+        self._to_start: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._starter = threading.Thread(target=self._hand_to_pool, name="starter", daemon=True)
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, "attempt", _lower_priority)
         self._deadlines: set[Deadline] = set()
         self._fast: dict[threading.Thread, tuple[Task, Deadline] | None] = {}
@@ -76,6 +79,7 @@ class WorkerPool:
         for _ in range(FAST_THREADS):
             self._start_fast_thread()
         self._watchdog.start()
+        self._starter.start()
 
     def submit(self, task: Task) -> None:
         """Have a task done; its report follows."""
@@ -83,12 +87,7 @@ class WorkerPool:
             (self._singles if task.kind is TaskKind.SINGLE else self._bulks).append(task)
             self._signals.put(True)
         else:
-            try:
-                self._pool.submit(self._run, task)
-            except (
-                RuntimeError
-            ) as error:  # the system gives no further thread: the task waits for one of the others
-                log.warning("no further thread for attempts", extra={"reason": error})
+            self._to_start.put(task)
 
     def stop(self) -> None:
         """Begin no further attempt. Those in flight go on."""
@@ -104,7 +103,18 @@ class WorkerPool:
         self._closed.set()
         for _ in self._fast:
             self._signals.put(False)
+        self._to_start.put(None)
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _hand_to_pool(self) -> None:
+        while (task := self._to_start.get()) is not None:
+            try:
+                self._pool.submit(self._run, task)
+            except RuntimeError as error:
+                if self._closed.is_set():
+                    return
+                # The system gives no further thread: the task waits for one of the others.
+                log.warning("no further thread for attempts", extra={"reason": error})
 
     def _start_fast_thread(self) -> None:
         thread = threading.Thread(target=self._serve, name="fast", daemon=True)

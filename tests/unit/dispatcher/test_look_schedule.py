@@ -80,9 +80,9 @@ def test_after_work_it_looks_every_few_milliseconds_and_then_rests() -> None:
 
 
 def test_looks_that_cost_much_are_further_apart() -> None:
-    """At most a twentieth of the processor's time goes into looking."""
+    """At most a fifth of the processor's time goes into looking."""
     schedule = quiet()
-    look(schedule, NOW_S, cost_s=0.002)
+    look(schedule, NOW_S, cost_s=0.008)
     schedule.worked(NOW_S)
     assert not schedule.look_is_due(NOW_S + 0.039) and schedule.look_is_due(NOW_S + 0.041)
 
