@@ -54,6 +54,13 @@ document.addEventListener("htmx:afterSwap", (event) => {
   }
 });
 
+// A filter with an error is answered by the page that says what is wrong: its part is shown in place too.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { requestConfig, xhr } = event.detail;
+  if (xhr.status !== 422 || !requestConfig.elt.matches?.(".filters")) return;
+  Object.assign(event.detail, { shouldSwap: true, isError: false });
+});
+
 // A form that came back with a fault: start where the fault is told.
 document.querySelector("[data-focus]")?.focus();
 

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from webhooks.errors import SettingsError
+from webhooks.faults import need
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 VERSION: Final[str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -121,7 +122,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535)
     public_url: HttpUrl | None = None
     trusted_proxies: Networks = ()
-    admin_password: str | None = None
+    admin_password: str | None = Field(default=None, min_length=8)
     secret_key: str | None = Field(default=None, min_length=MIN_SECRET)
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
     redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
@@ -261,7 +262,7 @@ def load_settings(**given: Any) -> Settings:
         return Settings(**given)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-    message = first["msg"].removeprefix("Value error, ")
+    message = need(first)
     if not first["loc"]:
         raise SettingsError(message)
     name = variable(str(first["loc"][0]))

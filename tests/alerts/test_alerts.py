@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from receiver import Receiver
+from receiver import Received, Receiver
 from smtp_server import SmtpServer
 from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
 
 from webhooks.db.models import AlertSettings, Lane, Notice, Webhook
-from webhooks.errors import Invalid
+from webhooks.errors import Conflict, Invalid
 from webhooks.services import notices as notices_module
 from webhooks.services.alerts import SilenceInput
 from webhooks.services.channels import MailInput, UrlInput
@@ -250,6 +251,41 @@ def test_a_url_alert_is_json_with_what_a_program_needs(services: Services, recei
     message = json.loads(request.body)
     assert (message["type"], message["kind"], message["state"]) == ("alert", "test", "test")
     assert re.fullmatch(r"http://.*/alerts", message["page"])
+
+
+def test_an_old_secret_signs_as_well_until_its_day_is_over_or_it_is_ended(
+    services: Services, receiver: Receiver
+) -> None:
+    channels = services.alerts.channels
+
+    def signed_with(*secrets: str) -> list[bool]:
+        services.alerts.test()
+        send_all(services)
+        return [verifies(secret, receiver.at("/rotated")[-1]) for secret in secrets]
+
+    first = str(channels.save_url(UrlInput(url=receiver.url("/rotated"))))
+    second = channels.rotate_secret()
+    until = channels.read().previous_until
+    assert until and HOUR * 23 < until - datetime.now(UTC) <= HOUR * 24
+    assert signed_with(first, second) == [True, True]
+    with pytest.raises(Conflict, match="there cannot be a third"):
+        channels.rotate_secret()
+    with services.store.write() as session:
+        session.execute(sa.update(AlertSettings).values(previous_until=until - HOUR * 24))
+    assert signed_with(first, second) == [False, True]
+    with pytest.raises(Conflict, match="not valid any more"):
+        channels.end_former_secret()
+    third = channels.rotate_secret()
+    channels.end_former_secret()
+    assert signed_with(second, third) == [False, True]
+
+
+def verifies(secret: str, request: Received) -> bool:
+    try:
+        Verifier(secret).verify(request.body, request.headers)
+    except WebhookVerificationError:
+        return False
+    return True
 
 
 def test_a_disabled_webhook_is_told_and_a_deleted_ones_matters_end_in_silence(

@@ -34,6 +34,18 @@ def test_the_filter_applies_as_it_is_changed_and_counts(
     expect(page.get_by_label("Number or name")).to_have_value("")
 
 
+def test_an_error_in_the_filter_is_told_in_place_and_goes_with_its_correction(
+    page: Page, appliance: Appliance
+) -> None:
+    log_in(page, appliance)
+    page.goto(f"{appliance.url}/deliveries?since=2026-01-02T00:00")
+    page.get_by_label("Accepted until").fill("2026-01-01T00:00")
+    fault = page.locator("#log").get_by_role("alert")
+    expect(fault).to_have_text("The end of the span has to be after its start.")
+    page.get_by_label("Accepted until").fill("2026-01-03T00:00")
+    expect(fault).to_have_count(0)
+
+
 def test_where_there_is_no_clipboard_the_text_is_selected_to_be_copied_by_hand(
     page: Page, appliance: Appliance, place: tuple[str, str]
 ) -> None:

@@ -57,6 +57,24 @@ def test_a_test_alert_goes_both_ways_and_the_page_shows_it(
 
 
 @pytest.mark.databases("one")
+def test_rotating_the_urls_secret_is_asked_first_and_a_third_is_refused(
+    visitor: Visitor, smtp: SmtpServer, receiver: Receiver
+) -> None:
+    assert "Save a URL" in visitor.get("/alerts/url/rotate").text
+    assert visitor.post("/alerts/url/rotate").status_code == 409
+    visitor.post("/alerts/url", url=receiver.url("/alerts"))
+    assert "For 24 hours alerts are signed with both" in visitor.get("/alerts/url/rotate").text
+    assert visitor.post("/alerts/url/rotate").status_code == 303
+    page = visitor.get("/alerts").text
+    assert "whsec_" in page and "Both secrets are valid for 24 hours." in page
+    again = visitor.post("/alerts/url/rotate")
+    assert again.status_code == 409 and "there cannot be a third" in again.text
+    assert visitor.post("/alerts/url/end-secret").status_code == 303
+    page = visitor.get("/alerts").text
+    assert "The old secret no longer signs." in page and "End the old secret" not in page
+
+
+@pytest.mark.databases("one")
 def test_a_test_alert_that_does_not_arrive_says_why_on_page_and_command_line(
     appliance: Appliance, visitor: Visitor, smtp: SmtpServer
 ) -> None:

@@ -2,7 +2,7 @@
 
 import click
 
-from webhooks.cli.common import command, iso, new_group, show, show_secret, table
+from webhooks.cli.common import QUIET, command, iso, new_group, show, show_secret, table
 from webhooks.services.api_keys import KeyInput
 from webhooks.services.container import services
 from webhooks.services.parsing import parse
@@ -13,10 +13,11 @@ group = new_group("key", "Keys for the HTTP API.", "flask --app app key add zapi
 @command(group, "add", "flask --app app key add zapier")
 @click.argument("name")
 @click.option("--read-only", is_flag=True, help="A key that can read everything and change nothing.")
-def add(name: str, read_only: bool, as_json: bool) -> None:
+@QUIET
+def add(name: str, read_only: bool, quiet: bool, as_json: bool) -> None:
     """Add a key and print it. It is not shown again."""
     row, key = services().api_keys.add(parse(KeyInput, {"name": name, "read_only": read_only}))
-    show_secret(as_json, {"name": row.name, "key": key}, f"The key {row.name!r} is added.", key)
+    show_secret(as_json, quiet, {"name": row.name, "key": key}, f"The key {row.name!r} is added.", key)
 
 
 @command(group, "list", "flask --app app key list")

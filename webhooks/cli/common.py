@@ -17,6 +17,9 @@ from webhooks.errors import SpokeError
 
 ID: Final = click.IntRange(1, (1 << 63) - 1)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+QUIET = click.option(
+    "--quiet", is_flag=True, help="Print only the token, secret or key, for a file or a pipe."
+)
 
 
 def new_group(name: str, help_: str, example: str) -> AppGroup:
@@ -60,9 +63,10 @@ def show(as_json: bool, value: Any, *lines: str) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2) if as_json else "\n".join(lines))
 
 
-def show_secret(as_json: bool, value: Any, sentence: str, secret: str) -> None:
-    """Print a token, secret or key that nobody can read again. The secret has a line of its own."""
-    show(as_json, value, f"{sentence} Copy it now. It won't be shown again:", f"  {secret}")
+def show_secret(as_json: bool, quiet: bool, value: Any, sentence: str, secret: str) -> None:
+    """Print a token, secret or key that nobody can read again: in a line of its own, or ``quiet``: alone."""
+    people = [secret] if quiet else [f"{sentence} Copy it now. It won't be shown again:", f"  {secret}"]
+    show(as_json, value, *people)
 
 
 def counted(count: int, singular: str, plural: str | None = None) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from webhooks.cli.common import command, iso, new_group, show, show_secret, table
+from webhooks.cli.common import QUIET, command, iso, new_group, show, show_secret, table
 from webhooks.db.models import Location, Refusal
 from webhooks.services.container import services
 
@@ -15,11 +15,14 @@ _SHOWN: Final = 60  # characters of a body in a table
 
 @command(group, "add", "flask --app app location add Office")
 @click.argument("name")
-def add(name: str, as_json: bool) -> None:
+@QUIET
+def add(name: str, quiet: bool, as_json: bool) -> None:
     """Add a location and print its token, which is not shown again."""
     location, token = services().locations.add(name)
     made = {"id": location.id, "name": location.name, "token": token}
-    show_secret(as_json, made, f"Location {location.name!r} is added; its PBX needs this token.", token)
+    show_secret(
+        as_json, quiet, made, f"Location {location.name!r} is added; its PBX needs this token.", token
+    )
 
 
 @command(group, "list", "flask --app app location list")
@@ -41,12 +44,13 @@ def rename(name: str, new: str, as_json: bool) -> None:
 @command(group, "rotate", "flask --app app location rotate Office")
 @click.argument("name")
 @click.option("--now", "at_once", is_flag=True, help="Refuse the old token from now on, as after a leak.")
-def rotate(name: str, at_once: bool, as_json: bool) -> None:
+@QUIET
+def rotate(name: str, at_once: bool, quiet: bool, as_json: bool) -> None:
     """Replace a location's token. The old token is accepted for 24 hours as well."""
     location, token = services().locations.rotate_token(name, at_once=at_once)
     made = {"id": location.id, "name": location.name, "token": token}
     old = f"accepted until {iso(location.both_until)}" if location.both_until else "refused from now on"
-    show_secret(as_json, made, f"Location {name!r} has a new token; the old one is {old}.", token)
+    show_secret(as_json, quiet, made, f"Location {name!r} has a new token; the old one is {old}.", token)
 
 
 @command(group, "pause", "flask --app app location pause Office")

@@ -8,6 +8,7 @@ import click
 from webhooks.catalogue import CALL_STATUSES, EVENT_TYPES
 from webhooks.cli.common import (
     ID,
+    QUIET,
     command,
     counted,
     deliveries,
@@ -52,6 +53,7 @@ _statuses = click.option("--status", "statuses", multiple=True,
 @click.option("--url", required=True, help="The receiver's address.")
 @click.option("--description", default="", help="A note for people.")
 @with_options
+@QUIET
 def add(
     location: str,
     kind: str,
@@ -59,6 +61,7 @@ def add(
     statuses: tuple[str, ...],
     url: str,
     description: str,
+    quiet: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -70,7 +73,7 @@ def add(
     shown = {"id": webhook.id, "kind": kind, "types": webhook.types, "statuses": webhook.statuses, "url": url,
              "secret": webhook.secret}  # fmt: skip
     sentence = f"Webhook {webhook.id} is added; its receiver verifies signatures with this secret."
-    show_secret(as_json, shown, sentence, webhook.secret)
+    show_secret(as_json, quiet, shown, sentence, webhook.secret)
 
 
 @command(group, "list", "flask --app app webhook list --json")
@@ -152,12 +155,13 @@ def delete(id_: int, as_json: bool) -> None:
 @command(group, "rotate", "flask --app app webhook rotate 3")
 @click.argument("id_", metavar="ID", type=ID)
 @click.option("--now", "at_once", is_flag=True, help="Sign with the new secret alone, as after a leak.")
-def rotate(id_: int, at_once: bool, as_json: bool) -> None:
+@QUIET
+def rotate(id_: int, at_once: bool, quiet: bool, as_json: bool) -> None:
     """Replace a webhook's secret. The old secret signs for 24 hours as well."""
     webhook = services().webhooks.rotate_secret(id_, at_once=at_once)
     old = f"signs as well until {iso(webhook.both_until)}" if webhook.both_until else "no longer signs"
     sentence = f"Webhook {id_} has a new secret; the old one {old}."
-    show_secret(as_json, {"id": id_, "secret": webhook.secret}, sentence, webhook.secret)
+    show_secret(as_json, quiet, {"id": id_, "secret": webhook.secret}, sentence, webhook.secret)
 
 
 @command(group, "test", "flask --app app webhook test 3")

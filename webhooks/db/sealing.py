@@ -91,7 +91,7 @@ def seal_anew(session: orm.Session) -> Lost:
         if not readable(connection.secret):
             lost.locations.append(connection.location_id)
     for settings in session.scalars(sa.select(AlertSettings)):
-        for column in ("password", "secret"):
+        for column in ("password", "secret", "previous_secret"):
             flag_modified(settings, column)
     for account in session.scalars(sa.select(ZohoAccount)):
         for column in ("client_secret", "refresh_token", "access_token"):

@@ -9,13 +9,14 @@ from sqlalchemy import orm
 from webhooks.audit import record
 from webhooks.db.models import AlertSettings
 from webhooks.db.store import Store
-from webhooks.errors import Invalid, TargetRefused
+from webhooks.errors import Conflict, Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url, own_inbox
 from webhooks.outbound.mail import MailServer
 from webhooks.outbound.options import CertificateText
 from webhooks.outbound.signing import new_secret
 from webhooks.outbound.webhook_sender import check_sendable
 from webhooks.services.parsing import Input
+from webhooks.services.rotation import check_former, grace_end
 from webhooks.settings import Settings
 
 Channel = Literal["mail", "url"]
@@ -123,12 +124,26 @@ class Channels:
             return made
 
     def rotate_secret(self) -> str:
-        """Make a new secret for the URL; the former one signs no more."""
+        """Make a new secret for the URL. For 24 hours the old one signs as well.
+
+        Raises Conflict where two sign already, or where there is no URL.
+        """
         with self._store.write() as session:
             row = _row(session)
-            row.secret = made = new_secret()
-            _note(session, "have a new secret for the URL")
+            if row.url is None:
+                raise Conflict("No alert goes to a URL, so there is no secret. Save a URL first.")
+            row.previous_until = grace_end(row, "secret", at_once=False)
+            row.previous_secret, row.secret = row.secret, (made := new_secret())
+            _note(session, "have a new secret for the URL: the old one signs as well for 24 hours")
             return made
+
+    def end_former_secret(self) -> None:
+        """Sign no longer with the secret of before the rotation. Raises Conflict where it does not sign."""
+        with self._store.write() as session:
+            row = _row(session)
+            check_former(row, "secret")
+            row.previous_until = row.previous_secret = None
+            _note(session, "are no longer signed with the old secret")
 
     def remove(self, channel: Channel) -> None:
         """Send no more alerts by a channel."""
@@ -137,7 +152,7 @@ class Channels:
             if channel == "mail":
                 row.mail = row.password = None
             else:
-                row.url = row.secret = None
+                row.url = row.secret = row.previous_secret = row.previous_until = None
             _note(session, "go by mail no more" if channel == "mail" else "go to the URL no more")
 
 

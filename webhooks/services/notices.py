@@ -109,7 +109,7 @@ class Notices:
         endpoint = Endpoint(
             0,
             f"{self._settings.own_url}{inbox_path}" if inbox_path else row.url or "",
-            (secret or "",),
+            _signing_secrets(row),
             ATTEMPT_S,
             is_test_inbox=inbox_path is not None,
         )
@@ -142,6 +142,12 @@ def queue(session: orm.Session, channel: Channel, title: str, body: str, *, is_t
     )  # fmt: skip
     session.add(notice)
     return notice
+
+
+def _signing_secrets(row: AlertSettings) -> tuple[str, ...]:
+    """The secrets to sign with: the present one, and for a day after a rotation the former one."""
+    former = row.previous_secret if row.both_until else None
+    return (row.secret or "", *([former] if former and readable(former) else []))
 
 
 def _ended(state: str, moment: datetime, **values: object) -> dict[str, object]:

@@ -25,35 +25,13 @@ from werkzeug.datastructures import MultiDict
 
 from webhooks.errors import Invalid
 from webhooks.events.strict_json import pointer
+from webhooks.faults import need
 
 Model = TypeVar("Model", bound=BaseModel)
 _Localize = Callable[[datetime], datetime]
 
 _ROW_DIGITS: Final = 18  # a row's number fits into 63 bits
 _QUOTED: Final = 60  # characters of a wrong value that its sentence quotes
-_FAULTS: Final[dict[str, str]] = {
-    "missing": "is missing",
-    "extra_forbidden": "is not known here",
-    "string_too_long": "has at most {max_length} characters",
-    "string_too_short": "has at least {min_length} characters",
-    "too_long": "has at most {max_length} entries",
-    "literal_error": "has to be {expected}",
-    "greater_than": "has to be more than {gt}",
-    "greater_than_equal": "has to be at least {ge}",
-    "less_than": "has to be less than {lt}",
-    "less_than_equal": "has to be at most {le}",
-    "finite_number": "has to be a number",
-}
-_KINDS: Final[dict[str, str]] = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "list": "a list",
-    "tuple": "a list",
-    "dict": "an object",
-    "model": "an object",
-}
 
 
 class Input(BaseModel):
@@ -117,21 +95,9 @@ def _invalid(model: type[BaseModel], error: ErrorDetails) -> Invalid:
     """The fault as a sentence: the validator's own where it is one, else the field's title and its need."""
     name, title = _field(model, error)
     place = pointer(*error["loc"])
-    context = {
-        key: f"{value:,}".removesuffix(".0") if isinstance(value, int | float) else value
-        for key, value in error.get("ctx", {}).items()
-    }
-    kind = error["type"]
-    if kind == "value_error":
-        fault = str(context["error"])
-        if fault.endswith("."):
-            return Invalid(fault, name, place)
-    elif kind in _FAULTS:
-        fault = _FAULTS[kind].format(**context)
-    else:
-        needed = _KINDS.get(kind.partition("_")[0])
-        fault = f"has to be {needed}" if needed else "cannot be used as it is"
-    return Invalid(f"“{title}” {fault}.", name, place)
+    if error["type"] == "value_error" and str(error["ctx"]["error"]).endswith("."):
+        return Invalid(str(error["ctx"]["error"]), name, place)
+    return Invalid(f"“{title}” {need(error)}.", name, place)
 
 
 def _field(model: type[BaseModel], error: ErrorDetails) -> tuple[str | None, str]:

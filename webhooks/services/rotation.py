@@ -3,14 +3,14 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from webhooks.db.models import Location, Webhook
+from webhooks.db.models import Rotated
 from webhooks.errors import Conflict
 from webhooks.services.lookup import now
 
 _GRACE: Final = timedelta(hours=24)
 
 
-def grace_end(row: Location | Webhook, what: str, *, at_once: bool) -> datetime | None:
+def grace_end(row: Rotated, what: str, *, at_once: bool) -> datetime | None:
     """Return until when what is replaced now holds; None where it ends at once.
 
     Raises:
@@ -26,7 +26,7 @@ def grace_end(row: Location | Webhook, what: str, *, at_once: bool) -> datetime 
     return now() + _GRACE
 
 
-def check_former(row: Location | Webhook, what: str) -> None:
+def check_former(row: Rotated, what: str) -> None:
     """Raise Conflict where no former token or secret holds."""
     if not row.both_until:
         raise Conflict(f"The old {what} is not valid any more. There is nothing to end.")

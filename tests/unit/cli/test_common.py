@@ -21,11 +21,16 @@ def test_a_count_has_its_noun() -> None:
     assert deliveries(2) == "2 deliveries are"
 
 
-def test_a_secret_has_the_last_line_to_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    show_secret(False, {}, "The key 'zapier' is added.", "s3cret")
+def test_a_secret_has_the_last_line_to_itself_and_quiet_nothing_else(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_secret(False, False, {}, "The key 'zapier' is added.", "s3cret")
     assert capsys.readouterr().out.splitlines()[-1].strip() == "s3cret"
-    show_secret(True, {"key": "s3cret"}, "The key 'zapier' is added.", "s3cret")
-    assert capsys.readouterr().out == '{\n  "key": "s3cret"\n}\n'
+    show_secret(False, True, {}, "The key 'zapier' is added.", "s3cret")
+    assert capsys.readouterr().out == "s3cret\n"
+    for quiet in (True, False):
+        show_secret(True, quiet, {"key": "s3cret"}, "The key 'zapier' is added.", "s3cret")
+        assert capsys.readouterr().out == '{\n  "key": "s3cret"\n}\n'
 
 
 def test_a_time_without_a_zone_is_utc() -> None:

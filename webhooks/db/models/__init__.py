@@ -4,7 +4,7 @@ Alembic compares all of them with the migrations, so every model is imported her
 """
 
 from webhooks.db.models.alerts import AlertSettings, Certificate, ExpectedSilence, Matter, Notice
-from webhooks.db.models.configuration import ApiKey, Connection, Lane, Location, Meta, Webhook
+from webhooks.db.models.configuration import ApiKey, Connection, Lane, Location, Meta, Rotated, Webhook
 from webhooks.db.models.long_jobs import Erasure, LongJob, Replay
 from webhooks.db.models.outbox import Attempt, Delivery, Event, Media, Unsubscription, Worker
 from webhooks.db.models.pbx import PbxConnection
@@ -44,6 +44,7 @@ __all__ = [
     "Refusal",
     "RefusalCount",
     "Replay",
+    "Rotated",
     "Tally",
     "Traffic",
     "UnknownKind",

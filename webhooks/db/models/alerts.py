@@ -6,14 +6,16 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webhooks.db.models.columns import SERIAL, Id
+from webhooks.db.models.configuration import Rotated
 from webhooks.db.store import Model, Moment
 from webhooks.vault import Sealed
 
 
-class AlertSettings(Model):
+class AlertSettings(Rotated, Model):
     """Where alerts go: one row, of id 1. ``mail`` is None, or as ``services.alert_settings.Mail`` has it.
 
-    ``password`` is the mail server's; ``secret`` signs what goes to ``url``.
+    ``password`` is the mail server's; ``secret`` signs what goes to ``url``, and until ``previous_until``
+    ``previous_secret`` does as well.
     """
 
     __tablename__ = "alert_settings"
@@ -22,6 +24,7 @@ class AlertSettings(Model):
     password: Mapped[str | None] = mapped_column(Sealed())
     url: Mapped[str | None] = mapped_column(sa.Text)
     secret: Mapped[str | None] = mapped_column(Sealed())
+    previous_secret: Mapped[str | None] = mapped_column(Sealed())
 
 
 class Matter(Model):

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 
 from webhooks.db.models import AlertSettings
-from webhooks.errors import ReadFailed, SpokeError
+from webhooks.errors import Conflict, ReadFailed, SpokeError
 from webhooks.services.alerts import SilenceInput
 from webhooks.services.channels import SECURITY, MailInput, UrlInput
 from webhooks.services.container import services
@@ -68,13 +68,36 @@ def save_url() -> Any:
     return _back()
 
 
-@blueprint.post("/alerts/url/rotate")
+@blueprint.get("/alerts/url/rotate")
 @admin
 def rotate() -> Any:
-    secret = services().alerts.channels.rotate_secret()
+    """Ask whether there is to be a new secret, or say why there cannot be one."""
+    return _rotate_page()
+
+
+@blueprint.post("/alerts/url/rotate")
+@admin
+def rotate_submit() -> Any:
+    try:
+        secret = services().alerts.channels.rotate_secret()
+    except Conflict as error:
+        return _rotate_page(error), 409
     reveal("The new secret that alerts are signed with", secret, "alerts")
-    notice("The old secret no longer signs. Enter the new one at the receiver.")
+    notice("Both secrets are valid for 24 hours. Update your receiver in that time.")
     return _back()
+
+
+@blueprint.post("/alerts/url/end-secret")
+@admin
+def end_former_secret() -> Any:
+    """Stop signing with the old secret before its day is over."""
+    services().alerts.channels.end_former_secret()
+    notice("The old secret no longer signs.")
+    return _back()
+
+
+def _rotate_page(error: Conflict | None = None) -> str:
+    return render_template("alerts/rotate.html", row=services().alerts.channels.read(), error=error)
 
 
 @blueprint.post("/alerts/<any(mail, url):channel>/remove")
@@ -125,6 +148,7 @@ def _page(error: SpokeError | None = None) -> str:
         has_password=row.password is not None,
         url=request.form.get("url", "") if error else row.url,
         has_url=row.url is not None,
+        both_until=row.both_until,
         security=SECURITY,
         revealed=revealed("alerts"),
         error=error,
