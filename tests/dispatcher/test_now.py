@@ -1,11 +1,14 @@
 """ "Try now": due at once, past back-off, circuit breaker and Retry-After; in order; one first."""
 
+import time
 import uuid
 from typing import Any
 
 import pytest
 from appliance import Appliance, Place, eventually, free_port
 from receiver import Answer, Receiver
+
+from webhooks.db.meta import config_changed
 
 
 @pytest.fixture
@@ -64,7 +67,8 @@ def test_all_that_waits_goes_now_one_first_past_an_open_circuit(
     eventually(lambda: [one["attempts"] for one in deliveries(patient, webhook)].count(1) >= 5, 15)
     receiver.answers["/hook"] = [Answer(seconds=0.5), 200]
     patient.cli("webhook", "edit", webhook["id"], "--url", receiver.url("/hook"))
-    assert patient.cli("webhook", "now", webhook["id"])["waiting"] >= 11
+    told = patient.cli("webhook", "now", webhook["id"])
+    assert told["waiting"] >= 11 and told["explanation"].startswith("The receiver took it at attempt")
     got = receiver.wait("/hook", 12, 15)
     assert all(one.at - got[0].at > 0.45 for one in got[1:]), "the others went beside the probe"
     phases(patient, webhook, *["delivered"] * 12)
@@ -77,8 +81,12 @@ def test_a_probe_that_fails_says_so_and_the_others_wait_on(patient: Appliance, o
         patient.ring(office[1])
     eventually(lambda: [one["attempts"] for one in deliveries(patient, webhook)].count(1) >= 5, 15)
     tried = sum(one["attempts"] for one in deliveries(patient, webhook))
-    patient.cli("webhook", "now", webhook["id"])
-    eventually(lambda: sum(one["attempts"] for one in deliveries(patient, webhook)) > tried, 15)
+    told = patient.invoke("webhook", "now", webhook["id"])
+    assert (
+        told.exit_code == 1 and f"Webhook {webhook['id']}: 8 waiting deliveries are tried now." in told.stdout
+    )
+    assert "went first: Retrying. The receiver refused the connection" in told.stdout
+    assert sum(one["attempts"] for one in deliveries(patient, webhook)) > tried
     now = health(patient, webhook)
     assert now["health"] == "failing" and now["waiting"] == 8
     assert "nothing listens at that address and port. 8 deliveries wait, next try at" in now["explanation"]
@@ -96,9 +104,9 @@ def test_a_retry_after_ends_by_now_and_the_next_one_holds_again(
     for _ in range(3):
         patient.ring(office[1])
     phases(patient, webhook, "retrying", "waiting", "waiting")
-    patient.cli("webhook", "now", webhook["id"])
-    receiver.wait("/hook", 2)
-    eventually(lambda: "(Retry-After)" in health(patient, webhook)["explanation"])
+    told = patient.invoke("webhook", "now", webhook["id"])
+    assert told.exit_code == 1 and "went first: Retrying. The receiver answered 429" in told.stdout
+    assert "(Retry-After)" in health(patient, webhook)["explanation"]
     assert len(receiver.at("/hook")) == 2, "one goes first"
     patient.cli("webhook", "now", webhook["id"])
     receiver.wait("/hook", 5)
@@ -168,6 +176,28 @@ def test_a_test_event_that_fails_is_told_and_counts_for_nothing(
     told = patient.cli("webhook", "test", webhook["id"])
     assert (told["delivered"], told["status"]) == (True, 200)
     assert health(patient, webhook)["health"] == "nothing sent yet"
+
+
+def test_a_test_event_is_the_probe_of_an_open_circuit(
+    patient: Appliance, receiver: Receiver, office: Place
+) -> None:
+    """It goes at once, and real deliveries after it: it counts neither for nor against the receiver."""
+    webhook = patient.webhook(office[0], f"http://127.0.0.1:{free_port()}/hook")
+    for _ in range(6):
+        patient.ring(office[1])
+    eventually(lambda: [one["attempts"] for one in deliveries(patient, webhook)].count(1) >= 5, 15)
+    patient.cli("webhook", "edit", webhook["id"], "--url", receiver.url("/hook"))
+    far = int(time.time() * 1000) + 300_000
+    with patient.app.extensions["spoke"].store.direct() as direct:  # as after many probes
+        direct.run(
+            "UPDATE lane SET probe_at = :far WHERE webhook_id = :id", {"far": far, "id": webhook["id"]}
+        )
+        config_changed(direct)
+    assert patient.cli("webhook", "test", webhook["id"])["delivered"] is True
+    assert receiver.wait("/hook", 1)[0].json["test"] is True
+    patient.ring(office[1])
+    eventually(lambda: deliveries(patient, webhook)[-1]["state"] == "delivered")
+    assert health(patient, webhook)["health"] == "working"
 
 
 def test_failing_is_what_is_retried_and_what_has_failed(

@@ -50,6 +50,7 @@ def names(sql: str) -> list[str]:
         (settle.DEFERRED_ROWS, BY_CALL),
         (now.LATER_ROWS, "ix_delivery_due (webhook_id=? AND due_at>? AND due_at<?)"),
         (now.ROWS_OF_CALL, BEFORE_IN_CALL),
+        (now.FIRST_TO_GO, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (now.FIRST_DUE, "ix_delivery_due (webhook_id=?)"),
         (RETRYING, BY_RETRY),
         (str(replay._select(replay.COUNT, replay.RETRYING)), BY_RETRY),

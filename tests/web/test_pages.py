@@ -333,7 +333,7 @@ def test_a_test_event_shows_its_result_in_place(
     assert "<html" not in fragment
     delivery = re.findall(r"/deliveries/(\d+)", fragment)[0]
     result: str = eventually(
-        lambda: "404" in (page := visitor.get(f"/deliveries/{delivery}/tested").text) and page
+        lambda: "404" in (page := visitor.get(f"/deliveries/{delivery}/tried").text) and page
     )
     assert "The receiver answered 404" in text_of(result) and "hx-trigger" not in result
     assert json.loads(receiver.wait(path)[0].body)["test"] is True

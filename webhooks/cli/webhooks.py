@@ -195,11 +195,21 @@ def test(id_: int, as_json: bool) -> None:
 def now(id_: int, as_json: bool) -> None:
     """Try all deliveries that wait now, past back-off, circuit breaker and Retry-After.
 
-    While the webhook fails one goes first, and the others follow if it is delivered.
+    While the webhook fails one goes first, and the others follow if it is delivered. The command tells what
+    became of that one; the exit status is 0 only if it was delivered, or nothing waits.
     """
-    waiting = services().webhooks.now(id_)
+    waiting, first = services().webhooks.now(id_)
+    shown: dict[str, Any] = {"id": id_, "waiting": waiting, "delivery": first.id if first else None}
     tried = f"Webhook {id_}: {deliveries(waiting, 'waiting')} tried now."
-    show(as_json, {"id": id_, "waiting": waiting}, tried, "See what came of it: flask --app app webhook list")
+    if first is None:
+        show(as_json, shown, tried)
+        return
+    facts = wait_for_attempt(first.id, first.attempts)
+    state = standing(facts)
+    shown |= {"state": facts.state, "phase": state.name, "explanation": state.sentence}
+    what = f"Delivery {first.id} went first: {state.word}. {state.sentence}"
+    show(as_json, shown, tried, what, "How the others fare: flask --app app webhook list")
+    end_by(facts)
 
 
 @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")

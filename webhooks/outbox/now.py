@@ -4,7 +4,7 @@ What is made due goes the usual way: in order within a call, within the webhook'
 has one attempt at a time until one succeeds. Each call is in the caller's transaction.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from webhooks.db.meta import config_changed
 from webhooks.db.models.outbox import NOT_YET_MS
@@ -34,9 +34,20 @@ FIRST_DUE: Final = """
     SELECT due_at FROM delivery WHERE webhook_id = :webhook_id AND state = 'pending'
     ORDER BY due_at LIMIT 1
 """
+FIRST_TO_GO: Final = """
+    SELECT id, attempts FROM delivery WHERE webhook_id = :webhook_id AND state = 'pending' AND due_at <= :now
+    AND owner IS NULL ORDER BY due_at, id LIMIT 1
+"""
 _MAKE_DUE: Final = """
     UPDATE delivery SET due_at = :due WHERE id IN :ids AND state = 'pending' AND owner IS NULL
 """
+
+
+class First(NamedTuple):
+    """The delivery that goes first, and how many attempts it has had."""
+
+    id: int
+    attempts: int
 
 
 def lift_holds(direct: RawConnection, webhook_id: int, now_ms: int) -> None:
@@ -50,6 +61,12 @@ def hurry_batch(direct: RawConnection, webhook_id: int, now_ms: int) -> bool:
     ids = _ids(direct, LATER_ROWS, {"webhook_id": webhook_id, "now": now_ms})
     _make_due(direct, ids, now_ms)
     return len(ids) == BATCH
+
+
+def first_to_go(direct: RawConnection, webhook_id: int, now_ms: int) -> First | None:
+    """Read which delivery of a webhook a dispatcher takes first. Returns None where none is due."""
+    row = direct.row(FIRST_TO_GO, {"webhook_id": webhook_id, "now": now_ms})
+    return First(*row) if row else None
 
 
 def hurry_delivery(

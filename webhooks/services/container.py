@@ -82,7 +82,7 @@ def compose(settings: Settings, store: Store) -> Services:
     waker = Waker(settings)
     intake = Intake(store, waker)
     locations, webhooks = Locations(store), Webhooks(settings, store, waker)
-    recordings = Recordings(settings, store)
+    recordings, deliveries = Recordings(settings, store), Deliveries(store, waker)
     return Services(
         settings=settings,
         store=store,
@@ -94,9 +94,9 @@ def compose(settings: Settings, store: Store) -> Services:
         integrations=Integrations(store),
         zapier=Zapier(store),
         api_keys=ApiKeys(store),
-        events=Events(intake, waker, locations, webhooks),
+        events=Events(intake, waker, locations, webhooks, deliveries),
         event_log=EventLog(store, recordings),
-        deliveries=Deliveries(store, waker),
+        deliveries=deliveries,
         delivery_log=DeliveryLog(store),
         replays=Replays(store, waker),
         recorded_calls=RecordedCalls(store),

@@ -156,10 +156,11 @@ class Webhooks:
         self._waker.wake_once()
         return held
 
-    def now(self, webhook_id: int) -> int:
+    def now(self, webhook_id: int) -> tuple[int, hurry.First | None]:
         """Make all that waits due at once, past back-off, circuit breaker and Retry-After.
 
-        While the webhook fails one is tried first. Returns how many wait, counted up to ``MOST + 1``.
+        While the webhook fails one is tried first. Returns how many wait, counted up to ``MOST + 1``, and
+        which of them goes first; None where a dispatcher has it already.
         """
         with self._store.read() as session:
             webhook = _webhook(session, webhook_id)
@@ -171,11 +172,12 @@ class Webhooks:
             hurry.lift_holds(direct, webhook_id, at_ms)
             record(direct, f"webhook {webhook_id}", "all that waits tried now")
             more = hurry.hurry_batch(direct, webhook_id, at_ms)
+            first = hurry.first_to_go(direct, webhook_id, at_ms)
         while more:
             with self._store.direct() as direct:
                 more = hurry.hurry_batch(direct, webhook_id, at_ms)
         self._waker.wake_once()
-        return waiting
+        return waiting, first
 
     def facts(self, ids: Sequence[int]) -> dict[int, WebhookFacts]:
         """Read how webhooks stand."""

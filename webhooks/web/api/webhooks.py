@@ -209,7 +209,8 @@ def rotate(webhook_id: int, given: RotateBody) -> Rotated:
 @operation(answers={202: Hurried}, errors=(404, 409))
 def now(webhook_id: int) -> Hurried:
     """Try all deliveries that wait now, past back-off, circuit breaker and Retry-After."""
-    return Hurried(id=webhook_id, waiting=services().webhooks.now(webhook_id))
+    waiting, _ = services().webhooks.now(webhook_id)
+    return Hurried(id=webhook_id, waiting=waiting)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/replay")

@@ -15,6 +15,7 @@ from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.parsing import Input, RowNumber
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.choices import location_choices, webhook_choices
+from webhooks.web.ui.following import follow
 from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
 
 blueprint = Blueprint("deliveries", __name__)
@@ -28,6 +29,12 @@ class LogQuery(PageQuery):
     """``short``: a webhook's page shows the newest few, in fewer columns."""
 
     short: str | None = None
+
+
+class ShowQuery(Input):
+    """``tried``: how many attempts it had when a person wanted it tried now."""
+
+    tried: RowNumber | None = None
 
 
 class StateQuery(Input):
@@ -100,13 +107,16 @@ def _address() -> dict[str, Any]:
 @blueprint.get("/deliveries/<int:delivery_id>")
 @admin
 def show(delivery_id: int) -> Any:
-    delivery = services().deliveries.get(delivery_id)
+    before = parse_query(ShowQuery).tried
+    followed = None if before is None else follow(delivery_id, before)
+    delivery = followed.delivery if followed else services().deliveries.get(delivery_id)
     payload = services().recordings.payload(delivery.event)
     return render_template(
         "deliveries/show.html",
         delivery=delivery,
         event=delivery.event,
-        facts=services().deliveries.facts_of(delivery_id),
+        facts=followed.facts if followed else services().deliveries.facts_of(delivery_id),
+        followed=followed,
         **_story(delivery.event),
         payload=payload,
         curl=as_curl(delivery, delivery.log[-1] if delivery.log else None, payload),
@@ -126,9 +136,9 @@ def resend(delivery_id: int) -> Any:
 @blueprint.post("/deliveries/<int:delivery_id>/now")
 @admin
 def now(delivery_id: int) -> Any:
-    services().deliveries.now(delivery_id)
+    before = services().deliveries.now(delivery_id)
     notice(f"Delivery {delivery_id} is tried now.")
-    return redirect(url_for("deliveries.show", delivery_id=delivery_id), 303)
+    return redirect(url_for("deliveries.show", delivery_id=delivery_id, tried=before.attempts), 303)
 
 
 @blueprint.get("/deliveries/<int:delivery_id>/state")

@@ -6,13 +6,13 @@ from flask import Response, make_response, redirect, render_template, url_for
 from pydantic import Field
 
 from webhooks.catalogue import counted
-from webhooks.db.models import Delivery
 from webhooks.errors import Conflict
 from webhooks.services.container import services
 from webhooks.services.parsing import Input
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.cards import PAGES
-from webhooks.web.ui.page import notice, parse_form, reveal, wants_fragment
+from webhooks.web.ui.following import Followed, TriedQuery, follow
+from webhooks.web.ui.page import notice, parse_form, parse_query, reveal, wants_fragment
 from webhooks.web.ui.webhooks import blueprint
 
 
@@ -25,10 +25,12 @@ class ResumeForm(Input):
 @blueprint.post("/webhooks/<int:webhook_id>/now")
 @admin
 def now(webhook_id: int) -> Any:
-    waiting = services().webhooks.now(webhook_id)
-    first = " One goes first, to see whether the receiver answers." if waiting > 1 else ""
-    notice(f"Trying {counted(waiting, 'waiting delivery', 'waiting deliveries')} now.{first}")
-    return redirect(url_for("webhooks.show", webhook_id=webhook_id), 303)
+    """Try all that waits. The page then follows the delivery that goes first."""
+    waiting, first = services().webhooks.now(webhook_id)
+    one_first = " One goes first, to see whether the receiver answers." if waiting > 1 else ""
+    notice(f"Trying {counted(waiting, 'waiting delivery', 'waiting deliveries')} now.{one_first}")
+    tried: dict[str, Any] = {"tried": first.id, "attempts": first.attempts} if first else {}
+    return redirect(url_for("webhooks.show", webhook_id=webhook_id, **tried), 303)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/pause")
@@ -115,22 +117,21 @@ def test(webhook_id: int) -> Any:
     sent = services().events.send_test(webhook_id)
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     if wants_fragment():
-        return _tested(delivery)
+        return _outcome(follow(delivery.id, 0))
     notice("The test event is queued.")
-    return redirect(url_for("deliveries.show", delivery_id=delivery.id), 303)
+    return redirect(url_for("deliveries.show", delivery_id=delivery.id, tried=0), 303)
 
 
-@blueprint.get("/deliveries/<int:delivery_id>/tested")
+@blueprint.get("/deliveries/<int:delivery_id>/tried")
 @admin
-def tested(delivery_id: int) -> Any:
-    """The result of a test event; the fragment asks for itself again until there is one."""
-    return _tested(services().deliveries.get(delivery_id))
+def tried(delivery_id: int) -> Any:
+    """What came of a test event or of "try now"; the fragment asks for itself again until that is known."""
+    return _outcome(follow(delivery_id, parse_query(TriedQuery).attempts))
 
 
-def _tested(delivery: Delivery) -> Response:
-    """The test's result; the parts of the page that change by it ask for themselves again."""
-    facts = services().deliveries.facts_of(delivery.id)
-    answer = make_response(render_template("webhooks/_tested.html", delivery=delivery, facts=facts))
-    if facts.state != "pending":
-        answer.headers["HX-Trigger"] = "tested"
+def _outcome(followed: Followed) -> Response:
+    """The outcome; the parts of the page that change by it ask for themselves again."""
+    answer = make_response(render_template("webhooks/_tried.html", followed=followed))
+    if not followed.is_open:
+        answer.headers["HX-Trigger"] = "tried"
     return answer

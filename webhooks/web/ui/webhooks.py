@@ -12,7 +12,8 @@ from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.integrations import WEBHOOKS, ZOHO
 from webhooks.web.shared.access import admin
 from webhooks.web.ui import receiver_code
-from webhooks.web.ui.page import paged, revealed
+from webhooks.web.ui.following import TriedQuery, follow
+from webhooks.web.ui.page import paged, parse_query, revealed
 
 blueprint = Blueprint("webhooks", __name__)
 _LATEST = 10
@@ -42,12 +43,13 @@ def index(location_id: int) -> Any:
 @admin
 def show(webhook_id: int) -> Any:
     """A webhook's page, also when it is deleted: rows of the log lead here."""
-    webhook = services().webhooks.get(webhook_id, deleted=True)
+    webhook, query = services().webhooks.get(webhook_id, deleted=True), parse_query(TriedQuery)
     if webhook.integration == ZOHO.name and webhook.deleted_at is None:
         return redirect(url_for("zoho.show", location_id=webhook.location_id), 303)
     return render_template(
         "webhooks/show.html",
         webhook=webhook,
+        followed=follow(query.tried, query.attempts) if query.tried else None,
         options=Options.model_validate(webhook.options),
         **_standing(webhook_id),
         page=services().delivery_log.page(DeliveryFilter(webhook=webhook_id), count=_LATEST),

@@ -170,10 +170,11 @@ def act(location_id: int, action: str) -> Any:
     account = services().zoho.by_name(services().locations.get(location_id).name)
     if account.webhook_id is None:
         raise Invalid("The location is not connected to Zoho yet.")
-    webhooks = services().webhooks
-    count = {"pause": webhooks.pause, "resume": webhooks.resume, "now": webhooks.now}[action](
-        account.webhook_id
-    )
+    webhooks, number = services().webhooks, account.webhook_id
+    if action == "now":
+        count, _ = webhooks.now(number)
+    else:
+        count = webhooks.pause(number) if action == "pause" else webhooks.resume(number)
     told = {"pause": "held from now on", "resume": "sent", "now": "tried now"}[action]
     notice(f"Messages to Zoho are {told}: {counted(count, 'delivery', 'deliveries')} so far.")
     return redirect(url_for("zoho.show", location_id=location_id), 303)
