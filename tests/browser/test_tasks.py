@@ -7,12 +7,14 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from appliance import Appliance, Visitor, eventually
+from appliance import Appliance, Visitor, eventually, free_port
 from browsing import log_in
 from media import client, sounds
 from playwright.sync_api import Browser, Locator, Page, expect
 from receiver import Answer, Receiver
 from sample_data import call, states
+
+from webhooks.db.meta import config_changed
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
 
@@ -164,3 +166,56 @@ def test_see_a_calls_whole_story_in_3(
     for step in ("Ringing", "Answered", "Ended"):
         expect(story.filter(has_text=f"Incoming Call, {step}").first).to_be_visible()
     assert person.clicks <= 3
+
+
+def an_hour_ago(appliance: Appliance, webhook: int) -> None:
+    """Move a webhook's failures an hour back, with the next probe in five minutes, as it is after an hour."""
+    hour = {"ms": 3_600_000, "id": webhook}
+    with appliance.app.extensions["spoke"].store.direct() as direct:
+        direct.run(
+            "UPDATE lane SET failing_since = failing_since - :ms, probe_at = probe_at + 300000"
+            " WHERE webhook_id = :id",
+            hour,
+        )
+        direct.run("UPDATE delivery SET created_at = created_at - :ms WHERE webhook_id = :id", hour)
+        direct.run(
+            "UPDATE attempt SET started_at = started_at - :ms"
+            " WHERE delivery_id IN (SELECT id FROM delivery WHERE webhook_id = :id)",
+            hour,
+        )
+        config_changed(direct)
+
+
+def test_an_outage_is_seen_understood_repaired_and_made_good_in_4(
+    browser: Browser, patient: Appliance, receiver: Receiver
+) -> None:
+    """One receiver has been away for an hour, others were well: what waits arrives within 10 seconds."""
+    office, name = f"Office {uuid.uuid4().hex[:8]}", f"CRM {uuid.uuid4().hex[:8]}"
+    token = patient.location(office)
+    well = [int(patient.webhook(office, receiver.url(f"/{n}"))["id"]) for n in range(3)]
+    away = f"http://127.0.0.1:{free_port()}/hook"
+    failing = int(patient.webhook(office, away, description=name)["id"])
+    for _ in range(12):
+        call(patient, token, "missed")
+    eventually(lambda: patient.rows("SELECT broken FROM lane WHERE webhook_id = :id", id=failing)[0][0] >= 5)
+    for webhook in well:
+        eventually(lambda number=webhook: states(patient, number) == ["delivered"] * 12)
+    an_hour_ago(patient, failing)
+
+    context = browser.new_context(base_url=patient.url)
+    page = context.new_page()
+    log_in(page, patient)
+    person = Person(page, office)
+    needs = page.get_by_role("list", name="What needs you").get_by_role("listitem").filter(has_text=office)
+    expect(needs).to_have_count(1)
+    expect(needs).to_contain_text("nothing listens at that address and port. 12 deliveries wait, next try at")
+    person.click("link", name, needs)
+    person.click("link", "Edit")
+    page.get_by_label("URL").fill(receiver.url("/repaired"))
+    person.click("button", "Save changes")
+    person.click("button", "Try all waiting now (12)")
+    receiver.wait("/repaired", 12, 10)
+    expect(page.locator(".result")).to_contain_text("Delivered 200 in")
+    expect(page.locator("#state")).to_contain_text("Working")
+    assert person.clicks <= 4
+    context.close()
