@@ -142,6 +142,37 @@ def test_a_dead_mail_server_delays_no_alert_to_the_url_and_is_tried_again(
     assert len(smtp.mails) == 1 and len(receiver.at("/alerts")) == 1
 
 
+def test_alerts_that_do_not_arrive_are_a_matter_told_the_other_way(
+    services: Services, receiver: Receiver
+) -> None:
+    gone = SmtpServer()
+    gone.close()
+    by_mail(services, gone.port)
+    failing_webhook(services, datetime.now(UTC) - HOUR)
+    services.alerts.test()
+
+    def after_a_try() -> dict[str, str]:
+        """Matters by kind, each with its text, once what is due was tried."""
+        make_due(services)
+        send_all(services)
+        services.alerts.look()
+        return {row.kind: row.text for row in services.alerts.open()}
+
+    services.alerts.look()
+    assert after_a_try().keys() == {"webhook_failing"}, "it may have been an accident"
+    assert "by e-mail: Nothing listens there" in after_a_try()["alerts_unsent"]
+    assert len(services.alerts.notices.latest()) == 2, "a way that is dead tells nothing of itself"
+    services.alerts.channels.save_url(UrlInput(url=receiver.url("/alerts")))
+    services.alerts.look()
+    send_all(services)
+    assert [one.json["kind"] for one in receiver.at("/alerts")] == ["alerts_unsent"]
+    back = SmtpServer()
+    by_mail(services, back.port)
+    assert after_a_try().keys() == {"webhook_failing"}
+    assert len(back.mails) == 1
+    back.close()
+
+
 def make_due(services: Services) -> None:
     with services.store.write() as session:
         session.execute(sa.update(Notice).values(due_at=datetime.now(UTC)))

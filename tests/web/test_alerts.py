@@ -90,6 +90,23 @@ def test_a_test_alert_that_does_not_arrive_says_why_on_page_and_command_line(
 
 
 @pytest.mark.databases("one")
+def test_a_mail_server_that_hangs_delays_no_event_no_delivery_and_no_page(
+    appliance: Appliance, visitor: Visitor, receiver: Receiver, place: Place, smtp: SmtpServer
+) -> None:
+    """It has taken the connection and says nothing, for as long as the other things take."""
+    smtp.hangs = True
+    assert save_mail(visitor, smtp) == 303
+    assert visitor.post("/alerts/test").status_code == 303
+    eventually(lambda: smtp.connections == 1)
+    appliance.webhook(place[0], receiver.url("/beside"))
+    appliance.ring(place[1])
+    receiver.wait("/beside")
+    assert "Sending…" in visitor.get("/alerts").text, "the attempt ended before the delivery"
+    smtp.close()
+    assert "Sending…" not in sent(visitor) and "Failed" in sent(visitor)
+
+
+@pytest.mark.databases("one")
 def test_a_form_with_a_fault_comes_back_as_it_was_typed(visitor: Visitor, smtp: SmtpServer) -> None:
     answer = visitor.post("/alerts/mail", host="127.0.0.1", port="0", sender="spoke@example.com", user="tom",
                           recipients="admin@example.com", password="secret!")  # fmt: skip

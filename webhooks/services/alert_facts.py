@@ -8,18 +8,22 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.db.models import (
+    AlertSettings,
     Certificate,
     Delivery,
     ExpectedSilence,
     Heard,
     Lane,
     Location,
+    Notice,
     RefusalCount,
     Webhook,
 )
 from webhooks.db.models.refusals import NO_LOCATION
 from webhooks.db.models.totals import SLOT_MS
+from webhooks.services.channels import in_use
 from webhooks.services.matters import REFUSED_WITHIN, Facts, LocationFacts, WebhookFacts
+from webhooks.services.notices import NOT_SET
 from webhooks.settings import Settings
 
 
@@ -32,6 +36,7 @@ def read_facts(session: orm.Session, settings: Settings, now: datetime) -> Facts
         list(_locations(session, refused)),
         shutil.disk_usage(settings.data).free,
         refused.get(NO_LOCATION),
+        dict(_unsent(session)),
     )
 
 
@@ -96,6 +101,22 @@ def _locations(session: orm.Session, refused: dict[int, datetime]) -> Iterator[L
             max(since, default=None),
             refused.get(location.id),
         )
+
+
+def _unsent(session: orm.Session) -> Iterator[tuple[str, str]]:
+    """The channels whose newest outcome is a failure, and why.
+
+    A first failure may be an accident, and of a test that fails whoever made it has read.
+    """
+    settings = session.get(AlertSettings, 1)
+    fails = sa.and_(Notice.is_test.is_(False), Notice.tries > 1, Notice.error != NOT_SET)
+    for channel in in_use(settings) if settings else ():
+        query = sa.select(Notice.state, Notice.error).where(
+            Notice.channel == channel, sa.or_(Notice.state == "delivered", fails)
+        )
+        row = session.execute(query.order_by(Notice.id.desc()).limit(1)).first()
+        if row is not None and row.state != "delivered":
+            yield channel, row.error
 
 
 def _refused(session: orm.Session, now: datetime) -> dict[int, datetime]:

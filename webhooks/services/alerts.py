@@ -88,7 +88,7 @@ class Alerts:
         with self._store.read() as session:
             facts = read_facts(session, self._settings, moment)
             found = {(one.kind, one.subject): one.text for one in find(facts)}
-            if not _changes(_open_rows(session), found, bool(in_use(self.channels.row(session))), moment):
+            if not _changes(_open_rows(session), found, in_use(self.channels.row(session)), moment):
                 return
         with self._store.write() as session:
             # One looks at a time, on whichever machine: the others find the rows made.
@@ -99,7 +99,7 @@ class Alerts:
             for (kind, subject), text in found.items():
                 row = rows.pop((kind, subject), None) or _opened(session, kind, subject, moment)
                 row.text = text
-                if channels and _is_to_be_told(row, moment):
+                if _is_to_be_told(row, channels, moment):
                     row.told, row.last_told_at = True, moment
                     self._tell(session, channels, row, text)
             for row in rows.values():
@@ -176,7 +176,7 @@ class Alerts:
             "opened_at": row.opened_at.isoformat(),
             "closed_at": row.closed_at.isoformat() if row.closed_at else None,
         }
-        for channel in channels:
+        for channel in _ways(row, channels):
             self._queue(session, channel, title, fields)
 
     def _queue(
@@ -224,13 +224,23 @@ def _open_rows(session: orm.Session) -> dict[tuple[str, str], Matter]:
 
 
 def _changes(
-    rows: dict[tuple[str, str], Matter], found: dict[tuple[str, str], str], reaches: bool, moment: datetime
+    rows: dict[tuple[str, str], Matter],
+    found: dict[tuple[str, str], str],
+    channels: Sequence[Channel],
+    moment: datetime,
 ) -> bool:
     """Whether anything is to be written: most looks find what the last one found."""
     if {key: row.text for key, row in rows.items()} != found:
         return True
-    return reaches and any(_is_to_be_told(row, moment) for row in rows.values())
+    return any(_is_to_be_told(row, channels, moment) for row in rows.values())
 
 
-def _is_to_be_told(row: Matter, moment: datetime) -> bool:
-    return not row.told and (row.last_told_at is None or moment - row.last_told_at >= TOLD_AGAIN_AFTER)
+def _is_to_be_told(row: Matter, channels: Sequence[Channel], moment: datetime) -> bool:
+    if row.told or not _ways(row, channels):
+        return False
+    return row.last_told_at is None or moment - row.last_told_at >= TOLD_AGAIN_AFTER
+
+
+def _ways(row: Matter, channels: Sequence[Channel]) -> Sequence[Channel]:
+    """The channels that tell of a matter: not the one by which alerts do not arrive."""
+    return [channel for channel in channels if (row.kind, row.subject) != ("alerts_unsent", channel)]

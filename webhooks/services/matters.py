@@ -1,7 +1,7 @@
 """What needs a person: facts in, matters out. Pure; the clock is one of the facts."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,7 +25,9 @@ KINDS: Final[dict[str, str]] = {
     "location_silent": "Location is silent",
     "events_refused": "Events refused",
     "disk_low": "Disk nearly full",
+    "alerts_unsent": "Alerts do not arrive",
 }
+_WAYS: Final = {"mail": "by e-mail", "url": "at the URL"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,17 @@ class LocationFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that alerts are made from. ``unknown_refused_at``: the last refusal of a token nobody has."""
+    """All that alerts are made from. ``unknown_refused_at``: the last refusal of a token nobody has.
+
+    ``unsent``: the ways by which alerts do not arrive, "mail" or "url", and why.
+    """
 
     now: datetime
     webhooks: Sequence[WebhookFacts] = ()
     locations: Sequence[LocationFacts] = ()
     free_bytes: int | None = None
     unknown_refused_at: datetime | None = None
+    unsent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +167,13 @@ def _of_location(location: LocationFacts, now: datetime) -> Iterator[Found]:
 
 
 def _of_appliance(facts: Facts) -> Iterator[Found]:
+    for way, error in facts.unsent.items():
+        yield Found(
+            "alerts_unsent",
+            way,
+            f"Alerts do not arrive {_WAYS.get(way, way)}: {error} Correct the settings on the page Alerts, "
+            "or repair what they lead to, and send a test alert. What waits is tried again for a day.",
+        )
     if _lately(facts.unknown_refused_at, facts.now):
         yield Found(
             "events_refused",

@@ -29,6 +29,7 @@ from webhooks.vault import readable
 
 ATTEMPT_S: Final = 20.0
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
+NOT_SET: Final = "Its way is no longer set."
 _LEASE: Final = timedelta(seconds=60)
 _DELAYS_S: Final = (10, 60, 300, 900, 1800)  # the last one again and again
 _AT_A_TIME: Final = 10
@@ -118,7 +119,7 @@ class Notices:
     def _settle(self, notice: Notice, outcome: Outcome | None) -> None:
         tries, moment = notice.tries + 1, now()
         if outcome is None:
-            values = _ended("failed", moment, error="Its way is no longer set.")
+            values = _ended("failed", moment, error=NOT_SET)
         elif outcome.delivered:
             status = f"Answered {outcome.http_status}." if outcome.http_status else outcome.response_body
             values = _ended("delivered", moment, answer=status, error=None)

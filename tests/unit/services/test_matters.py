@@ -114,6 +114,14 @@ def test_a_disk_is_nearly_full_below_a_gigabyte() -> None:
     assert kinds(free_bytes=1_000_000_000) == []
 
 
+def test_a_way_by_which_alerts_do_not_arrive_says_why_and_what_to_do() -> None:
+    (found,) = find(Facts(NOW, unsent={"mail": "The mail server hangs."}))
+    assert (found.kind, found.subject) == ("alerts_unsent", "mail")
+    assert found.text.startswith(
+        "Alerts do not arrive by e-mail: The mail server hangs. Correct the settings"
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "webhook", "told"),
     [
