@@ -372,8 +372,8 @@ def test_now_is_a_button_where_something_waits(
     assert "Try all waiting now (1)" in admin.get(scene.page).text
     followed = admin.post(f"{scene.page}/now").headers["Location"]
     assert followed == f"{scene.page}?tried={scene.newest['id']}&attempts=2"
-    told = eventually(lambda: (text := admin.get(followed).text) and "200 in" in text and text)
-    assert 'http-equiv="refresh"' not in told and "/tried?" not in told
+    told = eventually(lambda: (text := admin.get(followed).text) and "result notice" in text and text)
+    assert "200 in" in told and 'http-equiv="refresh"' not in told and "/tried?" not in told
     assert "Try now" not in admin.get(page).text and "Try all" not in admin.get(scene.page).text
 
 
