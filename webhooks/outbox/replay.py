@@ -30,9 +30,10 @@ _REOPEN = text_with_ids("""
                           OR (state = 'pending' AND tries > 0 AND owner IS NULL))
 """)
 COUNT: Final = """
-    SELECT count(*) FROM delivery WHERE webhook_id = :webhook_id AND {condition}
-    AND created_at >= :since AND created_at < :until
+    SELECT count(*) FROM (SELECT 1 FROM delivery WHERE webhook_id = :webhook_id AND {condition}
+                          AND created_at >= :since AND created_at < :until LIMIT :most) AS counted
 """
+_ALL: Final = 1 << 62
 _LAST = sa.text("SELECT coalesce(max(id), 0) FROM delivery")
 _BEGIN = sa.text("""
     INSERT INTO replay (webhook_id, state, states, since_ms, until_ms, last_id, cursor_id, total, done,
@@ -73,12 +74,12 @@ def reopen(connection: sa.Connection, ids: Sequence[int], state: str) -> int:
     return connection.execute(_REOPEN, {"ids": list(ids), "state": state, "now": now_ms()}).rowcount
 
 
-def count(connection: sa.Connection, webhook_id: int, span: Span) -> int:
-    """How many deliveries a replay would send again."""
+def count(connection: sa.Connection, webhook_id: int, span: Span, most: int = _ALL) -> int:
+    """Count the deliveries that a replay would send again, of each state no further than ``most``."""
     total = 0
     for state in span.states:
         parameters = {
-            "webhook_id": webhook_id, "since": span.since_ms, "until": span.until_ms,
+            "webhook_id": webhook_id, "since": span.since_ms, "until": span.until_ms, "most": most,
         }  # fmt: skip
         total += connection.execute(_select(COUNT, state), parameters).scalar_one()
     return total

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -21,15 +21,16 @@ from webhooks.db.store import Store
 from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.schema import thread_key
-from webhooks.outbox.newest import RETRYING, newest
+from webhooks.outbox.newest import newest
 from webhooks.services import standing
+from webhooks.services.delivery_conditions import conditions_of, filtered, webhooks_of
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.delivery_state import Facts
-from webhooks.services.name_search import named
 from webhooks.services.number_search import numbers_that_end
 
 PAGE: Final = 50
-_STEP: Final = 150
+_STEP: Final = 150  # candidates in the first statement; each further one has twice as many
+_STEP_MOST: Final = 1_200
 _CANDIDATES: Final = 3_000  # that one page reads at most
 _STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
@@ -132,46 +133,18 @@ def _matching(
     read = 0
     most = _CANDIDATES if wanted.name is None else _NAMED
     candidates = _candidates(session, wanted, min(before, top))
-    while batch := list(itertools.islice(candidates, _STEP)):
+    conditions = conditions_of(session, wanted)
+    step = _STEP
+    while batch := list(itertools.islice(candidates, min(step, most - read))):
+        step = min(2 * step, _STEP_MOST)
         inside = [id_ for id_ in batch if id_ >= bottom]
-        matching += _filtered(session, wanted, inside)
+        matching += filtered(session, wanted, conditions, inside)
         read += len(batch)
         if len(matching) >= count or len(inside) < len(batch):
             return matching[:count], None
         if read >= most:
             return matching, batch[-1]
     return matching, None
-
-
-def _filtered(session: orm.Session, wanted: DeliveryFilter, ids: list[int]) -> list[int]:
-    """Return those of the candidates that meet the whole filter.
-
-    They are read by their ids and checked here. SQLite has no statistics: for a condition on the webhook it
-    would take an index by webhook, and read all of that webhook's rows.
-    """
-    columns = (Delivery.id, Delivery.webhook_id, Delivery.state, Delivery.tries, Delivery.type,
-               Delivery.subtype, Delivery.thread_key, Delivery.created_at)  # fmt: skip
-    rows = session.execute(sa.select(*columns).where(Delivery.id.in_(ids))).all() if ids else []
-    own = None if wanted.location is None else set(_webhooks(session, wanted.location))
-    thread = thread_key(wanted.call) if wanted.call else None
-    fixed = (("webhook_id", wanted.webhook), ("type", wanted.type),
-             ("subtype", wanted.status), ("thread_key", thread))  # fmt: skip
-    found = [
-        row.id
-        for row in rows
-        if all(value is None or getattr(row, name) == value for name, value in fixed)
-        and (wanted.states is None or _is_in(row, wanted.states))
-        and (own is None or row.webhook_id in own)
-        and (wanted.since is None or row.created_at >= wanted.since)
-        and (wanted.until is None or row.created_at < wanted.until)
-    ]
-    if wanted.name is not None:
-        found = named(session, wanted.name, found)
-    return sorted(found, reverse=True)
-
-
-def _is_in(row: Any, states: Sequence[str]) -> bool:
-    return row.state in states or (RETRYING in states and row.state == "pending" and row.tries > 0)
 
 
 def _bounds(session: orm.Session, wanted: DeliveryFilter) -> tuple[int, int]:
@@ -208,18 +181,19 @@ def _candidates(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
 
 
 def _all(session: orm.Session, before: int) -> Iterator[int]:
+    step = _STEP
     while True:
-        query = sa.select(Delivery.id).where(Delivery.id < before).order_by(Delivery.id.desc()).limit(_STEP)
+        query = sa.select(Delivery.id).where(Delivery.id < before).order_by(Delivery.id.desc()).limit(step)
         batch = session.scalars(query).all()
         yield from batch
-        if len(batch) < _STEP:
+        if len(batch) < step:
             return
-        before = batch[-1]
+        before, step = batch[-1], min(2 * step, _STEP_MOST)
 
 
 def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
     """Merge streams: each webhook and state has an index, which is read newest first."""
-    webhooks = [wanted.webhook] if wanted.webhook else _webhooks(session, wanted.location)
+    webhooks = [wanted.webhook] if wanted.webhook else webhooks_of(session, wanted.location)
     streams = list(itertools.product(webhooks, wanted.states or STATES))
     if len(streams) > _STREAMS:
         yield from _all(session, before)
@@ -238,12 +212,7 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
             for stream, ids in zip(streams, tops, strict=True)
             if len(ids) == each or (ids and ids[-1] < floor)
         ]
-        before, each = floor, min(each * 2, _ROWS)
-
-
-def _webhooks(session: orm.Session, location: int | None) -> list[int]:
-    query = sa.select(Webhook.id)
-    return list(session.scalars(query if location is None else query.where(Webhook.location_id == location)))
+        before, each = floor, min(max(each * 2, _ROWS // max(1, len(streams))), _ROWS)
 
 
 def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, each: int) -> list[list[int]]:
@@ -262,7 +231,9 @@ def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, eac
 
 def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iterator[int]:
     """Yield the deliveries of events, newest first: deliveries are made in the order of their events."""
-    while batch := list(itertools.islice(events, _STEP)):
+    step = _STEP
+    while batch := list(itertools.islice(events, step)):
+        step = min(2 * step, _STEP_MOST)
         query = sa.select(Delivery.id).where(Delivery.event_id.in_(batch), Delivery.id < before)
         yield from session.scalars(query.order_by(Delivery.id.desc()))
 
@@ -283,16 +254,17 @@ def _thread_events(session: orm.Session, key: str, before: int) -> Iterator[int]
 
 def _number_events(session: orm.Session, number: str, before: int) -> Iterator[int]:
     last = _event_before(session, before)
-    streams = [_events_of(session, key, last) for key in numbers_that_end(session, number)]
+    keys = numbers_that_end(session, number)
+    streams = [_events_of(session, key, last, max(10, _STEP // len(keys))) for key in keys]
     merged = heapq.merge(*streams, reverse=True)
     return (event for event, _ in itertools.groupby(merged))
 
 
-def _events_of(session: orm.Session, key: str, last: int) -> Iterator[int]:
+def _events_of(session: orm.Session, key: str, last: int, step: int) -> Iterator[int]:
     while True:
         query = sa.select(EventNumber.event_id).where(EventNumber.number == key, EventNumber.event_id <= last)
-        batch = session.scalars(query.order_by(EventNumber.event_id.desc()).limit(_STEP)).all()
+        batch = session.scalars(query.order_by(EventNumber.event_id.desc()).limit(step)).all()
         yield from batch
-        if len(batch) < _STEP:
+        if len(batch) < step:
             return
-        last = batch[-1] - 1
+        last, step = batch[-1] - 1, min(2 * step, _STEP_MOST)

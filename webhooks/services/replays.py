@@ -64,11 +64,14 @@ class Replays(LongJobs[Replay]):
         super().__init__(store)
         self._waker = waker
 
-    def count(self, webhook_id: int, wanted: ReplayInput) -> int:
-        """Count the deliveries that such a replay would send again."""
+    def count(self, webhook_id: int, wanted: ReplayInput, most: int | None = None) -> int:
+        """Count the deliveries that such a replay would send again; with ``most``, no further than needed to
+        see that there are more.
+        """
         with self._store.read() as session:
             existing_webhook(session.get(Webhook, webhook_id), webhook_id)
-            return replay.count(session.connection(), webhook_id, wanted.span())
+            bound = {} if most is None else {"most": most + 1}
+            return replay.count(session.connection(), webhook_id, wanted.span(), **bound)
 
     def begin(self, webhook_id: int, wanted: ReplayInput) -> Replay:
         """Begin to send deliveries again. Housekeeping does it, or whoever calls ``step``."""

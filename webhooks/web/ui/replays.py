@@ -9,6 +9,7 @@ from webhooks.errors import Invalid
 from webhooks.outbox.replay import DEFAULT, RESENDABLE
 from webhooks.services.container import services
 from webhooks.services.replays import ReplayInput
+from webhooks.services.stats import MOST
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.filters import midnight
 from webhooks.web.ui.page import parse_form, parse_query, wants_fragment
@@ -29,7 +30,7 @@ def new(webhook_id: int) -> Any:
     count, error = None, None
     if "since" in request.args:
         try:
-            count = services().replays.count(webhook_id, parse_query(ReplayInput))
+            count = services().replays.count(webhook_id, parse_query(ReplayInput), MOST)
         except Invalid as fault:
             error = fault
     else:
