@@ -49,6 +49,7 @@ COMMANDS: Final = frozenset(
         "password",
         "pbx",
         "alert",
+        "zoho",
     )
 )
 
