@@ -98,5 +98,5 @@ def test_200_calls_a_second_are_read_without_loss_and_memory_stays_flat(
     used_s = sum(memory.cpu_times()[:2])
     print(f"{busy.sent / 2**20:.0f} MiB, {grown:+.1f} MiB of memory, {late_bytes / 2**20:.0f} in all, "
           f"{used_s:.1f} s of processor")  # fmt: skip
-    assert grown < 3 * SECONDS, f"{grown:.0f} MiB in {SECONDS} seconds"
+    assert grown < 4 * SECONDS, f"{grown:.0f} MiB in {SECONDS} seconds"
     server.close()

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from typing import Final
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import Forbidden, UnsupportedMediaType
@@ -13,6 +14,8 @@ from webhooks.services.container import services
 from webhooks.web.ingest.tokens import authenticate_location
 from webhooks.web.shared.access import by_token
 from webhooks.web.shared.bodies import read_body, refuse_coded
+
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 
 blueprint = Blueprint("ingest_events", __name__)
 
@@ -29,8 +32,8 @@ def receive(token: str | None = None) -> Response:
     accepted = services().intake.submit(credential.token_hash, events)
     status = 200 if all(event.duplicate for event in accepted) else 202
     answer = _batch_answer(accepted) if batch else _answer(accepted[0])
-    # Not by jsonify: its encoder is made anew for each answer, and takes a tenth of a small request's time.
-    return Response(json.dumps(answer) + "\n", status, mimetype="application/json")
+    # Not by jsonify: it makes an encoder for each answer, which takes a tenth of a small request's time.
+    return Response(_JSON.encode(answer) + "\n", status, mimetype="application/json")
 
 
 def _read(namespace: uuid.UUID) -> tuple[list[IncomingEvent], bool]:
