@@ -20,7 +20,7 @@ from webhooks.errors import Invalid, SpokeError, ZohoFailed
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.signing import new_secret
 from webhooks.outbound.zoho_addresses import DATA_CENTERS, accounts_server, checked_accounts, checked_api
-from webhooks.outbound.zoho_http import PlainCaller, with_query
+from webhooks.outbound.zoho_http import caller_for_people, with_query
 from webhooks.outbound.zoho_sender import PATH
 from webhooks.outbound.zoho_tokens import access_of
 from webhooks.outbox.hold import apply_webhook_state
@@ -29,7 +29,7 @@ from webhooks.services.integrations import ZOHO
 from webhooks.services.lookup import live_location, note, now, row_or_404
 from webhooks.services.parsing import Input, one_of
 from webhooks.services.webhooks import Webhooks
-from webhooks.services.zoho_api import ZohoApi, answered
+from webhooks.services.zoho_api import TIMEOUT_S, ZohoApi, answered
 from webhooks.services.zoho_extensions import extensions_of
 from webhooks.settings import Settings
 
@@ -41,7 +41,6 @@ STATES: Final[dict[str, str]] = {
     "connected": "Connected",
     "refused": "Zoho takes the grant no longer",
 }
-_TIMEOUT_S: Final = 8.0  # a person waits
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
@@ -59,7 +58,7 @@ class Zoho:
 
     def __init__(self, settings: Settings, store: Store, webhooks: Webhooks) -> None:
         self._settings, self._store, self._webhooks = settings, store, webhooks
-        self._caller = PlainCaller(settings)
+        self._caller = caller_for_people(settings)
 
     @property
     def redirect_uri(self) -> str:
@@ -146,7 +145,7 @@ class Zoho:
             "client_secret": account.client_secret, "redirect_uri": self.redirect_uri, "code": code,
         }  # fmt: skip
         with answered("log in"):
-            answer = self._caller.call("POST", f"{server}/oauth/v2/token", Deadline(_TIMEOUT_S), form=form)
+            answer = self._caller.call("POST", f"{server}/oauth/v2/token", Deadline(TIMEOUT_S), form=form)
         token, expires_s = access_of(answer)
         refresh_token = answer.fields.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token:
