@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 import sqlalchemy as sa
+from api_client import Client, new_key
 from appliance import Appliance, Visitor, eventually
 from media import client, sounds
 from receiver import Receiver
@@ -308,15 +309,45 @@ def test_its_one_webhook_is_on_no_page_of_the_webhooks(site: Site) -> None:
     for command in ("delete", "rotate"):
         refusal = site.appliance.cli("webhook", command, webhook.id, status=1)
         assert "connection to Zoho PhoneBridge" in refusal
+    person = Client(site.appliance, new_key(site.appliance))
+    for action in ("pause", "resume", "test", "now", "rotate", "replay"):
+        answer = person("POST", f"/webhooks/{webhook.id}/{action}")
+        assert answer.status_code == (422 if action == "replay" else 404), action
+    for method in ("GET", "PATCH", "DELETE"):
+        assert person(method, f"/webhooks/{webhook.id}", json={}).status_code == 404, method
 
 
-def test_disconnecting_switches_phonebridge_off_and_forgets_the_grant(site: Site) -> None:
+def test_disconnecting_switches_phonebridge_off_and_gives_the_grant_back(site: Site) -> None:
+    before = site.zoho.grants()
     site.connect()
     assert site.visitor.post(f"/locations/{site.id}/zoho/disconnect").status_code == 303
-    assert site.zoho.calls[-1] == "DELETE /us-api/phonebridge/v3/integrate"
+    assert site.zoho.calls[-2:] == [
+        "DELETE /us-api/phonebridge/v3/integrate",
+        "POST /us/oauth/v2/token/revoke",
+    ]
+    assert site.zoho.grants() == before
     assert site.appliance.rows("SELECT 1 FROM zoho_account WHERE location_id = :id", id=site.id) == []
     assert f"{site.name} &amp; Zoho PhoneBridge" not in site.visitor.get("/").text
     assert site.visitor.get(f"/locations/{site.id}/zoho").status_code == 404
+
+
+def test_deleting_a_location_leaves_nothing_at_zoho(site: Site) -> None:
+    before = site.zoho.grants()
+    site.connect()
+    asked = site.visitor.get(f"/locations/{site.id}/delete").text
+    assert "PhoneBridge is switched off at Zoho" in asked and "webhook is deleted" not in asked
+    assert site.appliance.cli("location", "delete", site.name)["problem"] is None
+    assert "DELETE /us-api/phonebridge/v3/integrate" in site.zoho.calls
+    assert site.zoho.grants() == before
+    assert site.appliance.rows("SELECT 1 FROM zoho_account WHERE location_id = :id", id=site.id) == []
+
+
+def test_a_location_is_deleted_though_zoho_is_away(site: Site) -> None:
+    site.connect()
+    site.zoho.down = True
+    assert site.visitor.post(f"/locations/{site.id}/delete").status_code == 303
+    page = site.visitor.get("/locations").text
+    assert "disable it there as well" in page and f">{site.name}<" not in page
 
 
 def test_a_zoho_that_is_away_does_not_keep_a_location_connected(site: Site) -> None:

@@ -229,15 +229,9 @@ class Zoho:
     def disconnect(self, name: str) -> str | None:
         """Switch PhoneBridge off, forget the grant, drop what is not sent.
 
-        Returns why Zoho did not switch it off, None where it did: the grant is forgotten all the same.
+        Returns what ``let_go`` does: the grant is forgotten all the same.
         """
-        account = self.by_name(name)
-        problem = None
-        if account.refresh_token is not None:
-            try:
-                self._api(account).disintegrate()
-            except SpokeError as error:
-                problem = str(error)
+        problem = self.let_go(self.by_name(name).location_id)
         with self._store.write() as session:
             location = live_location(session, name)
             session.execute(sa.delete(ZohoAccount).where(ZohoAccount.location_id == location.id))
@@ -247,6 +241,22 @@ class Zoho:
         for webhook in gone:
             apply_webhook_state(self._store, webhook.id)
         return problem
+
+    def let_go(self, location_id: int) -> str | None:
+        """Switch PhoneBridge off and give the grant back, at Zoho alone.
+
+        Returns what Zoho did not do, None where nothing is left there.
+        """
+        account = self.of(location_id)
+        if account is None or account.refresh_token is None:
+            return None
+        api, problems = self._api(account), []
+        for step in (api.disintegrate, api.revoke):
+            try:
+                step()
+            except SpokeError as error:
+                problems.append(str(error))
+        return problems[0] if problems else None
 
     def _api(self, account: ZohoAccount) -> ZohoApi:
         return ZohoApi(self._store, self._caller, account.id)

@@ -52,6 +52,19 @@ class ZohoApi:
         """Switch PhoneBridge off."""
         self._done("switch PhoneBridge off", "DELETE", "/phonebridge/v3/integrate")
 
+    def revoke(self) -> None:
+        """Give the grant back: Zoho takes its refresh token and its access tokens no longer.
+
+        Source: https://www.zoho.com/accounts/protocol/oauth/revoke-refresh-token.html
+        """
+        with answered("take the grant back"):
+            account = self._keeper.account()
+            address = f"{account.accounts_url}/oauth/v2/token/revoke"
+            url = with_query(address, token=account.refresh_token or "")
+            answer = self._caller.call("POST", url, self._deadline)
+        if not is_success(answer):
+            raise ZohoFailed(f"Zoho did not take the grant back: it answered {answer.status}.")
+
     def users(self) -> list[dict[str, str]]:
         """List the users of the account: ``zohouser``, ``email``, ``username``."""
         found: list[dict[str, str]] = []
