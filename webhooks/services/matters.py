@@ -30,7 +30,7 @@ KINDS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class WebhookFacts:
-    """A live webhook. ``label`` tells people which one it is.
+    """A live webhook. ``label`` tells people which one it is, ``remedy`` what to do once it is disabled.
 
     ``oldest_due_at`` is that of its pending deliveries, ``held_until`` when the next attempt may begin.
     """
@@ -44,6 +44,7 @@ class WebhookFacts:
     oldest_due_at: datetime | None = None
     held_until: datetime | None = None
     certificate_ends_at: datetime | None = None
+    remedy: str = "Repair the receiver, then resume the webhook."
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _of_webhook(webhook: WebhookFacts, now: datetime) -> Iterator[Found]:
             "webhook_disabled",
             subject,
             f"{webhook.label} is disabled: {webhook.reason or 'its receiver fails.'} Its deliveries are "
-            "held. Repair the receiver, then resume the webhook.",
+            f"held. {webhook.remedy}",
         )
     if webhook.state != "active":
         return
@@ -188,8 +189,8 @@ def _lately(moment: datetime | None, now: datetime) -> bool:
 
 def _failing(webhook: WebhookFacts) -> str:
     return (
-        f"{webhook.label} has failed for more than {_minutes(FAILING_AFTER)}: no attempt succeeded. The "
-        "webhook's page has the reason and what waits."
+        f"{webhook.label} has failed for more than {_minutes(FAILING_AFTER)}: no attempt succeeded. Its "
+        "page has the reason and what waits."
     )
 
 

@@ -16,13 +16,14 @@ from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Lane, Location, Webhook, ZohoAccount
 from webhooks.db.store import Store, now_ms
-from webhooks.errors import Invalid, SpokeError, ZohoFailed
+from webhooks.errors import Invalid, SpokeError, ZohoFailed, ZohoRefused
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.signing import new_secret
 from webhooks.outbound.zoho_addresses import DATA_CENTERS, accounts_server, checked_accounts, checked_api
 from webhooks.outbound.zoho_http import caller_for_people, with_query
 from webhooks.outbound.zoho_sender import PATH
 from webhooks.outbound.zoho_tokens import access_of
+from webhooks.outbound.zoho_words import grant_code
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.services import integrations
 from webhooks.services.integrations import ZOHO
@@ -146,6 +147,8 @@ class Zoho:
         }  # fmt: skip
         with answered("log in"):
             answer = self._caller.call("POST", f"{server}/oauth/v2/token", Deadline(TIMEOUT_S), form=form)
+        if grant_code(answer) == "invalid_code":
+            raise ZohoRefused("Zoho takes this log-in no longer: it holds once, for a minute. Log in again.")
         token, expires_s = access_of(answer)
         refresh_token = answer.fields.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token:
