@@ -89,12 +89,26 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (focused) setTimeout(() => document.querySelector(`#${focused} > summary`)?.focus());
 });
 
-// A second click while the first is on its way would do it twice.
+// A second click while the first is on its way would do it twice. What may take seconds says so.
+let leaving = false;
 document.addEventListener("submit", (event) => {
   if (event.defaultPrevented || event.target.method !== "post") return;
+  for (const told of event.target.querySelectorAll("[data-busy]")) { told.textContent = told.dataset.busy; leaving = true; }
   setTimeout(() => { for (const button of event.target.querySelectorAll("button")) button.disabled = true; });
 });
-addEventListener("pageshow", () => { for (const button of document.querySelectorAll("button:disabled")) button.disabled = false; });
+addEventListener("pageshow", () => {
+  leaving = false;
+  for (const told of document.querySelectorAll("[data-busy]")) told.textContent = "";
+  for (const button of document.querySelectorAll("button:disabled")) button.disabled = false;
+});
+
+// A live part that came anew meanwhile would have its buttons back, and forget that it is busy.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (leaving && event.target.closest?.("[data-live]")) event.preventDefault();
+});
+
+// What another site led back with goes on by itself, from a page that can say how long it takes.
+addEventListener("pageshow", (event) => { if (!event.persisted) document.querySelector("form[data-at-once]")?.requestSubmit(); });
 
 // Another theme must not cost what was typed.
 document.querySelector(".themes")?.addEventListener("submit", (event) => {

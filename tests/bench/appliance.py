@@ -14,9 +14,10 @@ _BATCH: Final = 1000  # the most events that the hook takes at a time
 
 
 @contextlib.contextmanager
-def started(session: Session) -> Iterator[Appliance]:
+def started(session: Session, **environment: Any) -> Iterator[Appliance]:
     """A new appliance that is ready; it is killed afterwards, nobody needs its data."""
-    appliance = Appliance(session.new_folder("appliance"), start=False, SPOKE_WORKERS=str(WORKERS))
+    environment = {"SPOKE_WORKERS": str(WORKERS), **environment}
+    appliance = Appliance(session.new_folder("appliance"), start=False, **environment)
     try:
         appliance.start()
         yield appliance

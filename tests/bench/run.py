@@ -25,7 +25,7 @@ ROWS = {
     "deliveries": (deliveries, "a fast receiver, beside seven task queues and a bare loop; 15 minutes"),
     "slow": (slow, "receivers that take 100 ms; 1 minute"),
     "latency": (latency, "accepted → received, 50 events a second; 2 minutes"),
-    "isolation": (isolation, "the same beside up to 1,000 receivers that hang, and a dead one; 12 minutes"),
+    "isolation": (isolation, "the same beside up to 1,000 that hang, a dead Zap, a Zoho outage; 15 minutes"),
     "hook": (hook, "accepted events a second, beside Flask answering ok; 2 minutes"),
     "many": (many, "1,000 webhooks; two backlogs beside five lively webhooks; 2 minutes"),
     "history": (history, "claims with a million deliveries in the tables; 1 minute"),

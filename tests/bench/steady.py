@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from appliance import Appliance
 
@@ -58,9 +58,9 @@ class Flow:
 
 
 @contextlib.contextmanager
-def started(session: Session) -> Iterator[Steady]:
+def started(session: Session, **environment: Any) -> Iterator[Steady]:
     """A new appliance with the five webhooks, and their receiver."""
-    with Sink() as sink, appliance.started(session) as machine:
+    with Sink() as sink, appliance.started(session, **environment) as machine:
         token = machine.location("Healthy")
         appliance.add_webhooks(machine, "Healthy", [sink.url(f"/now/{n}") for n in range(_HEALTHY)], _KINDS)
         yield Steady(machine, sink, token)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from appliance import ROOT, Appliance, Visitor, eventually
 from receiver import Receiver
 from standardwebhooks import Webhook as Verifier
 
+from webhooks.db.models import ZohoAccount
 from webhooks.db.store import Store, db
 from webhooks.errors import SecretLost
 from webhooks.keyring import Key, secret_key
@@ -91,6 +93,13 @@ def test_a_migration_seals_what_is_there_and_has_numbers_looked_through_anew(
         assert not session.execute(sa.text("SELECT 1 FROM event_number")).all()
         mark = sa.text("SELECT value FROM meta WHERE key = 'renumber_below'")
         assert session.scalar(mark) == "8"
+    secrets = dict(client_secret="of-client", refresh_token="of-grant", access_token="of-hour")
+    with store.write() as session:
+        session.add(
+            ZohoAccount(
+                location_id=1, client_id="1000.C", data_center="us", created_at=datetime.now(UTC), **secrets
+            )
+        )
     for _ in range(2):
         rotate_secret_key(settings, store)
     lines = (tmp_path / "secret.key").read_text().splitlines()
@@ -100,6 +109,8 @@ def test_a_migration_seals_what_is_there_and_has_numbers_looked_through_anew(
             session.scalars(sa.select(models["webhook"].c.secret).order_by(sa.text("1"))).first() is not None
         )
         assert not any(is_sealed(secret) for secret in session.scalars(sa.select(models["webhook"].c.secret)))
+        account = session.scalars(sa.select(ZohoAccount)).one()
+        assert {name: getattr(account, name) for name in secrets} == secrets
     store.engine.dispose()
 
 

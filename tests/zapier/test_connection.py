@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from receiver import Receiver
 from zapier_connection import connect_by_key, shown_key
 
 from webhooks.db.meta import config_changed
-from webhooks.db.models import Lane, Unsubscription
+from webhooks.db.models import Lane, Location, Unsubscription
 from webhooks.outbound.unsubscribe import Unsubscriber
+from webhooks.services import integrations
 
 
 @pytest.fixture
@@ -229,6 +231,41 @@ def test_a_location_is_connected_once(
 ) -> None:
     answer = visitor.post("/zapier/connect", location=str(appliance.location_id(place[0])))
     assert answer.status_code == 422 and "is connected to Zapier already" in answer.text
+
+
+def test_of_two_people_who_connect_a_location_in_the_same_instant_the_second_gets_a_sentence(
+    appliance: Appliance, visitor: Visitor, place: Place
+) -> None:
+    store, number = appliance.app.extensions["spoke"].store, appliance.location_id(place[0])
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with ThreadPoolExecutor() as pool:
+        with store.write() as session:
+            integrations.connect(session, session.get_one(Location, number), integrations.ZAPIER)
+            second = pool.submit(visitor.post, "/zapier/connect", location=str(number))
+            if not store.sqlite:  # there both have looked before either has committed
+                eventually(lambda: appliance.rows(waits))
+        answer = second.result()
+    assert answer.status_code == 422
+    assert ("already" if store.sqlite else "Somebody else has just done the same") in answer.text
+
+
+@pytest.mark.databases("one")
+def test_what_a_zap_gets_and_where_is_changed_by_nobody_here(
+    appliance: Appliance, visitor: Visitor, place: Place, zapier: Client, receiver: Receiver
+) -> None:
+    webhook = subscribe(zapier, receiver.url("/zap"))
+    person = Client(appliance, new_key(appliance))
+    for method, path in (("PATCH", ""), ("POST", "/rotate")):
+        refused = person(method, f"/webhooks/{webhook}{path}", json={})
+        assert refused.status_code == 409 and "Change the Zap at Zapier" in refused.json()["detail"]
+    for page in ("edit", "rotate", "receiver"):
+        assert visitor.get(f"/webhooks/{webhook}/{page}").status_code == 409, page
+    for page in ("edit", "rotate"):
+        assert visitor.post(f"/webhooks/{webhook}/{page}").status_code == 409, page
+    assert "belongs to a Zap" in appliance.cli("webhook", "rotate", webhook, status=1)
+    for action in ("pause", "resume", "test"):
+        assert person("POST", f"/webhooks/{webhook}/{action}").status_code < 300, action
+    assert receiver.wait("/zap")
 
 
 def test_what_zapier_could_not_be_told_is_told_later_and_given_up_after_a_day(

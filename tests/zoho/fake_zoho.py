@@ -169,6 +169,10 @@ class FakeZoho:
         form = self._form(method, headers, body)
         if place in ("us", "eu") and (method, rest) == ("POST", "oauth/v2/token"):
             return self._token(place, form)
+        if place in ("us", "eu") and (method, rest) == ("POST", "oauth/v2/token/revoke"):
+            with self._changed:
+                revoked = self._grants.pop(query.get("token", ""), None)
+            return self._json(200, {"status": "success"} if revoked else {"error": "invalid_code"})
         grant = self._grant(place, headers.get("authorization", ""))
         if grant is None:
             return self._error(401, "INVALID_TOKEN")

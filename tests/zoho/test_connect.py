@@ -1,18 +1,17 @@
 """Connecting to Zoho PhoneBridge, and what goes there: the whole appliance, and a Zoho of the tests' own."""
 
 import time
-import uuid
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 import sqlalchemy as sa
+from api_client import Client, new_key
 from appliance import Appliance, Visitor, eventually
 from media import client, sounds
 from receiver import Receiver
-from zoho.fake_zoho import CLIENT_ID, CLIENT_SECRET, FakeZoho
+from zoho.fake_zoho import CLIENT_SECRET, FakeZoho
+from zoho.site import Site
 
 pytestmark = pytest.mark.databases("one")
 
@@ -25,52 +24,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Applianc
     yield one, zoho
     one.end()
     zoho.close()
-
-
-class Site:
-    """A location, its pages, and its Zoho."""
-
-    def __init__(self, appliance: Appliance, zoho: FakeZoho) -> None:
-        self.appliance, self.zoho = appliance, zoho
-        self.name = f"Office {uuid.uuid4().hex[:8]}"
-        self.token = appliance.location(self.name)
-        self.id = appliance.location_id(self.name)
-        self.visitor = Visitor(appliance)
-
-    @property
-    def page(self) -> str:
-        return self.visitor.get(f"/locations/{self.id}/zoho").text
-
-    def prepare(self, secret: str = CLIENT_SECRET) -> None:
-        answer = self.visitor.post(
-            "/zoho/connect", location=self.id, client_id=CLIENT_ID, client_secret=secret, data_center="us"
-        )
-        assert answer.status_code == 303, answer.text
-
-    def log_in(self) -> requests.Response:
-        """To Zoho and back, as a browser goes; the answer of our own callback."""
-        to_zoho = self.visitor.get(f"/locations/{self.id}/zoho/login").headers["Location"]
-        back = requests.get(to_zoho, allow_redirects=False, timeout=10).headers["Location"]
-        parts = urlsplit(back)
-        assert parts.path == "/zoho/callback"
-        return self.visitor.get(f"{parts.path}?{parts.query}")
-
-    def connect(self) -> None:
-        self.prepare()
-        assert self.log_in().status_code == 303
-        assert "Connected" in self.page, self.page
-
-    def call(self, call: str, *statuses: str) -> None:
-        parties: dict[str, Any] = {"from": "+12025550123", "to": "5010"}
-        for status in statuses:
-            self.appliance.ring(self.token, subtype=status, thread_id=call, **parties)
-
-    def deliveries(self, state: str | None = None) -> list[str]:
-        rows = self.appliance.rows(
-            "SELECT d.state FROM delivery d JOIN webhook w ON w.id = d.webhook_id WHERE w.location_id = :id"
-            " AND w.integration = 'zoho' ORDER BY d.id", id=self.id,
-        )  # fmt: skip
-        return [row.state for row in rows if state in (None, row.state)]
 
 
 @pytest.fixture
@@ -135,27 +88,44 @@ def test_calls_that_nobody_took_are_ended_by_the_option(site: Site) -> None:
 
 def test_a_login_that_this_browser_did_not_begin_is_refused(site: Site) -> None:
     site.prepare()
-    to_zoho = site.visitor.get(f"/locations/{site.id}/zoho/login").headers["Location"]
-    back = urlsplit(requests.get(to_zoho, allow_redirects=False, timeout=10).headers["Location"])
+    query = site.led_back()
     before = len(site.zoho.calls)
-    other = Visitor(site.appliance)
-    assert other.get(f"{back.path}?{back.query}").status_code == 422
-    wrong = back.query.replace("state=", "state=x")
-    assert site.visitor.get(f"{back.path}?{wrong}").status_code == 422
-    assert site.visitor.get(f"{back.path}?{back.query}").status_code == 422, "the state is good for one try"
+    other, page = Visitor(site.appliance), f"/zoho/callback?{query}"
+    assert other.get(page).status_code == 422
+    assert site.visitor.get(page.replace("state=", "state=x")).status_code == 422
+    assert site.send_back(query.replace("state=", "state=x")).status_code == 422
+    assert site.send_back(query).status_code == 422, "the state is good for one try"
+    assert site.visitor.get(page).status_code == 422
     assert len(site.zoho.calls) == before, "no code went anywhere"
 
 
 def test_a_redirect_cannot_lead_the_client_secret_elsewhere(site: Site) -> None:
     site.prepare()
     thief = Receiver()
-    to_zoho = site.visitor.get(f"/locations/{site.id}/zoho/login").headers["Location"]
-    back = urlsplit(requests.get(to_zoho, allow_redirects=False, timeout=10).headers["Location"])
-    query = back.query.rpartition("accounts-server=")[0] + f"accounts-server={thief.url()}"
-    assert site.visitor.get(f"{back.path}?{query}").status_code == 303
+    query = site.led_back().rpartition("accounts-server=")[0] + f"accounts-server={thief.url()}"
+    assert site.send_back(query).status_code == 303
     assert "none of Zoho&#39;s" in site.page
     assert thief.requests == []
     thief.close()
+
+
+def test_a_code_is_good_once_and_a_connection_outlives_a_log_in_that_fails(site: Site) -> None:
+    site.connect()
+    used = site.led_back()
+    assert site.send_back(used).status_code == 303
+    state = site.led_back().partition("state=")[2].partition("&")[0]
+    again = used.replace(used.partition("state=")[2].partition("&")[0], state)
+    assert site.send_back(again).status_code == 303
+    page = site.page
+    assert "Zoho takes this log-in no longer" in page and "Connected" in page
+    site.call("call 12", "missed")
+    assert [notice["id"] for notice in site.zoho.wait(1)] == ["call 12"]
+
+
+def test_who_begins_and_does_not_finish_is_led_on(site: Site) -> None:
+    site.prepare()
+    page = site.visitor.get("/zoho/connect").text
+    assert f"Go on with {site.name}" in page and f"/locations/{site.id}/zoho" in page
 
 
 def test_an_account_of_another_data_centre_is_served_where_zoho_says(site: Site) -> None:
@@ -308,15 +278,45 @@ def test_its_one_webhook_is_on_no_page_of_the_webhooks(site: Site) -> None:
     for command in ("delete", "rotate"):
         refusal = site.appliance.cli("webhook", command, webhook.id, status=1)
         assert "connection to Zoho PhoneBridge" in refusal
+    person = Client(site.appliance, new_key(site.appliance))
+    for action in ("pause", "resume", "test", "now", "rotate", "replay"):
+        body = {"since": "2026-01-01T00:00:00Z"} if action == "replay" else {}
+        assert person("POST", f"/webhooks/{webhook.id}/{action}", json=body).status_code == 404, action
+    for method in ("GET", "PATCH", "DELETE"):
+        assert person(method, f"/webhooks/{webhook.id}", json={}).status_code == 404, method
 
 
-def test_disconnecting_switches_phonebridge_off_and_forgets_the_grant(site: Site) -> None:
+def test_disconnecting_switches_phonebridge_off_and_gives_the_grant_back(site: Site) -> None:
+    before = site.zoho.grants()
     site.connect()
     assert site.visitor.post(f"/locations/{site.id}/zoho/disconnect").status_code == 303
-    assert site.zoho.calls[-1] == "DELETE /us-api/phonebridge/v3/integrate"
+    assert site.zoho.calls[-2:] == [
+        "DELETE /us-api/phonebridge/v3/integrate",
+        "POST /us/oauth/v2/token/revoke",
+    ]
+    assert site.zoho.grants() == before
     assert site.appliance.rows("SELECT 1 FROM zoho_account WHERE location_id = :id", id=site.id) == []
     assert f"{site.name} &amp; Zoho PhoneBridge" not in site.visitor.get("/").text
     assert site.visitor.get(f"/locations/{site.id}/zoho").status_code == 404
+
+
+def test_deleting_a_location_leaves_nothing_at_zoho(site: Site) -> None:
+    before = site.zoho.grants()
+    site.connect()
+    asked = site.visitor.get(f"/locations/{site.id}/delete").text
+    assert "PhoneBridge is switched off at Zoho" in asked and "webhook is deleted" not in asked
+    assert site.appliance.cli("location", "delete", site.name)["problem"] is None
+    assert "DELETE /us-api/phonebridge/v3/integrate" in site.zoho.calls
+    assert site.zoho.grants() == before
+    assert site.appliance.rows("SELECT 1 FROM zoho_account WHERE location_id = :id", id=site.id) == []
+
+
+def test_a_location_is_deleted_though_zoho_is_away(site: Site) -> None:
+    site.connect()
+    site.zoho.down = True
+    assert site.visitor.post(f"/locations/{site.id}/delete").status_code == 303
+    page = site.visitor.get("/locations").text
+    assert "disable it there as well" in page and f">{site.name}<" not in page
 
 
 def test_a_zoho_that_is_away_does_not_keep_a_location_connected(site: Site) -> None:

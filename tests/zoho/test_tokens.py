@@ -13,12 +13,13 @@ from webhooks.db.models import Location, ZohoAccount
 from webhooks.db.store import Store, now_ms
 from webhooks.errors import ConnectionFailed, ZohoFailed, ZohoRefused, ZohoTooMany
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.zoho_http import PlainCaller
+from webhooks.outbound.zoho_http import caller_for_people
 from webhooks.outbound.zoho_tokens import TokenKeeper
 from webhooks.settings import Settings
 from webhooks.tokens import token_hash
 
-CALLER = PlainCaller(Settings(_env_file=None, allow_nets="127.0.0.0/8"))  # type: ignore[call-arg,arg-type]
+SETTINGS = Settings(_env_file=None, allow_nets="127.0.0.0/8")  # type: ignore[call-arg,arg-type]
+CALLER = caller_for_people(SETTINGS)
 
 
 @pytest.fixture
@@ -115,11 +116,12 @@ def test_a_revoked_grant_is_noted_and_asked_for_no_more(kept: Kept, zoho: FakeZo
     assert len([call for call in zoho.calls if call.endswith("/token")]) == 1
 
 
-def test_a_failure_of_zoho_is_no_refusal_and_frees_the_lease(kept: Kept, zoho: FakeZoho) -> None:
+def test_failures_of_zoho_are_no_refusal_and_use_up_no_token(kept: Kept, zoho: FakeZoho) -> None:
     zoho.down = True
-    with pytest.raises(ZohoFailed, match="500"):
-        kept.keeper().token(Deadline(10))
-    assert kept.row.state == "connected"
+    for _ in range(11):
+        with pytest.raises(ZohoFailed, match="500"):
+            kept.keeper().token(Deadline(10))
+    assert (kept.row.state, kept.row.refreshed_ms) == ("connected", "")
     zoho.down = False
     kept.keeper().token(Deadline(10))
 

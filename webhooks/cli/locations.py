@@ -76,12 +76,11 @@ def resume(name: str, as_json: bool) -> None:
 @click.argument("name")
 def delete(name: str, as_json: bool) -> None:
     """Delete a location and its webhooks. Unsent deliveries are dropped; the history stays."""
-    location = services().locations.delete(name)
-    show(
-        as_json,
-        {"id": location.id, "name": location.name},
-        f"Location {name!r} and its webhooks are deleted.",
-    )
+    location, problem = services().locations.delete(name)
+    lines = [f"Location {name!r} and its webhooks are deleted."]
+    if problem:
+        lines.append(f"Zoho may still show it as connected; disable it there as well. {problem}")
+    show(as_json, {"id": location.id, "name": location.name, "problem": problem}, *lines)
 
 
 @command(group, "refusals", "flask --app app location refusals Office")

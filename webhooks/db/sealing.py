@@ -1,6 +1,7 @@
 """Secrets in the database, sealed anew when the secret key has changed."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,20 +10,13 @@ from sqlalchemy import orm
 from sqlalchemy.orm.attributes import flag_modified
 
 from webhooks.db.meta import SEALED_WITH
-from webhooks.db.models import (
-    AlertSettings,
-    InboxMessage,
-    Location,
-    PbxConnection,
-    PhoneSite,
-    Webhook,
-    ZohoAccount,
-)
-from webhooks.db.store import Store
+from webhooks.db.models import Location, PbxConnection, PhoneSite, Webhook, ZohoAccount
+from webhooks.db.store import Base, Store
 from webhooks.settings import Settings
-from webhooks.vault import readable
+from webhooks.vault import Sealed, SealedOptions, readable
 
 _TOLD: Final = 10
+_SEALED: Final = (Sealed, SealedOptions)
 
 log = logging.getLogger(__name__)
 
@@ -47,9 +41,9 @@ def keep_sealed(settings: Settings, store: Store) -> None:
         )
     if lost.locations:
         log.warning(
-            "another secret key sealed the secrets of phone systems, which are not connected or whose "
-            "messages are refused: restore that key or set SPOKE_OLD_SECRET_KEYS to it; if it is lost, enter "
-            "the secrets again on the locations' pages",
+            "another secret key sealed the secrets of phone systems or of Zoho PhoneBridge, which are not "
+            "connected or whose messages are refused: restore that key or set SPOKE_OLD_SECRET_KEYS to it; "
+            "if it is lost, enter the secrets again on the locations' pages",
             extra={
                 "key": where,
                 "locations": lost.locations[:_TOLD],
@@ -60,7 +54,7 @@ def keep_sealed(settings: Settings, store: Store) -> None:
 
 @dataclass
 class Lost:
-    """Whose secrets no key here can open: live webhooks, and locations with their phone systems."""
+    """Whose secrets no key here can open: live webhooks, and locations with what they connect to."""
 
     webhooks: list[int] = field(default_factory=list)
     locations: list[int] = field(default_factory=list)
@@ -71,35 +65,32 @@ class Lost:
 
 def seal_anew(session: orm.Session) -> Lost:
     """Seal all secrets with the present key. Returns those that cannot be read."""
-    lost = Lost()
-    for webhook in session.scalars(sa.select(Webhook).order_by(Webhook.id)):
-        for column in ("secret", "previous_secret", "options"):
-            flag_modified(webhook, column)
+    for mapper in Base.registry.mappers:
+        columns = [one.key for one in mapper.column_attrs if isinstance(one.columns[0].type, _SEALED)]
+        for row in session.scalars(sa.select(mapper.class_)) if columns else ():
+            for column in columns:
+                flag_modified(row, column)
+    return Lost(list(_lost_webhooks(session)), sorted(_lost_locations(session) & _live(session)))
+
+
+def _lost_webhooks(session: orm.Session) -> Iterator[int]:
+    for webhook in session.scalars(
+        sa.select(Webhook).where(Webhook.deleted_at.is_(None)).order_by(Webhook.id)
+    ):
         headers = webhook.options.get("headers")
         values = list(headers.values()) if isinstance(headers, dict) else []
         values += [webhook.options["client_key"]] if "client_key" in webhook.options else []
-        if webhook.deleted_at is None and not all(map(readable, [webhook.secret, *values])):
-            lost.webhooks.append(webhook.id)
-    for message in session.scalars(sa.select(InboxMessage)):
-        flag_modified(message, "headers")
-    for site in session.scalars(sa.select(PhoneSite)):
-        flag_modified(site, "signing_secret")
-        if site.signing_secret is not None and not readable(site.signing_secret):
-            lost.locations.append(site.location_id)
-    for connection in session.scalars(sa.select(PbxConnection)):
-        flag_modified(connection, "secret")
-        if not readable(connection.secret):
-            lost.locations.append(connection.location_id)
-    for settings in session.scalars(sa.select(AlertSettings)):
-        for column in ("password", "secret", "previous_secret"):
-            flag_modified(settings, column)
-    for account in session.scalars(sa.select(ZohoAccount)):
-        for column in ("client_secret", "refresh_token", "access_token"):
-            flag_modified(account, column)
-        if not readable(account.client_secret):
-            lost.locations.append(account.location_id)
-    lost.locations = sorted(set(lost.locations) & _live(session))
-    return lost
+        if not all(map(readable, [webhook.secret, *values])):
+            yield webhook.id
+
+
+def _lost_locations(session: orm.Session) -> set[int]:
+    secrets: list[tuple[int, str | None]] = [
+        *((site.location_id, site.signing_secret) for site in session.scalars(sa.select(PhoneSite))),
+        *((pbx.location_id, pbx.secret) for pbx in session.scalars(sa.select(PbxConnection))),
+        *((zoho.location_id, zoho.client_secret) for zoho in session.scalars(sa.select(ZohoAccount))),
+    ]
+    return {location_id for location_id, secret in secrets if secret is not None and not readable(secret)}
 
 
 def _live(session: orm.Session) -> set[int]:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 
-from webhooks.db.failures import Failure, failed, is_lost, reason, translated
+from webhooks.db.failures import Failure, failed, is_lost, one_of_each, reason, translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import of_one_row
 from webhooks.db.write_lock import WRITE_WAIT_SECONDS, KernelLock
@@ -97,9 +97,11 @@ class Store:
             WriteTimedOut: the lock was not to be had within ``wait`` seconds.
             WriteFailed: the database or its disk cannot take a write now.
             Unconfirmed: the database went away in the middle of the commit.
+            Conflict: another transaction was first to write what may be there once.
         """
         with (
             translated(WriteFailed),
+            one_of_each(),
             self._lock.held(wait) if self._lock else contextlib.nullcontext(),
             orm.Session(self._writing, expire_on_commit=False) as session,
         ):

@@ -1,4 +1,4 @@
-"""Requests to Zoho: by the connections of a sender, or by plain ``requests`` where a person waits."""
+"""Requests to Zoho, each under a deadline: by the connections of a sender, or while a person waits."""
 
 import contextlib
 import json
@@ -11,11 +11,11 @@ import requests
 
 from webhooks.cleaning import clean_lines
 from webhooks.errors import ConnectionFailed
-from webhooks.outbound.address_rules import AddressRules, check_url
+from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.answer import Answer
 from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.resolver import Resolver
+from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.tls import ssl_context
 from webhooks.outbound.transport import Transport
 from webhooks.outbound.user_agent import USER_AGENT
@@ -39,7 +39,7 @@ class ZohoAnswer:
         """The JSON object that it is; empty where it is none."""
         try:
             read = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):  # nested ten thousand deep
             return {}
         return read if isinstance(read, dict) else {}
 
@@ -61,7 +61,10 @@ class Caller(Protocol):
 
 
 class PinnedCaller:
-    """Calls by kept connections to addresses that were checked. For a sender; threads may share it."""
+    """Calls addresses that were checked, by kept connections. Threads may share it.
+
+    A deadline holds for the whole of a call, however slowly an answer drips.
+    """
 
     def __init__(self, connector: Connector, connections: int) -> None:
         self._transport = Transport(connector, connections, ssl_context(None, True))
@@ -87,41 +90,10 @@ class PinnedCaller:
         return ZohoAnswer(answer.status, dict(answer.headers), body)
 
 
-class PlainCaller:
-    """Calls while a person waits, by the same address rules; keeps no connection."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._rules = AddressRules(settings.allow_nets, settings.deny_nets)
-        self._proxies = {"http": settings.proxy, "https": settings.proxy} if settings.proxy else {}
-        self._resolver = Resolver()
-
-    def call(
-        self,
-        method: str,
-        url: str,
-        deadline: Deadline,
-        *,
-        form: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> ZohoAnswer:
-        # A name that led elsewhere a moment later would meet the check of Zoho's certificate.
-        for address in self._resolver.addresses(check_url(url), deadline.left_s()):
-            self._rules.check(address)
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.request(
-                method,
-                url,
-                data=_body(form),
-                headers=_headers(headers),
-                timeout=max(deadline.left_s(), 0.001),
-                allow_redirects=False,
-                stream=True,
-                proxies=self._proxies,
-            )
-            with response:
-                body = _whole(response.iter_content(_PIECE_BYTES), deadline)
-            return ZohoAnswer(response.status_code, dict(response.headers), body)
+def caller_for_people(settings: Settings) -> PinnedCaller:
+    """Make a caller for while a person waits: the same address rules, and no connection is kept."""
+    rules = AddressRules(settings.allow_nets, settings.deny_nets)
+    return PinnedCaller(Connector(rules, Proxy.of(settings.proxy)), 0)
 
 
 def _headers(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -31,11 +31,12 @@ _COLUMNS: Final = (
 _READ: Final = f"SELECT {_COLUMNS} FROM zoho_account WHERE id = :id"
 _ID: Final = "SELECT id FROM zoho_account WHERE webhook_id = :webhook_id"
 _LEASE: Final = """
-    UPDATE zoho_account SET refreshing_until = :until, refreshed_ms = :refreshed
+    UPDATE zoho_account SET refreshing_until = :until
     WHERE id = :id AND version = :version AND refreshing_until = :known
 """
 _KEEP: Final = """
-    UPDATE zoho_account SET access_token = :token, expires_at = :expires, refreshing_until = 0
+    UPDATE zoho_account
+    SET access_token = :token, expires_at = :expires, refreshed_ms = :refreshed, refreshing_until = 0
     WHERE id = :id AND version = :version
 """
 _GIVE_UP: Final = "UPDATE zoho_account SET refreshing_until = 0 WHERE id = :id AND version = :version"
@@ -65,6 +66,10 @@ class Account:
     detail: str
     extensions: Mapping[str, str]
     as_ended: bool
+
+    def given_lately(self, at_ms: int) -> list[int]:
+        """When each token was given that counts against Zoho's limit. What failed gave none."""
+        return [ms for ms in self.refreshed_ms if at_ms - TOKENS_SPAN_MS < ms <= at_ms]
 
     def usable_token(self, rejected: str | None, at_ms: int) -> str | None:
         """The token, where it holds and is not the one that Zoho has just rejected."""
@@ -121,12 +126,12 @@ class TokenKeeper:
         at_ms = now_ms()
         if account.refreshing_until > at_ms:
             return False
-        lately = [ms for ms in account.refreshed_ms if at_ms - TOKENS_SPAN_MS < ms <= at_ms]
+        lately = account.given_lately(at_ms)
         if len(lately) >= TOKENS_MOST:
             raise ZohoTooMany((lately[0] + TOKENS_SPAN_MS - at_ms) / 1000)
         parameters = {
             "id": account.id, "version": account.version, "known": account.refreshing_until,
-            "until": at_ms + _LEASE_MS, "refreshed": ",".join(map(str, [*lately, at_ms])),
+            "until": at_ms + _LEASE_MS,
         }  # fmt: skip
         with self._store.direct() as direct:
             if not direct.run(_LEASE, parameters):
@@ -160,10 +165,13 @@ class TokenKeeper:
             with self._store.direct() as direct:
                 direct.run(_GIVE_UP, own)
             raise
-        expires_ms = now_ms() + expires_s * 1000
-        sealed = self._store.vault.seal(token)
+        at_ms = now_ms()
+        kept = {
+            "token": self._store.vault.seal(token), "expires": at_ms + expires_s * 1000,
+            "refreshed": ",".join(map(str, [*account.given_lately(at_ms), at_ms])),
+        }  # fmt: skip
         with self._store.direct() as direct:
-            direct.run(_KEEP, {**own, "token": sealed, "expires": expires_ms})
+            direct.run(_KEEP, {**own, **kept})
         return token
 
     def _read(self, direct: RawConnection) -> Account:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy import orm
@@ -22,9 +23,12 @@ from webhooks.db.models import (
 from webhooks.db.models.refusals import NO_LOCATION
 from webhooks.db.models.totals import SLOT_MS
 from webhooks.services.channels import in_use
+from webhooks.services.integrations import ZOHO
 from webhooks.services.matters import REFUSED_WITHIN, Facts, LocationFacts, WebhookFacts
 from webhooks.services.notices import NOT_SET
 from webhooks.settings import Settings
+
+_AT_ZOHO: Final = "Its page says what to do: connect it again there, or resume it."
 
 
 def read_facts(session: orm.Session, settings: Settings, now: datetime) -> Facts:
@@ -41,7 +45,9 @@ def read_facts(session: orm.Session, settings: Settings, now: datetime) -> Facts
 
 
 def label(webhook: Webhook) -> str:
-    """Tell people which webhook it is."""
+    """Tell people which webhook it is, or which connection."""
+    if webhook.integration == ZOHO.name:
+        return f"{ZOHO.title} of {webhook.location.name}"
     name = f"Webhook {webhook.id} ({webhook.description})" if webhook.description else f"Webhook {webhook.id}"
     return f"{name} of {webhook.location.name}"
 
@@ -75,6 +81,7 @@ def _webhooks(session: orm.Session) -> Iterator[WebhookFacts]:
             due_at,
             datetime.fromtimestamp(held_until_ms / 1000, UTC) if held_until_ms else None,
             certificate_ends_at,
+            **({"remedy": _AT_ZOHO} if webhook.integration == ZOHO.name else {}),
         )
 
 

@@ -81,7 +81,9 @@ def compose(settings: Settings, store: Store) -> Services:
     """Make every service on one store."""
     waker = Waker(settings)
     intake = Intake(store, waker)
-    locations, webhooks = Locations(store), Webhooks(settings, store, waker)
+    webhooks = Webhooks(settings, store, waker)
+    zoho = Zoho(settings, store, webhooks)
+    locations = Locations(store, zoho)
     recordings, deliveries = Recordings(settings, store), Deliveries(store, waker)
     return Services(
         settings=settings,
@@ -105,7 +107,7 @@ def compose(settings: Settings, store: Store) -> Services:
         inboxes=Inboxes(settings, store),
         pbx=Pbx(settings, store),
         phone_systems=PhoneSystems(settings, store, intake),
-        zoho=Zoho(settings, store, webhooks),
+        zoho=zoho,
         refusals=Refusals(store),
         alerts=Alerts(settings, store),
         password=AdminPassword(settings, store),

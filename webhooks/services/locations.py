@@ -34,6 +34,7 @@ from webhooks.services.lookup import (
     unless_deleted,
 )
 from webhooks.services.rotation import check_former, grace_end
+from webhooks.services.zoho import Zoho
 from webhooks.tokens import token_hash
 
 _OWN_TABLES: Final = (
@@ -44,8 +45,8 @@ _OWN_TABLES: Final = (
 class Locations:
     """Locations, by name: added, connected, renamed, paused, deleted."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, zoho: Zoho) -> None:
+        self._store, self._zoho = store, zoho
 
     def all(self) -> Sequence[Location]:
         """Read all locations, by name."""
@@ -153,8 +154,12 @@ class Locations:
             note(session, location, "paused" if state == "paused" else "resumed")
             return location
 
-    def delete(self, name: str) -> Location:
-        """Delete a location and its webhooks. Their open deliveries are dropped, their history stays."""
+    def delete(self, name: str) -> tuple[Location, str | None]:
+        """Delete a location and its webhooks. Their open deliveries are dropped, their history stays.
+
+        Returns it, and what Zoho did not do, where it was connected there.
+        """
+        problem = self._zoho.let_go(self.by_name(name).id)  # first: the grant is gone after that
         with self._store.write() as session:
             location = live_location(session, name)
             location.deleted_at = now()
@@ -164,7 +169,7 @@ class Locations:
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)
-        return location
+        return location, problem
 
 
 def is_token_of(location: Location, token: str) -> bool:

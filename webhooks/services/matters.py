@@ -32,7 +32,7 @@ _WAYS: Final = {"mail": "by e-mail", "url": "at the URL"}
 
 @dataclass(frozen=True, slots=True)
 class WebhookFacts:
-    """A live webhook. ``label`` tells people which one it is.
+    """A live webhook. ``label`` tells people which one it is, ``remedy`` what to do once it is disabled.
 
     ``oldest_due_at`` is that of its pending deliveries, ``held_until`` when the next attempt may begin.
     """
@@ -46,6 +46,7 @@ class WebhookFacts:
     oldest_due_at: datetime | None = None
     held_until: datetime | None = None
     certificate_ends_at: datetime | None = None
+    remedy: str = "Repair the receiver, then resume the webhook."
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ def _of_webhook(webhook: WebhookFacts, now: datetime) -> Iterator[Found]:
             "webhook_disabled",
             subject,
             f"{webhook.label} is disabled: {webhook.reason or 'its receiver fails.'} Its deliveries are "
-            "held. Repair the receiver, then resume the webhook.",
+            f"held. {webhook.remedy}",
         )
     if webhook.state != "active":
         return
@@ -201,8 +202,8 @@ def _lately(moment: datetime | None, now: datetime) -> bool:
 
 def _failing(webhook: WebhookFacts) -> str:
     return (
-        f"{webhook.label} has failed for more than {_minutes(FAILING_AFTER)}: no attempt succeeded. The "
-        "webhook's page has the reason and what waits."
+        f"{webhook.label} has failed for more than {_minutes(FAILING_AFTER)}: no attempt succeeded. Its "
+        "page has the reason and what waits."
     )
 
 

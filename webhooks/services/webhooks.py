@@ -20,7 +20,7 @@ from webhooks.outbox import unsubscriptions
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.outbox.wakeup import Waker
 from webhooks.services import standing
-from webhooks.services.integrations import WEBHOOKS, ZOHO, Integration
+from webhooks.services.integrations import WEBHOOKS, ZAPIER, ZOHO, Integration
 from webhooks.services.lookup import live_location, newest, note, now, row_or_404, unless_deleted
 from webhooks.services.parsing import parse
 from webhooks.services.rotation import check_former, grace_end
@@ -109,7 +109,7 @@ class Webhooks:
             Stale: somebody else has changed it since.
         """
         with self._store.write() as session:
-            webhook = _own_webhook(session, webhook_id, lock=not self._store.sqlite)
+            webhook = _own_webhook(session, webhook_id, lock=not self._store.sqlite, to_change=True)
             if version is not None and webhook.version != version:
                 raise Stale(f"Webhook {webhook_id} was changed meanwhile, in another window or by a command.")
             before, headers, url = described(webhook), webhook.options.get("headers"), webhook.url
@@ -206,7 +206,7 @@ class Webhooks:
         Raises Conflict where two sign already.
         """
         with self._store.write() as session:
-            webhook = _own_webhook(session, webhook_id, lock=not self._store.sqlite)
+            webhook = _own_webhook(session, webhook_id, lock=not self._store.sqlite, to_change=True)
             webhook.previous_until = grace_end(webhook, "secret", at_once=at_once)
             webhook.previous_secret = None if at_once else webhook.secret
             webhook.secret = new_secret()
@@ -230,10 +230,13 @@ class Webhooks:
         with self._store.read() as session:
             return _webhook(session, webhook_id, deleted=deleted)
 
-    def own(self, webhook_id: int) -> Webhook:
-        """Read a webhook as ``get``. Raises Conflict where it is a connection's, which has its own page."""
+    def own(self, webhook_id: int, *, to_change: bool = False) -> Webhook:
+        """Read a webhook as ``get``. Raises Conflict where it is a connection's, which has its own page.
+
+        ``to_change``: Conflict also where it is a Zap's.
+        """
         with self._store.read() as session:
-            return _own_webhook(session, webhook_id)
+            return _own_webhook(session, webhook_id, to_change=to_change)
 
     def _count(self, webhook_id: int, *states: str) -> int:
         """Count deliveries that nobody has claimed."""
@@ -274,9 +277,16 @@ def _webhook(session: orm.Session, webhook_id: int, *, lock: bool = False, delet
     return row_or_404(webhook if deleted else unless_deleted(webhook), f"webhook {webhook_id}")
 
 
-def _own_webhook(session: orm.Session, webhook_id: int, *, lock: bool = False) -> Webhook:
-    """Read a webhook to change it. Raises Conflict where it is a connection's, which has its own page."""
+def _own_webhook(
+    session: orm.Session, webhook_id: int, *, lock: bool = False, to_change: bool = False
+) -> Webhook:
+    """Read a webhook that is no connection's, and ``to_change`` no Zap's. Raises Conflict otherwise."""
     webhook = _webhook(session, webhook_id, lock=lock)
     if webhook.integration == ZOHO.name:
         raise Conflict(f"Webhook {webhook_id} is the connection to {ZOHO.title}: change it on its own page.")
+    if to_change and webhook.integration == ZAPIER.name:
+        raise Conflict(
+            f"Webhook {webhook_id} belongs to a Zap, which says what it gets and where. Change the Zap at "
+            f"{ZAPIER.title}; here it can be tested, paused, resumed and deleted."
+        )
     return webhook

@@ -16,20 +16,21 @@ from webhooks.catalogue import counted
 from webhooks.db.meta import config_changed
 from webhooks.db.models import Lane, Location, Webhook, ZohoAccount
 from webhooks.db.store import Store, now_ms
-from webhooks.errors import Invalid, SpokeError, ZohoFailed
+from webhooks.errors import Invalid, SpokeError, ZohoFailed, ZohoRefused
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.signing import new_secret
 from webhooks.outbound.zoho_addresses import DATA_CENTERS, accounts_server, checked_accounts, checked_api
-from webhooks.outbound.zoho_http import PlainCaller, with_query
+from webhooks.outbound.zoho_http import caller_for_people, with_query
 from webhooks.outbound.zoho_sender import PATH
 from webhooks.outbound.zoho_tokens import access_of
+from webhooks.outbound.zoho_words import grant_code
 from webhooks.outbox.hold import apply_webhook_state
 from webhooks.services import integrations
 from webhooks.services.integrations import ZOHO
 from webhooks.services.lookup import live_location, note, now, row_or_404
 from webhooks.services.parsing import Input, one_of
 from webhooks.services.webhooks import Webhooks
-from webhooks.services.zoho_api import ZohoApi, answered
+from webhooks.services.zoho_api import TIMEOUT_S, ZohoApi, answered
 from webhooks.services.zoho_extensions import extensions_of
 from webhooks.settings import Settings
 
@@ -41,7 +42,6 @@ STATES: Final[dict[str, str]] = {
     "connected": "Connected",
     "refused": "Zoho takes the grant no longer",
 }
-_TIMEOUT_S: Final = 8.0  # a person waits
 
 _Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 
@@ -59,7 +59,7 @@ class Zoho:
 
     def __init__(self, settings: Settings, store: Store, webhooks: Webhooks) -> None:
         self._settings, self._store, self._webhooks = settings, store, webhooks
-        self._caller = PlainCaller(settings)
+        self._caller = caller_for_people(settings)
 
     @property
     def redirect_uri(self) -> str:
@@ -146,7 +146,9 @@ class Zoho:
             "client_secret": account.client_secret, "redirect_uri": self.redirect_uri, "code": code,
         }  # fmt: skip
         with answered("log in"):
-            answer = self._caller.call("POST", f"{server}/oauth/v2/token", Deadline(_TIMEOUT_S), form=form)
+            answer = self._caller.call("POST", f"{server}/oauth/v2/token", Deadline(TIMEOUT_S), form=form)
+        if grant_code(answer) == "invalid_code":
+            raise ZohoRefused("Zoho takes this log-in no longer: it holds once, for a minute. Log in again.")
         token, expires_s = access_of(answer)
         refresh_token = answer.fields.get("refresh_token")
         if not isinstance(refresh_token, str) or not refresh_token:
@@ -230,15 +232,9 @@ class Zoho:
     def disconnect(self, name: str) -> str | None:
         """Switch PhoneBridge off, forget the grant, drop what is not sent.
 
-        Returns why Zoho did not switch it off, None where it did: the grant is forgotten all the same.
+        Returns what ``let_go`` does: the grant is forgotten all the same.
         """
-        account = self.by_name(name)
-        problem = None
-        if account.refresh_token is not None:
-            try:
-                self._api(account).disintegrate()
-            except SpokeError as error:
-                problem = str(error)
+        problem = self.let_go(self.by_name(name).location_id)
         with self._store.write() as session:
             location = live_location(session, name)
             session.execute(sa.delete(ZohoAccount).where(ZohoAccount.location_id == location.id))
@@ -248,6 +244,22 @@ class Zoho:
         for webhook in gone:
             apply_webhook_state(self._store, webhook.id)
         return problem
+
+    def let_go(self, location_id: int) -> str | None:
+        """Switch PhoneBridge off and give the grant back, at Zoho alone.
+
+        Returns what Zoho did not do, None where nothing is left there.
+        """
+        account = self.of(location_id)
+        if account is None or account.refresh_token is None:
+            return None
+        api, problems = self._api(account), []
+        for step in (api.disintegrate, api.revoke):
+            try:
+                step()
+            except SpokeError as error:
+                problems.append(str(error))
+        return problems[0] if problems else None
 
     def _api(self, account: ZohoAccount) -> ZohoApi:
         return ZohoApi(self._store, self._caller, account.id)

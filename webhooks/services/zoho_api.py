@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, Final
 
-import urllib3.exceptions
-
 from webhooks.cleaning import clean
 from webhooks.db.store import Store
 from webhooks.errors import AttemptError, ZohoFailed
@@ -18,7 +16,7 @@ from webhooks.outbound.zoho_http import Caller, ZohoAnswer, with_query
 from webhooks.outbound.zoho_tokens import TokenKeeper
 from webhooks.outbound.zoho_words import is_success, refusal
 
-_TIMEOUT_S: Final = 8.0
+TIMEOUT_S: Final = 8.0  # a person waits
 _PAGE_USERS: Final = 200
 _PAGES: Final = 25
 
@@ -30,17 +28,21 @@ def answered(what: str) -> Iterator[None]:
         yield
     except AttemptError as error:
         raise ZohoFailed(f"Zoho could not be asked to {what}: {error}") from None
-    except (OSError, urllib3.exceptions.HTTPError) as error:
-        sentence = explain(error, Deadline(_TIMEOUT_S), _TIMEOUT_S).replace("The receiver", "Zoho")
+    except OSError as error:
+        sentence = explain(error, Deadline(TIMEOUT_S), TIMEOUT_S).replace("The receiver", "Zoho")
         raise ZohoFailed(f"Zoho could not be asked to {what}. {sentence}") from None
 
 
 class ZohoApi:
-    """One account's. Each call raises ZohoFailed, ZohoRefused or ZohoTooMany where it was not done."""
+    """One account's, for as long as a person waits: a deadline holds for all calls together.
+
+    Each raises ZohoFailed, ZohoRefused or ZohoTooMany where it was not done.
+    """
 
     def __init__(self, store: Store, caller: Caller, account_id: int) -> None:
         self._caller = caller
         self._keeper = TokenKeeper(store, caller, account_id)
+        self._deadline = Deadline(TIMEOUT_S)
 
     def integrate(self) -> None:
         """Switch PhoneBridge on: Zoho takes notices from now on."""
@@ -49,6 +51,19 @@ class ZohoApi:
     def disintegrate(self) -> None:
         """Switch PhoneBridge off."""
         self._done("switch PhoneBridge off", "DELETE", "/phonebridge/v3/integrate")
+
+    def revoke(self) -> None:
+        """Give the grant back: Zoho takes its refresh token and its access tokens no longer.
+
+        Source: https://www.zoho.com/accounts/protocol/oauth/revoke-refresh-token.html
+        """
+        with answered("take the grant back"):
+            account = self._keeper.account()
+            address = f"{account.accounts_url}/oauth/v2/token/revoke"
+            url = with_query(address, token=account.refresh_token or "")
+            answer = self._caller.call("POST", url, self._deadline)
+        if not is_success(answer):
+            raise ZohoFailed(f"Zoho did not take the grant back: it answered {answer.status}.")
 
     def users(self) -> list[dict[str, str]]:
         """List the users of the account: ``zohouser``, ``email``, ``username``."""
@@ -70,7 +85,7 @@ class ZohoApi:
             raise ZohoFailed(refusal(answer))
 
     def _call(self, what: str, method: str, path: str) -> ZohoAnswer:
-        deadline = Deadline(_TIMEOUT_S)
+        deadline = self._deadline
         with answered(what):
             account, token = self._keeper.token(deadline)
             answer = self._ask(method, account.api_url + path, token, deadline)

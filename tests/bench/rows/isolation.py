@@ -4,7 +4,8 @@ At first contact: the hanging webhooks get their first deliveries while the five
 restart: the appliance was stopped and started with all of the hanging ones' deliveries still to do. Alone
 is the same without any of them.
 
-And beside one webhook that a program subscribed by the API, as a Zap does, to an address where nobody is.
+And beside one webhook that a program subscribed by the API, as a Zap does, to an address where nobody is;
+and with the five webhooks' own location connected to a Zoho that answers 500, or not at all.
 """
 
 import contextlib
@@ -13,6 +14,8 @@ from typing import Final
 
 from api_client import Client, new_key
 from appliance import free_port
+from zoho.fake_zoho import FakeZoho
+from zoho.site import Site
 
 from bench import appliance, steady
 from bench.events import call
@@ -35,16 +38,23 @@ def measure(session: Session) -> list[Line]:
     """Alone and beside the others take turns."""
     found: dict[int, list[Found]] = {hanging: [] for hanging in _HANGING}
     dead: list[Latency] = []
+    outages: dict[str, list[Latency]] = {"answers 500": [], "hangs": []}
     for _ in range(session.rounds):
         for hanging, rounds in found.items():
             rounds.append(_beside(session, hanging))
         dead.append(_beside_a_dead_zap(session))
+        for outage, found_beside in outages.items():
+            found_beside.append(_beside_zoho(session, outage))
     alone, *others = (
         [Latencies(tuple(one[place] for one in rounds)) for place in range(len(_WHEN))]
         for rounds in found.values()
     )
     return [
         _line("beside a Zap whose address is dead", alone[0], Latencies(tuple(dead))),
+        *(
+            _line(f"beside a Zoho that {outage}", alone[0], Latencies(tuple(found_beside)))
+            for outage, found_beside in outages.items()
+        ),
     ] + [
         _line(f"beside {hanging:,} webhooks that hang, {when}", alone[place], both[place])
         for hanging, both in zip(_HANGING[1:], others, strict=True)
@@ -85,6 +95,20 @@ def _beside_a_dead_zap(session: Session) -> Latency:
         attempts = five.machine.rows("SELECT count(*) FROM attempt WHERE status IS NULL")[0][0]
         assert attempts, "nothing was tried at the dead address"
     session.say(f"beside a Zap whose address is dead: {found}; it was tried {attempts} times")
+    return found
+
+
+def _beside_zoho(session: Session, outage: str) -> Latency:
+    """Every call event goes to Zoho too, which is out of order once it is connected."""
+    with contextlib.closing(FakeZoho()) as zoho, steady.started(session, **zoho.environment) as five:
+        Site(five.machine, zoho, ("Healthy", five.token)).connect()
+        zoho.down, zoho.notice_s = outage == "answers 500", 3600.0 if outage == "hangs" else 0.0
+        with five.flow() as flow:
+            time.sleep(session.size(_SECONDS, 5))
+        found = flow.latency()
+        tried = sum(call.endswith("/callnotify") for call in zoho.calls)
+        assert tried and not zoho.notices, f"Zoho was tried {tried} times and took {len(zoho.notices)}"
+    session.say(f"beside a Zoho that {outage}: {found}; it was tried {tried} times")
     return found
 
 

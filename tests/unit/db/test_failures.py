@@ -6,8 +6,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from webhooks.db.failures import is_lost, translated
-from webhooks.errors import ReadFailed, WriteFailed
+from webhooks.db.failures import is_lost, one_of_each, translated
+from webhooks.errors import Conflict, ReadFailed, WriteFailed
 
 
 def wrapped(error: Exception) -> sa.exc.OperationalError:
@@ -50,3 +50,25 @@ def test_an_error_of_one_row_stays_what_it_is() -> None:
     error = sa.exc.InternalError("INSERT", None, psycopg.errors.RaiseException("no"))
     with pytest.raises(sa.exc.InternalError), translated(WriteFailed):
         raise error
+
+
+def refused_row(statement: str) -> None:
+    """Have SQLite refuse a row."""
+    with sa.create_engine("sqlite://").begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE place (name TEXT NOT NULL UNIQUE)")
+        connection.exec_driver_sql("INSERT INTO place VALUES ('Office')")
+        connection.exec_driver_sql(statement)
+
+
+def test_what_may_be_there_once_and_was_written_first_by_another_is_a_conflict() -> None:
+    with pytest.raises(Conflict, match="Somebody else"), one_of_each():
+        refused_row("INSERT INTO place VALUES ('Office')")
+    with pytest.raises(Conflict, match="Somebody else"), one_of_each():
+        raise sa.exc.IntegrityError("INSERT", None, psycopg.errors.UniqueViolation())
+
+
+def test_a_row_that_breaks_another_rule_is_no_conflict() -> None:
+    with pytest.raises(sa.exc.IntegrityError), one_of_each():
+        refused_row("INSERT INTO place VALUES (NULL)")
+    with pytest.raises(sa.exc.IntegrityError), one_of_each():
+        raise sa.exc.IntegrityError("INSERT", None, psycopg.errors.NotNullViolation())

@@ -150,10 +150,10 @@ def show(webhook_id: int) -> WebhookShown:
 
 
 @blueprint.patch("/webhooks/<int:webhook_id>")
-@operation(body=WebhookChanges, answers={200: WebhookShown}, errors=(404, 412), conditional=True)
+@operation(body=WebhookChanges, answers={200: WebhookShown}, errors=(404, 409, 412), conditional=True)
 def edit(webhook_id: int, given: WebhookChanges) -> WebhookShown:
     """Change a webhook: what is left out stays. An option that is null goes back to its default."""
-    present = services().webhooks.get(webhook_id)
+    present = _own(webhook_id)
     version = present.version if check_unchanged(WebhookShown(**_fields(present))) else None
     try:
         return WebhookShown(**_fields(services().webhooks.edit(webhook_id, given.given(), version)))
@@ -175,7 +175,7 @@ def delete(webhook_id: int) -> None:
 @operation(answers={202: Tested}, errors=(404,))
 def test(webhook_id: int) -> Tested:
     """Send a test event to this webhook alone."""
-    sent = services().events.send_test(webhook_id)
+    sent = services().events.send_test(_own(webhook_id).id)
     delivery = services().deliveries.of_event(webhook_id, sent.id)
     return Tested(id=sent.id, deliveries=sent.deliveries, delivery=delivery.id)
 
@@ -184,7 +184,7 @@ def test(webhook_id: int) -> Tested:
 @operation(answers={200: Paused}, errors=(404, 409))
 def pause(webhook_id: int) -> Paused:
     """Hold a webhook's deliveries until it is resumed."""
-    held = services().webhooks.pause(webhook_id)
+    held = services().webhooks.pause(_own(webhook_id).id)
     return Paused(id=webhook_id, state="paused", held=held)
 
 
@@ -192,7 +192,7 @@ def pause(webhook_id: int) -> Paused:
 @operation(body=ResumeBody, body_optional=True, answers={200: Resumed}, errors=(404, 409))
 def resume(webhook_id: int, given: ResumeBody) -> Resumed:
     """Resume a paused or disabled webhook, and send what is held, or drop it."""
-    moved = services().webhooks.resume(webhook_id, drop_held=given.drop_held)
+    moved = services().webhooks.resume(_own(webhook_id).id, drop_held=given.drop_held)
     sent, dropped = (0, moved) if given.drop_held else (moved, 0)
     return Resumed(id=webhook_id, state="active", sent=sent, dropped=dropped)
 
@@ -201,7 +201,7 @@ def resume(webhook_id: int, given: ResumeBody) -> Resumed:
 @operation(body=RotateBody, body_optional=True, answers={200: Rotated}, errors=(404, 409))
 def rotate(webhook_id: int, given: RotateBody) -> Rotated:
     """Make a new secret. For 24 hours the old one signs as well."""
-    webhook = services().webhooks.rotate_secret(webhook_id, at_once=given.at_once)
+    webhook = services().webhooks.rotate_secret(_own(webhook_id).id, at_once=given.at_once)
     return Rotated(id=webhook_id, secret=webhook.secret, both_until=webhook.both_until)
 
 
@@ -209,7 +209,7 @@ def rotate(webhook_id: int, given: RotateBody) -> Rotated:
 @operation(answers={202: Hurried}, errors=(404, 409))
 def now(webhook_id: int) -> Hurried:
     """Try all deliveries that wait now, past back-off, circuit breaker and Retry-After."""
-    waiting, _ = services().webhooks.now(webhook_id)
+    waiting, _ = services().webhooks.now(_own(webhook_id).id)
     return Hurried(id=webhook_id, waiting=waiting)
 
 
@@ -217,7 +217,7 @@ def now(webhook_id: int) -> Hurried:
 @operation(body=ReplayBody, answers={202: ReplayBegun, 200: ReplayCounted}, errors=(404, 409))
 def replay(webhook_id: int, given: ReplayBody) -> ReplayBegun | tuple[ReplayCounted, int]:
     """Send again what was accepted in a span of time and failed, or only count it."""
-    services().webhooks.get(webhook_id)
+    _own(webhook_id)
     if given.preview:
         return ReplayCounted(id=webhook_id, matching=services().replays.count(webhook_id, given)), 200
     job = services().replays.begin(webhook_id, given)
@@ -225,8 +225,13 @@ def replay(webhook_id: int, given: ReplayBody) -> ReplayBegun | tuple[ReplayCoun
 
 
 def _own(webhook_id: int, *, deleted: bool = False) -> Webhook:
-    """A webhook that the key may see: of an integration's key, only those of its connection."""
+    """A webhook that the key may see: of an integration's key, only those of its connection.
+
+    The one of a connection to Zoho is no webhook to those outside.
+    """
     webhook, connection = services().webhooks.get(webhook_id, deleted=deleted), present_key().connection
+    if webhook.integration == ZOHO.name:
+        raise NotFound(f"There is no webhook {webhook_id}.")
     if connection is not None and (webhook.location_id, webhook.integration) != (
         connection.location_id, connection.integration,
     ):  # fmt: skip
@@ -235,8 +240,6 @@ def _own(webhook_id: int, *, deleted: bool = False) -> Webhook:
 
 
 def _fields(webhook: Webhook) -> dict[str, Any]:
-    if webhook.integration == ZOHO.name:  # a connection, which is no webhook to those outside
-        raise NotFound(f"There is no webhook {webhook.id}.")
     return {
         "id": webhook.id, "location": webhook.location.name, "kind": webhook.kind, "types": webhook.types,
         "statuses": webhook.statuses, "url": webhook.url, "description": webhook.description,

@@ -7,6 +7,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from webhooks.errors import SpokeError
 from webhooks.pbx.systems import SYSTEMS
 from webhooks.services.container import services
+from webhooks.services.integrations import ZOHO
 from webhooks.services.parsing import Named
 from webhooks.services.pbx_systems import SYSTEMS as LIVE
 from webhooks.services.phone_systems import SiteInput
@@ -118,7 +119,8 @@ def delete(location_id: int) -> Any:
     return render_template(
         "locations/delete.html",
         location=services().locations.get(location_id),
-        webhooks=services().webhooks.all(location_id),
+        webhooks=[one for one in services().webhooks.all(location_id) if one.integration != ZOHO.name],
+        connected=services().integrations.connected().get(location_id, ()),
     )
 
 
@@ -126,8 +128,11 @@ def delete(location_id: int) -> Any:
 @admin
 def delete_submit(location_id: int) -> Any:
     location = services().locations.get(location_id)
-    services().locations.delete(location.name)
-    notice(f"{location.name} and its webhooks are deleted. The log stays.")
+    _, problem = services().locations.delete(location.name)
+    gone = f"{location.name} and its webhooks are deleted. The log stays."
+    if problem:
+        gone += f" Zoho may still show it as connected; disable it there as well. {problem}"
+    notice(gone, warns=bool(problem))
     return redirect(url_for("locations.index"), 303)
 
 

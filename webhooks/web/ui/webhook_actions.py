@@ -67,7 +67,9 @@ def resume_submit(webhook_id: int) -> Any:
 @admin
 def rotate(webhook_id: int) -> Any:
     """Ask whether there is to be a new secret, or say why there cannot be one."""
-    return render_template("webhooks/rotate.html", webhook=services().webhooks.own(webhook_id))
+    return render_template(
+        "webhooks/rotate.html", webhook=services().webhooks.own(webhook_id, to_change=True)
+    )
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/rotate")
@@ -76,7 +78,7 @@ def rotate_submit(webhook_id: int) -> Any:
     try:
         webhook = services().webhooks.rotate_secret(webhook_id)
     except Conflict as error:
-        webhook = services().webhooks.own(webhook_id)
+        webhook = services().webhooks.own(webhook_id, to_change=True)
         return render_template("webhooks/rotate.html", webhook=webhook, error=error), 409
     reveal(f"The new secret of webhook {webhook_id}", webhook.secret, f"webhook {webhook_id}")
     notice("Both secrets are valid for 24 hours. Update your receiver in that time.")

@@ -51,14 +51,14 @@ def sample() -> Any:
 @blueprint.get("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit(webhook_id: int) -> Any:
-    webhook = services().webhooks.own(webhook_id)
+    webhook = services().webhooks.own(webhook_id, to_change=True)
     return _form_page(webhook.location_id, webhook.kind, WebhookForm.of(webhook), webhook)
 
 
 @blueprint.post("/webhooks/<int:webhook_id>/edit")
 @admin
 def edit_submit(webhook_id: int) -> Any:
-    webhook = services().webhooks.own(webhook_id)
+    webhook = services().webhooks.own(webhook_id, to_change=True)
     form = WebhookForm.typed(request.form)
     if _is_asked_for_again(form):
         return _form_page(webhook.location_id, webhook.kind, form, webhook)

@@ -64,7 +64,7 @@ def show(webhook_id: int) -> Any:
 @admin
 def receiver(webhook_id: int) -> Any:
     """How its receiver verifies a message, with code; where it sends to a test inbox, for one to come."""
-    webhook = services().webhooks.own(webhook_id)
+    webhook = services().webhooks.own(webhook_id, to_change=True)
     listens = services().inboxes.of_url(webhook.url) is None
     code = receiver_code.of_webhook(webhook, listens=listens)
     return render_template("webhooks/receiver.html", webhook=webhook, receiver=code)

@@ -38,11 +38,12 @@ class MappingForm(Input):
 
 
 class Callback(Input):
-    """What Zoho leads a person back with: a code, or an error."""
+    """What Zoho leads a person back with: a code, or an error. ``server``: whose code it is."""
 
     state: str = ""
     code: str = ""
     error: str = ""
+    server: str = ""
 
 
 @blueprint.get("/zoho/connect")
@@ -95,21 +96,26 @@ def log_in(location_id: int) -> Any:
 @blueprint.get("/zoho/callback")
 @admin
 def callback() -> Any:
-    """Take the grant that a person gave at Zoho, and switch PhoneBridge on."""
+    """Say what is going on while Zoho is asked: the page goes on by itself, or by its button."""
     given = parse_query(Callback)
-    expected = session.pop("zoho", None)
-    if not expected or not hmac.compare_digest(given.state.encode(), str(expected["state"]).encode()):
-        raise Invalid(
-            "This log-in at Zoho was not begun in this browser. Begin it again from the connection."
-        )
-    location_id = int(expected["location"])
+    _check_begun_here(given, session.get("zoho"))
+    fields = {**given.model_dump(), "server": request.args.get("accounts-server", "")}
+    return render_template("zoho/callback.html", given=fields)
+
+
+@blueprint.post("/zoho/callback")
+@admin
+def callback_submit() -> Any:
+    """Take the grant that a person gave at Zoho, and switch PhoneBridge on."""
+    given = parse_form(Callback)
+    location_id = _check_begun_here(given, session.pop("zoho", None))
     try:
         if given.error or not given.code:
             raise Invalid(f"Zoho gave no grant ({given.error[:60] or 'no code'}). Log in again, and accept.")
-        services().zoho.complete(location_id, given.code, request.args.get("accounts-server", ""))
+        services().zoho.complete(location_id, given.code, given.server)
         account = services().zoho.switch_on(location_id)
     except SpokeError as error:
-        notice(str(error), warns=True)  # on another page: this one's address has the code in it
+        notice(str(error), warns=True)
         return redirect(url_for("zoho.show", location_id=location_id), 303)
     notice(
         f"{account.location.name} is connected to {ZOHO.title}. It has "
@@ -207,10 +213,21 @@ def disconnect_submit(location_id: int) -> Any:
     return redirect(url_for("integrations.index"), 303)
 
 
+def _check_begun_here(given: Callback, begun: dict[str, Any] | None) -> int:
+    """Return the location whose log-in at Zoho this browser has begun. Raises Invalid for any other."""
+    if not begun or not hmac.compare_digest(given.state.encode(), str(begun["state"]).encode()):
+        raise Invalid(
+            "This log-in at Zoho was not begun in this browser. Begin it again from the connection."
+        )
+    return int(begun["location"])
+
+
 def _connect_page(error: SpokeError | None = None) -> str:
+    waiting = unconnected(ZOHO)
     return render_template(
         "zoho/connect.html",
-        waiting=unconnected(ZOHO),
+        waiting=waiting,
+        begun=[one.location for one in services().zoho.all() if one.location_id in waiting],
         centers=DATA_CENTERS,
         typed=request.form,
         redirect_uri=services().zoho.redirect_uri,
