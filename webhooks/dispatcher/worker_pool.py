@@ -34,6 +34,7 @@ FAST_SINGLES: Final = 100  # single rows at a time, likewise
 LEASE_MARGIN_S: Final = 1.0  # a lease has to outlast an attempt's timeout by so much
 _SINGLES_RUN: Final = 20  # single rows that a thread sends before it goes on with a bulk task
 _STUCK_S: Final = 0.05
+_STUCK_LATE_S: Final = 1.0  # instead, while the watchdog itself gets no processor in time
 _WATCH_S: Final = 0.025
 _NICENESS: Final = 5
 
@@ -42,7 +43,17 @@ log = logging.getLogger(__name__)
 
 def _lower_priority() -> None:
     """Lower the priority of the calling thread, and of no other (Linux: setpriority(2), NOTES)."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+    usual = os.getpriority(os.PRIO_PROCESS, os.getpid())  # the main thread's
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), usual + _NICENESS)
+
+
+def stuck_after_s(since_last_watch_s: float) -> float:
+    """How long an attempt of a fast thread may take before the thread is replaced.
+
+    On a machine that is busy with other things all attempts take long, and no receiver is to blame. To
+    replace threads then would only add work: each gives the rows back that it had not begun.
+    """
+    return _STUCK_S if since_last_watch_s < 2 * _WATCH_S else _STUCK_LATE_S
 
 
 class WorkerPool:
@@ -204,11 +215,15 @@ class WorkerPool:
                 self._fast[thread] = None
 
     def _watch(self) -> None:
+        _lower_priority()  # as the threads that it watches: it shares their lot
+        watched_s = time.monotonic()
         while not self._closed.wait(_WATCH_S):
             now_s = time.monotonic()
+            stuck_s = stuck_after_s(now_s - watched_s)
             for thread, work in list(self._fast.items()):
-                if work is not None and now_s - work[1].started_s > _STUCK_S:
+                if work is not None and now_s - work[1].started_s > stuck_s:
                     self._replace(thread, *work)
+            watched_s = time.monotonic()
 
     def _replace(self, thread: threading.Thread, task: Task, deadline: Deadline) -> None:
         """Leave a stuck thread alone with its one attempt. The rows that it had not begun go back."""

@@ -28,6 +28,8 @@ class Connection:
         self.was_idle = False  # it served an earlier request: the receiver may have closed it since
         self._socket, self._give_back = sock, give_back
         self._kept_until_s = time.monotonic() + KEPT_S
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
 
     @property
     def session(self) -> ssl.SSLSession | None:
@@ -70,6 +72,4 @@ class Connection:
     def _is_readable(self) -> bool:
         if isinstance(self._socket, ssl.SSLSocket) and self._socket.pending():
             return True
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))

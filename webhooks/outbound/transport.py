@@ -5,6 +5,7 @@ as long: most of it in urllib3 and http.client.
 """
 
 import contextlib
+import functools
 import ssl
 from typing import Any, Final
 
@@ -89,7 +90,7 @@ class Transport(BaseAdapter):
             raise
         if target.secure and not connection.was_idle:
             self._session = connection.session
-        return _response(request, answer)
+        return _Response(request, answer)
 
     def _written(self, request: requests.PreparedRequest, target: Target, connection: Connection) -> bytes:
         """A request as it goes over the wire (RFC 9112, section 2.1)."""
@@ -133,16 +134,20 @@ class Transport(BaseAdapter):
                 self._idle.pop().close()
 
 
-_BLANK: Final = vars(requests.Response())  # a cookie jar, which ours has no use for, takes long to make
+class _Response(requests.Response):
+    """Made of an answer. What nobody asks for is not made: a delivery has no use for a cookie jar."""
+
+    def __init__(self, request: requests.PreparedRequest, answer: Answer) -> None:
+        vars(self).update(_BLANK, raw=answer, request=request)
+        self._answer = answer
+        self.status_code, self.reason, self.url = answer.status, answer.reason, request.url or ""
+
+    @functools.cached_property
+    def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
+        headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
+        for name, value in self._answer.headers:
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        return headers
 
 
-def _response(request: requests.PreparedRequest, answer: Answer) -> requests.Response:
-    response = requests.Response.__new__(requests.Response)
-    vars(response).update(_BLANK)
-    response.status_code, response.reason, response.raw = answer.status, answer.reason, answer
-    response.request, response.url = request, request.url or ""
-    headers: CaseInsensitiveDict[str] = CaseInsensitiveDict()
-    for name, value in answer.headers:
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    response.headers = headers
-    return response
+_BLANK: Final = {name: value for name, value in vars(requests.Response()).items() if name != "headers"}

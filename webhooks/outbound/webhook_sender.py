@@ -32,6 +32,8 @@ KEPT_ON_SUCCESS_BYTES: Final = 1 << 10
 KEPT_HEADERS_BYTES: Final = 8 << 10
 MAX_URL: Final = 2000  # characters
 
+_to_json: Final = json.JSONEncoder(ensure_ascii=False).encode
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -99,7 +101,7 @@ class WebhookSender:
         request = self._request(message)
         shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
         shown |= {name: HIDDEN for name, _ in self.endpoint.own_headers}
-        outcome.request_headers = json.dumps(shown, ensure_ascii=False)
+        outcome.request_headers = _to_json(shown)
         if deadline.left_s() <= 0:
             raise ConnectionFailed("No time was left for the attempt.")
         response = self._transport.send(request, timeout=deadline)
@@ -126,7 +128,7 @@ class WebhookSender:
         if not success:
             outcome.error = _refusal(status, answer.values("location"))
         outcome.retry_after_s = retry_after_s(status, answer.values("retry-after"))
-        outcome.response_headers = _kept_headers(answer.headers)
+        outcome.response_headers = _kept_headers(tuple(answer.headers))
         body = bytearray()
         fault = ""
         try:
@@ -155,7 +157,8 @@ def _loopback_connector() -> Connector:
     )
 
 
-def _kept_headers(headers: list[tuple[str, str]]) -> str:
+@functools.lru_cache(maxsize=64)  # within a second, many receivers answer the same to all messages
+def _kept_headers(headers: tuple[tuple[str, str], ...]) -> str:
     """As JSON; of a receiver that sends more than any needs, the first 8 KiB."""
     kept: dict[str, str] = {}
     left_bytes = KEPT_HEADERS_BYTES
@@ -166,7 +169,7 @@ def _kept_headers(headers: list[tuple[str, str]]) -> str:
             break
         name, value = clean(name), clean(value)
         kept[name] = f"{kept[name]}, {value}" if name in kept else value
-    return json.dumps(kept, ensure_ascii=False)
+    return _to_json(kept)
 
 
 def check_sendable(url: str) -> None:

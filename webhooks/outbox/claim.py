@@ -138,14 +138,12 @@ def choose(direct: RawConnection, owner_id: str, webhook_id: int, limits: ClaimL
     Rows too old to send are set to expired, rows that wait for an earlier one are deferred.
     """
     refused = left_alone("delivery")
-    scan = min(_SCAN_ROWS, limits.rows * 4 + 16) + len(refused)
-    parameters: dict[str, object] = {"webhook_id": webhook_id, "now": now_ms, "scan": scan}
-    due = [OpenRow(*row) for row in direct.rows(DUE_ROWS, parameters)]
+    due, has_more = _due_rows(direct, webhook_id, limits.rows, len(refused), now_ms)
     calls: dict[str, list[OpenRow]] = {}
     for row in due:
         if row.id not in refused:
             calls.setdefault(row.thread_key, []).append(row)
-    claim = Claim(may_have_more=len(due) == scan)
+    claim = Claim(may_have_more=has_more)
     rows_left, oldest_ms = limits.rows, limits.oldest_ms(now_ms)
     for call, due_of_call in calls.items():
         if len(claim.batches) >= limits.batches or rows_left <= 0:
@@ -204,6 +202,25 @@ def mark_claimed(
 
 def _flat(batches: Sequence[Sequence[Sequence[OpenRow]]]) -> list[OpenRow]:
     return [row for some in batches for batch in some for row in batch]
+
+
+def _due_rows(
+    direct: RawConnection, webhook_id: int, wanted: int, refused: int, now_ms: int
+) -> tuple[list[OpenRow], bool]:
+    """A lane's earliest due rows, and whether there may be more.
+
+    Mostly little more than what is wanted is read. Where few of those are the first of their calls, the
+    others wait for earlier ones and will be deferred: then many, so that few claims get past them.
+    """
+    due: list[OpenRow] = []
+    scan = 0
+    for scan in (wanted + 16 + refused, _SCAN_ROWS + refused):
+        parameters: dict[str, object] = {"webhook_id": webhook_id, "now": now_ms, "scan": scan}
+        due = [OpenRow(*row) for row in direct.rows(DUE_ROWS, parameters)]
+        heads = sum(row.head_id == row.id for row in due)
+        if len(due) < scan or heads * 4 >= len(due):
+            break
+    return due, len(due) == scan
 
 
 def _open_rows(
