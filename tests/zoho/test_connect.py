@@ -1,6 +1,7 @@
 """Connecting to Zoho PhoneBridge, and what goes there: the whole appliance, and a Zoho of the tests' own."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -249,6 +250,19 @@ def test_a_voicemail_has_a_link_that_zoho_can_follow_for_a_week(site: Site) -> N
     assert client.fetch(site.appliance, last["voiceuri"]).headers["Content-Type"] == "audio/mpeg"
     log = str(site.appliance.rows("SELECT request_headers FROM attempt ORDER BY started_at DESC LIMIT 1"))
     assert "voiceuri=" in log and link.query not in log
+
+
+def test_an_erasure_takes_what_was_told_to_zoho(site: Site) -> None:
+    site.connect()
+    call = f"erased-{uuid.uuid4().hex}"
+    site.call(call, "ringing", "missed")
+    site.zoho.wait(2)
+    eventually(lambda: site.deliveries() == ["delivered", "delivered"])
+    told = "SELECT 1 FROM attempt WHERE request_headers LIKE :call"
+    assert len(site.appliance.rows(told, call=f"%{call}%")) == 2
+    counts = site.appliance.cli("erase", "--thread", call, "--yes")
+    assert (counts["events"], counts["attempts"]) == (2, 2)
+    assert site.appliance.rows(told, call=f"%{call}%") == [] and site.deliveries() == []
 
 
 def test_an_outage_of_zoho_delays_no_webhook(site: Site, receiver: Receiver) -> None:

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from webhooks.db.models import Location, Webhook
+from webhooks.services.alert_facts import label
 from webhooks.services.matters import Facts, LocationFacts, WebhookFacts, find, recovered
 
 NOW = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -142,3 +144,16 @@ def test_a_location_that_sends_again_is_told_but_not_one_that_no_longer_minds() 
     minds = replace(LOCATION, silence_hours=4)
     assert recovered("location_silent", "location 2", Facts(NOW, [], [minds])) == "Office sends events again."
     assert recovered("location_silent", "location 2", Facts(NOW, [], [LOCATION])) is None
+
+
+def test_a_connection_to_zoho_is_told_by_its_name_and_what_to_do_is_its_own() -> None:
+    zoho = Webhook(id=7, integration="zoho", location=Location(name="Office"), description="")
+    assert label(zoho) == "Zoho PhoneBridge of Office"
+    facts = WebhookFacts(7, label(zoho), "disabled", "Zoho takes the grant no longer.", remedy="Look there.")
+    (found,) = find(Facts(NOW, [facts]))
+    assert found.text == (
+        "Zoho PhoneBridge of Office is disabled: Zoho takes the grant no longer. Its deliveries are held. "
+        "Look there."
+    )
+    own = Webhook(id=8, integration="webhooks", location=Location(name="Office"), description="CRM")
+    assert label(own) == "Webhook 8 (CRM) of Office"
