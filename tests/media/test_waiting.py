@@ -55,6 +55,7 @@ def pending(appliance: Appliance) -> list[tuple[str, int]]:
     return [(row.state, row.attempts) for row in rows]
 
 
+@pytest.mark.databases("one")
 def test_pause_resume_and_a_restart_do_not_let_it_go_early(stopped: Stopped, receiver: Receiver) -> None:
     one, token, process = stopped
     webhook = one.webhook("Office", receiver.url("/media"), "media")
@@ -106,9 +107,10 @@ def test_a_call_keeps_its_order_and_others_do_not_wait(stopped: Stopped, receive
     assert len(receiver.at("/media")) == 1
     process.resume()
     # At once, and not after the thirty seconds that a call waits at most.
-    assert [got.json["n"] for got in receiver.wait("/media", 3)] == [3, 1, 2]
+    assert [got.json["n"] for got in receiver.wait("/media", 3, 20)] == [3, 1, 2]
 
 
+@pytest.mark.databases("one")
 def test_after_thirty_seconds_a_call_goes_on_without_it(stopped: Stopped, receiver: Receiver) -> None:
     one, token, process = stopped
     one.webhook("Office", receiver.url("/media"), "media")
@@ -116,10 +118,10 @@ def test_after_thirty_seconds_a_call_goes_on_without_it(stopped: Stopped, receiv
     client.send(one, token, sounds.long_wav(1), thread_id="A", n=1)
     event = {"type": "voicemail", "thread_id": "A", "n": 2}
     one.post("/api/events", json=event, headers={"Authorization": f"Bearer {token}"})
-    assert receiver.wait("/media", seconds=40)[0].json["n"] == 2
+    assert receiver.wait("/media", seconds=60)[0].json["n"] == 2
     assert time.monotonic() - began > 28
     process.resume()
-    assert receiver.wait("/media", 2)[1].json["n"] == 1
+    assert receiver.wait("/media", 2, 40)[1].json["n"] == 1
 
 
 @pytest.mark.databases("one")
@@ -134,7 +136,7 @@ def test_a_stop_in_a_long_conversion_is_quick_and_costs_nothing(
     eventually(lambda: any(name.endswith(".part") for name in client.files(one)))
     began = time.monotonic()
     assert one.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 9
     assert one.rows("SELECT state, tries FROM media") == [("waiting", 0)]
     one.start()
     payload = receiver.wait("/media", seconds=240)[0].json  # a busy machine has little left for it

@@ -12,7 +12,7 @@ import requests
 from api_client import Client, new_key
 from appliance import ROOT, Appliance, Place, eventually, free_port
 from flask import Flask
-from node_packages import installed
+from node_packages import NODE_RED, installed
 
 from webhooks.web.ui import receiver_code
 
@@ -28,7 +28,7 @@ class NodeRed:
     """A running Node-RED; ``output`` is what it and its debug nodes print."""
 
     def __init__(self, folder: Path) -> None:
-        modules, port = installed(ROOT / "tests" / "node_red"), free_port()
+        modules, port = installed(NODE_RED), free_port()
         self.url, self._log = f"http://127.0.0.1:{port}", folder / "log"
         program, settings = modules / "node-red" / "red.js", folder / "settings.js"
         settings.write_text(SETTINGS % {"port": port})

@@ -55,7 +55,7 @@ class Lane:
         """Play a course. Returns what came, and nothing after it."""
         self._lab.play(course)
         if wanted := len(expected(course)):
-            self._receiver.wait(self._path, self._before + wanted, 10)
+            self._receiver.wait(self._path, self._before + wanted, 30)
         time.sleep(0.4)
         events = [request.json for request in self._receiver.at(self._path)[self._before :]]
         self._before += len(events)

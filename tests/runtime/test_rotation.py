@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from appliance import Appliance, eventually
 from receiver import Receiver
 
 DAY = 86_400
 
 
+@pytest.mark.databases("one")
 def test_an_old_token_and_an_old_secret_hold_for_a_day_and_no_longer(
     start_appliance: Callable[..., Appliance], clock: dict[str, str], tmp_path: Path, receiver: Receiver
 ) -> None:

@@ -114,6 +114,7 @@ def test_a_migration_seals_what_is_there_and_has_numbers_looked_through_anew(
     store.engine.dispose()
 
 
+@pytest.mark.databases("one")
 def test_a_copy_of_the_database_is_no_copy_of_the_secrets_and_a_lost_key_stops_nothing(
     start_appliance: Callable[..., Appliance], receiver: Receiver
 ) -> None:

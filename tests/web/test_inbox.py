@@ -109,6 +109,7 @@ def test_an_inbox_is_told_in_the_log_by_its_beginning_alone() -> None:
     assert line == "Exception on /inbox/AbCdEf\u2026 [POST] https://x/inboxes/AbCdEf\u2026"
 
 
+@pytest.mark.databases("one")
 def test_it_answers_as_it_is_set(appliance: Appliance, visitor: Visitor, place: Place, inbox: str) -> None:
     webhook = appliance.webhook(place[0], f"{appliance.url}/inbox/{inbox}")["id"]
     assert visitor.post(f"/inboxes/{inbox}/answer", status="500", delay="0").status_code == 303
@@ -119,7 +120,7 @@ def test_it_answers_as_it_is_set(appliance: Appliance, visitor: Visitor, place: 
     eventually(lambda: states(appliance, webhook)[0] == "delivered")
     delivery = appliance.cli("delivery", "list", "--webhook", webhook)[0]["id"]
     (attempt,) = appliance.cli("delivery", "show", delivery)["log"]
-    assert attempt["status"] == 204 and 1500 <= attempt["milliseconds"] < 5000
+    assert attempt["status"] == 204 and attempt["milliseconds"] >= 1500
     for status, delay in (("200", "10.1"), ("200", "-1"), ("200", "soon"), ("200", "inf"), ("999", "0")):
         answer = visitor.post(f"/inboxes/{inbox}/answer", status=status, delay=delay)
         assert answer.status_code == 422 and 'aria-invalid="true"' in answer.text, (status, delay)
@@ -129,7 +130,7 @@ def test_it_answers_as_it_is_set(appliance: Appliance, visitor: Visitor, place: 
 def test_three_slow_answers_go_at_a_time_and_the_hook_does_not_wait(
     appliance: Appliance, visitor: Visitor, place: Place, inbox: str
 ) -> None:
-    visitor.post(f"/inboxes/{inbox}/answer", status="200", delay="2")
+    visitor.post(f"/inboxes/{inbox}/answer", status="200", delay="5")
     answers: list[requests.Response] = []
 
     def ask() -> None:
@@ -138,10 +139,9 @@ def test_three_slow_answers_go_at_a_time_and_the_hook_does_not_wait(
     threads = [threading.Thread(target=ask) for _ in range(20)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
-    began = time.monotonic()
+    eventually(lambda: len(answers) == 17)
     call(appliance, place[1], "ringing")
-    assert time.monotonic() - began < 1.5, "the hook waits for the inbox"
+    assert len(answers) == 17, "the hook waits for the inbox"
     for thread in threads:
         thread.join()
     codes = sorted(answer.status_code for answer in answers)

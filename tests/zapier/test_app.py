@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from appliance import ROOT, Appliance, Place, Visitor, eventually
+from appliance import Appliance, Place, Visitor, eventually
 from media import client, sounds
-from node_packages import installed
+from node_packages import ZAPIER, installed
 from receiver import Receiver
 from zapier_connection import connect_by_key
 
-APP = ROOT / "zapier"
 pytestmark = pytest.mark.databases("one")
 
 
@@ -28,7 +27,7 @@ class Core:
     def __init__(self, modules: Path) -> None:
         environment = os.environ | {"NODE_ENV": "test", "NODE_PATH": str(modules)}
         self._process = subprocess.Popen(
-            ["node", str(Path(__file__).with_name("driver.js")), str(APP)], env=environment, text=True,
+            ["node", str(Path(__file__).with_name("driver.js")), str(ZAPIER)], env=environment, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
@@ -51,7 +50,7 @@ class Core:
 
 @pytest.fixture(scope="module")
 def core() -> Iterator[Core]:
-    one = Core(installed(APP))
+    one = Core(installed(ZAPIER))
     yield one
     one.close()
 
@@ -65,7 +64,7 @@ def account(appliance: Appliance, visitor: Visitor, place: Place) -> dict[str, s
 def test_the_schema_validates(core: Core) -> None:
     assert core("validate") == []
     app = core("definition")
-    package = json.loads((APP / "package.json").read_text())
+    package = json.loads((ZAPIER / "package.json").read_text())
     assert app["version"] == package["version"]
     assert app["platformVersion"] == package["dependencies"]["zapier-platform-core"]
     for trigger in app["triggers"].values():
