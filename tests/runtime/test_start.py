@@ -224,7 +224,7 @@ def test_a_list_of_processes_tells_them_apart(fresh: Appliance) -> None:
 def test_attempts_stand_back_for_the_hook(fresh: Appliance) -> None:
     """Linux shares the processors out among sessions before it looks at priorities: all are of one."""
     assert len({in_proc(process.pid, process.pid, "session") for process in fresh.family()}) == 1
-    (worker,) = fresh.named("rq:worker:worker-1")
+    (worker,) = eventually(lambda: fresh.named("rq:worker:worker-1"))
 
     def nice() -> list[int]:
         return [
