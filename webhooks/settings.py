@@ -270,4 +270,6 @@ def load_settings(**given: Any) -> Settings:
     hidden = {variable(field) for field in SECRET_FIELDS}
     secret = name in hidden and (name != "SPOKE_PROXY" or "@" in str(given_value))
     value = "" if secret else f"={given_value}"
+    if len(first["loc"]) > 1 and not secret:  # one of several
+        message = f"{str(first['input']).strip()!r} {message}"
     raise SettingsError(f"{name}{value} cannot be used: {message[0].lower()}{message[1:]}")

@@ -47,7 +47,7 @@ MEDIA = {"kind": "media", "url": "https://crm.example/"}
         (Options, {"headers": 7}, "headers", "“Custom headers” has to be an object."),
         (Options, {"concurrency": "many"}, "concurrency", "“Requests at a time” has to be a whole number."),
         (Options, {"timeout": 26}, "timeout", "“Timeout in seconds” has to be at most 25."),
-        (Options, {"rate": "inf"}, "rate", "“Requests a second” has to be at most 10,000."),
+        (Options, {"rate": "inf"}, "rate", "“Requests a second” has to be at most 10000."),
         (Options, {"max_age": "1.5"}, "max_age", "“Maximum age in seconds” has to be a whole number."),
         (Options, {"ca": "no PEM"}, "ca", "“Certificate authority” has to be a certificate in PEM form."),
         (Options, {"ca": "x" * 100_001}, "ca", "“Certificate authority” has at most 100,000 characters."),
