@@ -256,7 +256,7 @@ def test_what_cannot_be_a_host_a_port_or_a_rule_is_refused_with_its_field(
         return str(result.stderr)
 
     assert "“Host” has to be without white space" in sentence("--host", "a b")
-    assert "“Port” has to be at most 65,535" in sentence("--port", "70000")
+    assert "“Port” has to be at most 65535" in sentence("--port", "70000")
     assert "neither a length such as 4" in sentence("--internal-numbers", "five")
 
 
