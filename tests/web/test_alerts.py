@@ -134,9 +134,11 @@ def test_refused_events_are_an_open_matter_that_menu_and_title_count(
     assert f"Events of {name} are refused." in page
     found = appliance.cli("alert", "list")
     assert [one["kind"] for one in found if one["subject"] == f"location {where}"] == ["events_refused"]
+    assert f'href="/locations/{where}"' in page
     appliance.cli("location", "delete", name)
-    alerts.look()
-    assert visitor.get("/alerts").text.index(">Resolved<") < visitor.get("/alerts").text.index(name)
+    page = visitor.get("/alerts").text
+    assert page.index(">Resolved<") < page.index(name), "over with the location, before anybody looks again"
+    assert f'href="/locations/{where}"' not in page + visitor.get("/").text
 
 
 @pytest.mark.databases("one")

@@ -13,6 +13,7 @@ from webhooks.db.models import (
     CallView,
     ExpectedSilence,
     Location,
+    Matter,
     PbxConnection,
     PhoneSite,
     Refusal,
@@ -166,6 +167,8 @@ class Locations:
             webhooks = disconnect_all(session, location)
             for table in _OWN_TABLES:
                 session.execute(sa.delete(table).where(table.location_id == location.id))
+            over = Matter.subject == f"location {location.id}", Matter.closed_at.is_(None)
+            session.execute(sa.update(Matter).where(*over).values(closed_at=now()))
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
         for webhook in webhooks:
             apply_webhook_state(self._store, webhook.id)

@@ -141,6 +141,7 @@ def _page(error: SpokeError | None = None) -> str:
         "alerts/index.html",
         matters=alerts.open(),
         closed=alerts.closed(),
+        locations={location.id for location in services().locations.all()},
         kinds=KINDS,
         notices=alerts.notices.latest(),
         mail=_mail(row),
