@@ -12,8 +12,9 @@ from webhooks.errors import AttemptError, Invalid
 from webhooks.outbound.address_rules import AddressRules, check_url
 from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
-from webhooks.outbound.explain import explain
+from webhooks.outbound.explain import explain, message_of
 from webhooks.outbound.forward_proxy import Proxy
+from webhooks.outbound.sender import internal_error
 from webhooks.outbound.target import wire_url
 from webhooks.outbound.tls import ssl_context
 from webhooks.outbound.transport import Transport
@@ -41,6 +42,8 @@ class Unsubscriber:
             return str(error)
         except (AttemptError, OSError) as error:
             return explain(error, deadline, TIMEOUT_S)
+        except Exception as error:  # counted and given up like any other: it must not come back for ever
+            return internal_error(error)
         return None if 200 <= status < 300 or status in _ENDED else f"It answered {status}."
 
     def _delete(self, url: str, deadline: Deadline) -> int:
@@ -48,7 +51,7 @@ class Unsubscriber:
         try:
             request.method, request.url = "DELETE", wire_url(url)
         except (requests.RequestException, UnicodeError) as error:
-            raise Invalid(f"The URL cannot be called: {error}.") from None
+            raise Invalid(f"The URL cannot be called: {message_of(error)}.") from None
         request.headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Content-Length": "0"})
         response = Transport(self._connector, 0, ssl_context(None, True)).send(request, timeout=deadline)
         response.raw.close()

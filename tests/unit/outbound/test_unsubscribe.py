@@ -43,3 +43,20 @@ def test_what_breaks_is_told_in_a_sentence(serve: Serve) -> None:
     strict = Unsubscriber(Settings(_env_file=None))  # type: ignore[call-arg]
     refused = strict.send(serve((HANG,)).url())
     assert refused and "SPOKE_ALLOW_NETS" in refused
+
+
+def test_an_internal_error_is_the_failure_of_its_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised, it would be asked for again for ever: what gives up after a day is the failure that is told."""
+
+    def broken(*_: object) -> None:
+        raise ValueError("nobody thought of it")
+
+    monkeypatch.setattr(unsubscribe, "wire_url", broken)
+    error = Unsubscriber(SETTINGS).send("http://127.0.0.1:9/hooks/1")
+    assert error and "ValueError: nobody thought of it" in error
+
+
+def test_a_url_that_cannot_be_called_is_said_with_one_full_stop() -> None:
+    assert Unsubscriber(SETTINGS).send("https://.example/x") == (
+        "The URL cannot be called: URL has an invalid label."
+    )
