@@ -2,19 +2,14 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from appliance import PASSWORD, Appliance
+from browsing import violations
 from playwright.sync_api import Browser, Locator, Page, expect
 from zoho.fake_zoho import CLIENT_ID, CLIENT_SECRET, FakeZoho
 
 pytestmark = [pytest.mark.browser, pytest.mark.databases("one")]
-AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
-RUN = """async () => {
-    const found = await axe.run(document, {resultTypes: ['violations']});
-    return found.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ')}`);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +37,7 @@ def test_a_person_connects_and_disconnects(
 
     def look() -> None:
         if script:
-            page.evaluate(AXE)
-            faults.extend(f"{page.url} {fault}" for fault in page.evaluate(RUN))
+            faults.extend(f"{page.url} {fault}" for fault in violations(page))
             wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             faults.extend([f"{page.url} scrolls sideways by {wide}"] if wide > 0 else [])
 
