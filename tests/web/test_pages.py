@@ -499,7 +499,7 @@ def test_every_page_is_small_and_leads_only_to_pages_that_are_there(
             for link in re.findall(r'(?:href|src)="([^"#]+)"', answer.text)
         }
     assert len(led) > 40
-    for link in sorted(led):
+    for link in sorted(led - set(filled.pages.values())):
         assert link.startswith("/"), f"{link} leads to another host"
         assert visitor.get(link).status_code == 200, link
 
