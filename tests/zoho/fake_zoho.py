@@ -54,6 +54,7 @@ class FakeZoho:
         self.users = [
             {"zohouser": "z10", "email": "ada@example.com", "username": "Ada Lovelace"},
             {"zohouser": "z11", "email": "bob@example.com", "username": "Bob <b>"},
+            {"zohouser": "z12", "email": "cleo@example.com", "username": "Cleo"},
         ]
         self.plan: list[tuple[int, dict[str, str], bytes]] = []
         self.notices: list[dict[str, str]] = []

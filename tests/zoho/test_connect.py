@@ -2,44 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
 from api_client import Client, new_key
-from appliance import Appliance, Visitor, eventually
+from appliance import Visitor, eventually
 from media import client, sounds
 from receiver import Receiver
-from zoho.fake_zoho import CLIENT_SECRET, FakeZoho
+from zoho.fake_zoho import CLIENT_SECRET
 from zoho.site import Site
 
 pytestmark = pytest.mark.databases("one")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Appliance, FakeZoho]]:
-    """An appliance that takes a fake for Zoho. Its address is a setting: the shared one will not do."""
-    zoho = FakeZoho()
-    one = Appliance(tmp_path_factory.mktemp("zoho"), SPOKE_RETRY_SCHEDULE="1,1,1", **zoho.environment)
-    yield one, zoho
-    one.end()
-    zoho.close()
-
-
-@pytest.fixture
-def site(running: tuple[Appliance, FakeZoho]) -> Iterator[Site]:
-    appliance, zoho = running
-    zoho.__dict__.update(
-        home="us", registered=True, expires_in=3600, notice_s=0.0, down=False, plan=[], notices=[], faults=[],
-        refreshes=[], calls=[],
-    )  # fmt: skip
-    one = Site(appliance, zoho)
-    yield one
-    assert zoho.faults == []
-    zoho.down = False
-    if appliance.invoke("zoho", "status").stdout.count(one.name):
-        appliance.cli("zoho", "disconnect", one.name)
 
 
 def test_connecting_switches_phonebridge_on_and_shows_a_card(site: Site) -> None:
