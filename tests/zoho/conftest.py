@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from appliance import Appliance
-from zoho.fake_zoho import FakeZoho
+from zoho.fake_zoho import USERS, FakeZoho
 from zoho.site import Site
 
 
@@ -28,7 +28,7 @@ def site(running: tuple[Appliance, FakeZoho]) -> Iterator[Site]:
     appliance, zoho = running
     zoho.__dict__.update(
         home="us", registered=True, expires_in=3600, notice_s=0.0, down=False, plan=[], notices=[], faults=[],
-        refreshes=[], calls=[],
+        refreshes=[], calls=[], users=USERS, turns_pages=True,
     )  # fmt: skip
     one = Site(appliance, zoho)
     yield one

@@ -24,6 +24,20 @@ def test_connecting_switches_phonebridge_on_and_shows_a_card(site: Site) -> None
     assert "Ada Lovelace" in site.page and "Bob &lt;b&gt;" in site.page
 
 
+@pytest.mark.parametrize("turns_pages", [True, False])
+def test_all_users_of_a_large_account_are_listed_once(site: Site, turns_pages: bool) -> None:
+    """Also where Zoho would answer each page with the first one."""
+    first = [{"zohouser": f"z{number}", "username": f"User {number}"} for number in range(1000)]
+    more = [{"zohouser": f"y{number}", "username": f"Also {number}"} for number in range(1500)]
+    site.zoho.users, site.zoho.turns_pages = first + more, turns_pages
+    site.prepare()
+    count = 2500 if turns_pages else 1000
+    page = site.visitor.get(site.log_in().headers["Location"]).text
+    assert f"It has {count:,} users there" in page and page.count('name="user-') == count
+    site.map({f"50{number:03}": f"z{number}" for number in range(1000)})
+    assert site.page.count('value="50') == 1000
+
+
 def test_no_page_and_no_command_shows_a_secret(site: Site) -> None:
     site.connect()
     (grant,) = site.zoho.grants()[-1:]
