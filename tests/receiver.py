@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from http_server import Handler, Server
 
 
 @dataclass(frozen=True)
@@ -51,53 +53,24 @@ class Receiver:
         self._arrived = threading.Condition()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = 65536
-
+        class Asked(Handler):
             def setup(self) -> None:
                 super().setup()
                 outer.connections += 1
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = outer._take(Received(self.path, headers, body, time.monotonic(), self.command))
+                request = Received(self.path, headers, self.body(), time.monotonic(), self.command)
+                answer = outer._take(request)
                 time.sleep(answer.seconds)
                 if answer.raw:
                     answer.raw(self)
                     self.close_connection = True
-                    return
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer.body)))
-                self.end_headers()
-                self.wfile.write(answer.body)
+                else:
+                    self.respond(answer.status, answer.headers, answer.body)
 
-            do_GET = do_POST  # a followed redirect would come as one
-            do_DELETE = do_POST
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 1024
-
-            def handle_error(self, *_: object) -> None:
-                pass  # callers are killed in some tests
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        if tls:
-            # The handshake is the handler thread's: a caller that breaks it off holds nobody up.
-            self._server.socket = tls.wrap_socket(
-                self._server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._server = Server(Asked, tls)
+        self.port = self._server.port
 
     def _take(self, request: Received) -> Answer:
         with self._arrived:
@@ -128,5 +101,4 @@ class Receiver:
                 self._arrived.wait(left)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()

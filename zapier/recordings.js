@@ -1,6 +1,6 @@
 'use strict';
 
-const { recent, subscribeTo, unsubscribe } = require('./hooks');
+const { EVENT_FIELDS, EVENT_SAMPLE, recent, subscribeTo, unsubscribe } = require('./hooks');
 
 const LONGEST_NAME = 900; // of a file's name, encoded: Zapier takes 1,000
 
@@ -24,12 +24,7 @@ const withFile = (z) => (event) => ({
 });
 
 const outputFields = [
-  { key: 'id', label: 'Event ID', type: 'string', primary: true },
-  { key: 'thread_id', label: 'Call ID', type: 'string' },
-  { key: 'to', label: 'To', type: 'string' },
-  { key: 'from', label: 'From', type: 'string' },
-  { key: 'to_name', label: 'To (name)', type: 'string' },
-  { key: 'from_name', label: 'From (name)', type: 'string' },
+  ...EVENT_FIELDS,
   { key: 'type', label: 'Media type', type: 'string', primary: true },
   { key: 'filename', label: 'File name', type: 'string' },
   { key: 'content_type', label: 'Content type', type: 'string' },
@@ -37,8 +32,15 @@ const outputFields = [
   { key: 'file', label: 'Recording', type: 'file' },
 ];
 
-/** A trigger of one media type. `sample` is what a receiver gets, without the file. */
-const mediaTrigger = ({ key, noun, description, type, sample }) => ({
+/** What a receiver gets of a file with this name, and the file. */
+const sampleOf = (type, filename) => {
+  const attachments =
+    'https://spoke.example.com/api/media/download/ad1c5ba3-9f9b-454d-b4b1-cfb592bb8fd9?expires=1721507312&signature=541444149e1649de8830b2475';
+  return { ...EVENT_SAMPLE, type, filename, content_type: 'audio/mpeg', attachments, file: attachments };
+};
+
+/** A trigger of one media type. `filename`: of the sample. */
+const mediaTrigger = ({ key, noun, description, type, filename }) => ({
   key,
   noun,
   display: { label: `New ${noun}`, description },
@@ -48,7 +50,7 @@ const mediaTrigger = ({ key, noun, description, type, sample }) => ({
     performUnsubscribe: unsubscribe,
     perform: (z, bundle) => [bundle.cleanedRequest].map(withFile(z)),
     performList: async (z, bundle) => (await recent(z, bundle, { type })).map(withFile(z)),
-    sample: { ...sample, file: sample.attachments },
+    sample: sampleOf(type, filename),
     outputFields,
   },
 });

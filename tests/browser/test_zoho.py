@@ -55,7 +55,7 @@ def test_a_person_connects_and_disconnects(
     if not script:
         page.get_by_role("button", name="Go on").click()
     expect(
-        page.get_by_text(f"{office} is connected to Zoho PhoneBridge. It has 2 users there")
+        page.get_by_text(f"{office} is connected to Zoho PhoneBridge. It has 3 users there")
     ).to_be_visible()
     look()
     page.get_by_label("Ada Lovelace").fill("5010, 5011")

@@ -1,64 +1,122 @@
 """Courses through the API on a running appliance: what one answer made, the next ones change and delete.
 
-schemathesis makes them by the appliance's own OpenAPI document. Its checks are on: no 5xx, no answer that is
-not described, nothing that is still there after it was deleted. By hand.
+schemathesis makes them by the links of the appliance's own OpenAPI document. Its checks are on: no 5xx, no
+answer that is not described, nothing that is still there after it was deleted. It ends a round once the same
+request is answered otherwise than before, as requests change what is there: so there are many. By hand.
 
-.venv/bin/python tests/soak/api.py                   200 courses an operation, on SQLite
+.venv/bin/python tests/soak/api.py                   40 rounds, on SQLite: 10 minutes
 .venv/bin/python tests/soak/api.py --postgresql      on a PostgreSQL server of its own
-.venv/bin/python tests/soak/api.py 20 --seed 17      20, as the seed says
+.venv/bin/python tests/soak/api.py 1 --seed 17       one, as the seed says
 """
 
-import argparse
-import contextlib
-import random
+import json
 import subprocess
 import sys
-import tempfile
+from collections import Counter
 from pathlib import Path
+from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from api_client import Client, new_key
-from appliance import Appliance, PostgreSQL
+from soak.start import Started, read_arguments, started
 from web.api.test_schemathesis import CONFIG, RATE
+
+_COURSES: Final = 100  # of a round, at most
 
 
 def main() -> int:
-    """Run them. Returns schemathesis's exit status: 0 if all checks held."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("count", nargs="?", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--postgresql", action="store_true", help="instead of SQLite")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="spoke-") as folder, contextlib.ExitStack() as stack:
-        url = ""
-        if given.postgresql:
-            server = PostgreSQL()
-            stack.callback(server.close)
-            url = server.new()
-        appliance = Appliance(Path(folder), DATABASE_URL=url)
-        stack.callback(appliance.end)
-        appliance.location("Office")
-        key = new_key(appliance)
-        Client(appliance, key).made("/webhooks", location="Office", kind="call", url="http://crm.example/")
-        status = _run(appliance, key, Path(folder), given.count, given.seed)
-        assert appliance.answers("/readyz"), appliance.log
-        return status
+    """Run them. Returns how many rounds found something."""
+    given = read_arguments(__doc__, 40)
+    failed, followed = 0, Counter[str]()
+    with started(given) as soak:
+        key = _fill(soak)
+        document = _document(soak, key)
+        links = _links(document)
+        (soak.folder / "openapi.json").write_text(json.dumps(document))
+        for number in range(given.count):
+            failed += _run(soak, key, given.seed + number)
+            followed += _followed(soak.folder / "reports")
+            of_links = f"{len(links & followed.keys())} of {len(links)} links followed"
+            print(f"round {number + 1}, seed {given.seed + number}: {of_links}, {failed} failed", flush=True)
+        assert soak.appliance.answers("/readyz"), soak.appliance.log
+    print(f"{followed.total()} links followed; never: {', '.join(sorted(links - followed.keys())) or 'none'}")
+    return failed
 
 
-def _run(appliance: Appliance, key: str, folder: Path, count: int, seed: int) -> int:
-    config = folder / "schemathesis.toml"
+def _fill(soak: Started) -> str:
+    """Make what a course can begin with: deliveries that arrived, and some that failed. Returns a key."""
+    appliance, receiver, (name, token), _ = soak
+    receiver.answers["/no"] = [500]
+    key = new_key(appliance)
+    client = Client(appliance, key)
+    for path in ("/yes", "/no"):
+        client.made("/webhooks", location=name, kind="call", url=receiver.url(path))
+    for number in range(20):
+        appliance.ring(token, thread_id=f"call {number}")
+    return key
+
+
+def _document(soak: Started, key: str) -> dict[str, Any]:
+    """The OpenAPI document, with values that a person knows and a schema does not: what is there."""
+    document: dict[str, Any] = Client(soak.appliance, key)("GET", "/openapi.json").json()
+    webhook = document["components"]["schemas"]["NewWebhook"]
+    webhook["required"].append("location")
+    webhook["properties"]["location"] = {"enum": [soak.place[0]]}
+    webhook["properties"]["url"] = {"enum": [soak.receiver.url(path) for path in ("/yes", "/no")]}
+    for path in ("/api/deliveries", "/api/events", "/api/locations", "/api/webhooks"):
+        listed = document["paths"][path]["get"]  # most filters would find nothing
+        listed["parameters"] = [one for one in listed["parameters"] if one["name"] == "limit"]
+    options = document["components"]["schemas"]["Options"]["properties"]
+    for certificate in ("ca", "client_certificate", "client_key"):
+        options[certificate] = {"type": "null"}
+    return document
+
+
+def _links(document: dict[str, Any]) -> set[str]:
+    """The document's links, as schemathesis names them."""
+    place = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    return {
+        f"{place[operation['operationId']]} -> [{status}] {name} -> {place[name]}"
+        for item in document["paths"].values()
+        for operation in item.values()
+        for status, answer in operation["responses"].items()
+        for name in answer.get("links", ())
+    }
+
+
+def _run(soak: Started, key: str, seed: int) -> int:
+    """Run a round. Returns 1 if a check failed; what schemathesis says of it is printed."""
+    config = soak.folder / "schemathesis.toml"
     config.write_text(CONFIG)
     command = [
         str(Path(sys.executable).parent / "st"), "--config-file", str(config),
-        "run", f"{appliance.url}/api/openapi.json", "--header", f"Authorization: Bearer {key}",
-        "--exclude-tag", "hook", "--phases", "stateful", "--checks", "all", "--continue-on-failure",
-        "--max-examples", str(count), "--rate-limit", RATE, "--seed", str(seed),
+        "run", str(soak.folder / "openapi.json"), "--url", soak.appliance.url,
+        "--header", f"Authorization: Bearer {key}", "--exclude-tag", "hook", "--phases", "stateful",
+        "--checks", "all", "--continue-on-failure", "--max-examples", str(_COURSES), "--rate-limit", RATE,
+        "--seed", str(seed), "--report", "ndjson", "--report-dir", str(soak.folder / "reports"),
     ]  # fmt: skip
-    return subprocess.run(command, cwd=folder, check=False).returncode
+    done = subprocess.run(command, cwd=soak.folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stdout, done.stderr, sep="\n", flush=True)
+    return int(done.returncode != 0)
+
+
+def _followed(reports: Path) -> Counter[str]:
+    """How often each link was followed in a round. Takes its report away."""
+    found = Counter[str]()
+    for report in reports.iterdir():
+        for line in report.read_text().splitlines():
+            scenario = json.loads(line).get("ScenarioFinished", {})
+            cases = scenario.get("recorder", {}).get("cases", {}).values()
+            found.update(case["transition"]["id"] for case in cases if case.get("is_transition_applied"))
+        report.unlink()
+    return found
 
 
 if __name__ == "__main__":

@@ -1,47 +1,33 @@
 """Many mutated recordings for one appliance; a good one behind them is to be done within 10 seconds. By hand.
 
-.venv/bin/python tests/soak/mutated_audio.py                       500 files, any seed
-.venv/bin/python tests/soak/mutated_audio.py --seed 7 --count 50   these again
+.venv/bin/python tests/soak/mutated_audio.py                 500 files, any seed
+.venv/bin/python tests/soak/mutated_audio.py 50 --seed 7     these again
 """
 
-import argparse
-import random
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
-from appliance import Appliance
+from appliance import Appliance, Place
 from media import client, mutants, sounds
 from receiver import Receiver
+from soak.start import read_arguments, started
 
 
 def main() -> int:
     """Send them all. Returns 1 if one of them stopped something."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--count", type=int, default=500)
-    given = parser.parse_args()
-    print(f"seed {given.seed}", flush=True)
-    receiver = Receiver()
-    with tempfile.TemporaryDirectory(prefix="spoke-mutants-") as folder:
-        machine = Appliance(Path(folder))
-        try:
-            return _attack(machine, receiver, given.seed, given.count)
-        finally:
-            machine.end()
-            receiver.close()
+    given = read_arguments(__doc__, 500)
+    with started(given) as (appliance, receiver, place, _):
+        return _attack(appliance, receiver, place, given.seed, given.count)
 
 
-def _attack(machine: Appliance, receiver: Receiver, seed: int, count: int) -> int:
-    token = machine.location("Office")
-    machine.webhook("Office", receiver.url("/media"), "media")
+def _attack(machine: Appliance, receiver: Receiver, place: Place, seed: int, count: int) -> int:
+    name, token = place
+    machine.webhook(name, receiver.url("/media"), "media")
     before = {process.pid for process in machine.family()}
     answers: Counter[int] = Counter()
     for number, data in enumerate(mutants.mutants(seed, count)):

@@ -11,12 +11,18 @@ import threading
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from http_server import Handler, Server
+
 CLIENT_ID: Final = "1000.CLIENT"
 CLIENT_SECRET: Final = "client-secret-of-zoho"
+USERS: Final = [
+    {"zohouser": "z10", "email": "ada@example.com", "username": "Ada Lovelace"},
+    {"zohouser": "z11", "email": "bob@example.com", "username": "Bob <b>"},
+    {"zohouser": "z12", "email": "cleo@example.com", "username": "Cleo"},
+]
 _STATES: Final = {
     "received": {"ringing", "answered", "missed", "ended"},
     "dialed": {
@@ -51,10 +57,8 @@ class FakeZoho:
         self.expires_in = 3600
         self.notice_s = 0.0
         self.down = False
-        self.users = [
-            {"zohouser": "z10", "email": "ada@example.com", "username": "Ada Lovelace"},
-            {"zohouser": "z11", "email": "bob@example.com", "username": "Bob <b>"},
-        ]
+        self.users = USERS
+        self.turns_pages = True
         self.plan: list[tuple[int, dict[str, str], bytes]] = []
         self.notices: list[dict[str, str]] = []
         self.faults: list[str] = []
@@ -65,41 +69,18 @@ class FakeZoho:
         self._changed = threading.Condition()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-            wbufsize = 65536
-
+        class Asked(Handler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-                status, headers, answer = outer._answer(self.command, self.path, dict(self.headers), body)
-                self.send_response(status)
-                for name, value in {"Content-Type": "application/json", **headers}.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                status, headers, answer = outer._answer(
+                    self.command, self.path, dict(self.headers), self.body().decode()
+                )
+                self.respond(status, {"Content-Type": "application/json", **headers}, answer)
 
-            do_GET = do_DELETE = do_POST
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-            block_on_close = False
-            request_queue_size = 1024
-
-            def handle_error(self, *_: object) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self._server = Server(Asked)
+        self.url = f"http://127.0.0.1:{self._server.port}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -184,7 +165,7 @@ class FakeZoho:
         if not grant.integrated:
             return self._error(400, "PBX_NOT_INTEGRATED")
         if (method, rest) == ("GET", "phonebridge/v3/users"):
-            first = (int(query["page"]) - 1) * int(query["perPage"])
+            first = (int(query["page"]) - 1) * int(query["perPage"]) if self.turns_pages else 0
             page = self.users[first : first + int(query["perPage"])]
             return self._json(200, {"users": page, "paging": {}, "navigation": {}})
         if (method, rest) == ("POST", "phonebridge/v3/callnotify"):

@@ -3,6 +3,7 @@
 import html
 import re
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -58,6 +59,12 @@ class Site:
         self.prepare()
         assert self.log_in().status_code == 303
         assert "Connected" in self.page, self.page
+
+    def map(self, extensions: Mapping[str, str]) -> None:
+        """Say whose each extension is."""
+        fields = {f"user-{user}": extension for extension, user in extensions.items()}
+        answer = self.visitor.post(f"/locations/{self.id}/zoho/extensions", **fields)
+        assert answer.status_code == 303, answer.text
 
     def call(self, call: str, *statuses: str) -> None:
         parties: dict[str, Any] = {"from": "+12025550123", "to": "5010"}

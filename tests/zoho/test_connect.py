@@ -2,44 +2,18 @@
 
 import time
 import uuid
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import sqlalchemy as sa
 from api_client import Client, new_key
-from appliance import Appliance, Visitor, eventually
+from appliance import Visitor, eventually
 from media import client, sounds
 from receiver import Receiver
-from zoho.fake_zoho import CLIENT_SECRET, FakeZoho
+from zoho.fake_zoho import CLIENT_SECRET
 from zoho.site import Site
 
 pytestmark = pytest.mark.databases("one")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Appliance, FakeZoho]]:
-    """An appliance that takes a fake for Zoho. Its address is a setting: the shared one will not do."""
-    zoho = FakeZoho()
-    one = Appliance(tmp_path_factory.mktemp("zoho"), SPOKE_RETRY_SCHEDULE="1,1,1", **zoho.environment)
-    yield one, zoho
-    one.end()
-    zoho.close()
-
-
-@pytest.fixture
-def site(running: tuple[Appliance, FakeZoho]) -> Iterator[Site]:
-    appliance, zoho = running
-    zoho.__dict__.update(
-        home="us", registered=True, expires_in=3600, notice_s=0.0, down=False, plan=[], notices=[], faults=[],
-        refreshes=[], calls=[],
-    )  # fmt: skip
-    one = Site(appliance, zoho)
-    yield one
-    assert zoho.faults == []
-    zoho.down = False
-    if appliance.invoke("zoho", "status").stdout.count(one.name):
-        appliance.cli("zoho", "disconnect", one.name)
 
 
 def test_connecting_switches_phonebridge_on_and_shows_a_card(site: Site) -> None:
@@ -48,6 +22,20 @@ def test_connecting_switches_phonebridge_on_and_shows_a_card(site: Site) -> None
     assert f"{site.name} &amp; Zoho PhoneBridge" in site.visitor.get("/").text
     assert "POST /us-api/phonebridge/v3/integrate" in site.zoho.calls
     assert "Ada Lovelace" in site.page and "Bob &lt;b&gt;" in site.page
+
+
+@pytest.mark.parametrize("turns_pages", [True, False])
+def test_all_users_of_a_large_account_are_listed_once(site: Site, turns_pages: bool) -> None:
+    """Also where Zoho would answer each page with the first one."""
+    first = [{"zohouser": f"z{number}", "username": f"User {number}"} for number in range(1000)]
+    more = [{"zohouser": f"y{number}", "username": f"Also {number}"} for number in range(1500)]
+    site.zoho.users, site.zoho.turns_pages = first + more, turns_pages
+    site.prepare()
+    count = 2500 if turns_pages else 1000
+    page = site.visitor.get(site.log_in().headers["Location"]).text
+    assert f"It has {count:,} users there" in page and page.count('name="user-') == count
+    site.map({f"50{number:03}": f"z{number}" for number in range(1000)})
+    assert site.page.count('value="50') == 1000
 
 
 def test_no_page_and_no_command_shows_a_secret(site: Site) -> None:

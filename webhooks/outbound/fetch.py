@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Final
 
 import requests
-from requests.structures import CaseInsensitiveDict
 
 from webhooks.errors import AttemptError, FetchFailed, Invalid, TargetRefused
 from webhooks.outbound.address_rules import AddressRules, check_url
@@ -13,7 +12,7 @@ from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain
 from webhooks.outbound.forward_proxy import Proxy
-from webhooks.outbound.target import wire_url
+from webhooks.outbound.target import prepared, wire_url
 from webhooks.outbound.tls import ssl_context
 from webhooks.outbound.transport import Transport
 from webhooks.outbound.user_agent import USER_AGENT
@@ -47,14 +46,12 @@ class Fetcher:
             raise FetchFailed(f"media_url: {self._reason(error, deadline)}") from None
 
     def _get(self, transport: Transport, url: str, deadline: Deadline, take: Callable[[bytes], None]) -> None:
-        request = requests.PreparedRequest()
         try:
-            request.method, request.url = "GET", wire_url(url)
+            address = wire_url(url)
         except (requests.RequestException, UnicodeError) as error:
             raise Invalid(f"media_url cannot be called: {error}") from None
         headers = {"User-Agent": USER_AGENT, "Accept": "audio/*", "Accept-Encoding": "identity"}
-        request.headers = CaseInsensitiveDict(headers)
-        response = transport.send(request, timeout=deadline)
+        response = transport.send(prepared("GET", address, headers), timeout=deadline)
         with contextlib.closing(response.raw):
             if response.status_code != 200:
                 raise FetchFailed(

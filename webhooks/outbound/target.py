@@ -2,6 +2,7 @@
 
 import functools
 import string
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -43,6 +44,17 @@ def wire_url(url: str) -> str:
     request.prepare_url(url, None)
     prepared = urlsplit(request.url or "")
     return f"{prepared.scheme}://{prepared.netloc}{_path(url.strip())}"
+
+
+def prepared(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+) -> requests.PreparedRequest:
+    """Make a request of what goes over the wire: a URL of ``wire_url``, and of a body its length as well."""
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body = method, url, body
+    length = {} if body is None else {"Content-Length": str(len(body))}
+    request.headers = {**headers, **length}  # type: ignore[assignment]  # no case is folded here
+    return request
 
 
 def _path(url: str) -> str:

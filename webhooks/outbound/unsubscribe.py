@@ -6,7 +6,6 @@ The rules for the addresses of receivers hold.
 from typing import Final
 
 import requests
-from requests.structures import CaseInsensitiveDict
 
 from webhooks.errors import AttemptError, Invalid
 from webhooks.outbound.address_rules import AddressRules, check_url
@@ -15,7 +14,7 @@ from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.explain import explain, message_of
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.sender import internal_error
-from webhooks.outbound.target import wire_url
+from webhooks.outbound.target import prepared, wire_url
 from webhooks.outbound.tls import ssl_context
 from webhooks.outbound.transport import Transport
 from webhooks.outbound.user_agent import USER_AGENT
@@ -47,12 +46,10 @@ class Unsubscriber:
         return None if 200 <= status < 300 or status in _ENDED else f"It answered {status}."
 
     def _delete(self, url: str, deadline: Deadline) -> int:
-        request = requests.PreparedRequest()
         try:
-            request.method, request.url = "DELETE", wire_url(url)
+            request = prepared("DELETE", wire_url(url), {"User-Agent": USER_AGENT}, b"")
         except (requests.RequestException, UnicodeError) as error:
             raise Invalid(f"The URL cannot be called: {message_of(error)}.") from None
-        request.headers = CaseInsensitiveDict({"User-Agent": USER_AGENT, "Content-Length": "0"})
         response = Transport(self._connector, 0, ssl_context(None, True)).send(request, timeout=deadline)
         response.raw.close()
         return response.status_code

@@ -22,7 +22,7 @@ from webhooks.outbound.explain import explain
 from webhooks.outbound.retry_after import retry_after_s
 from webhooks.outbound.sender import Message, Outcome, internal_error
 from webhooks.outbound.signing import signed_headers
-from webhooks.outbound.target import wire_url
+from webhooks.outbound.target import prepared, wire_url
 from webhooks.outbound.tls import ssl_context
 from webhooks.outbound.transport import Transport
 from webhooks.outbound.user_agent import USER_AGENT
@@ -108,19 +108,14 @@ class WebhookSender:
         self._read(cast(Answer, response.raw), deadline, outcome)
 
     def _request(self, message: Message) -> requests.PreparedRequest:
-        data = message.body.encode()
-        request = requests.PreparedRequest()
-        request.method, request.url, request.body = "POST", self._url, data
-        headers: dict[str, str] = {
+        headers = {
             **dict(self.endpoint.own_headers),
             "Content-Type": "application/json",
             "User-Agent": USER_AGENT,
             "Accept-Encoding": "identity",
-            "Content-Length": str(len(data)),
             **signed_headers(self.endpoint.secrets, message.message_id, int(time.time()), message.body),
         }
-        request.headers = headers  # type: ignore[assignment]  # the adapter needs no case folding here
-        return request
+        return prepared("POST", self._url or "", headers, message.body.encode())
 
     def _read(self, answer: Answer, deadline: Deadline, outcome: Outcome) -> None:
         status = outcome.http_status = answer.status

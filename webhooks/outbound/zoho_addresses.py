@@ -22,6 +22,7 @@ DATA_CENTERS: Final[dict[str, str]] = {
     "cn": "China (zoho.com.cn)",
     "ca": "Canada (zohocloud.ca)",
     "sa": "Saudi Arabia (zoho.sa)",
+    "uk": "United Kingdom (zoho.uk)",
 }
 _ACCOUNTS: Final = {
     "us": "https://accounts.zoho.com",
@@ -32,6 +33,7 @@ _ACCOUNTS: Final = {
     "cn": "https://accounts.zoho.com.cn",
     "ca": "https://accounts.zohocloud.ca",
     "sa": "https://accounts.zoho.sa",
+    "uk": "https://accounts.zoho.uk",
 }
 _ENDS: Final = r"(?:com|eu|in|com\.au|jp|com\.cn|ca|sa|ae|uk)"
 _OWN_ACCOUNTS: Final = re.compile(rf"accounts\.(?:zoho\.{_ENDS}|zohocloud\.ca)")

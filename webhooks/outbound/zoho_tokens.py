@@ -6,6 +6,7 @@ takes a lease in the account's row first; the others, on whatever machine, wait 
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ _REFUSED: Final = """
     UPDATE zoho_account SET state = 'refused', detail = :detail, access_token = NULL, refreshing_until = 0
     WHERE id = :id AND version = :version
 """
+_TOKEN: Final = re.compile(r"[!-~]{1,4000}")  # what may stand in a header
 _AGAIN: Final = "Press “Connect again” on its page."
 
 
@@ -204,7 +206,7 @@ def access_of(answer: ZohoAnswer) -> tuple[str, int]:
     """
     fields = answer.fields
     token, code = fields.get("access_token"), grant_code(answer)
-    if answer.status == 200 and isinstance(token, str) and token:
+    if answer.status == 200 and isinstance(token, str) and _TOKEN.fullmatch(token):
         expires = fields.get("expires_in")
         return token, expires if isinstance(expires, int) and 0 < expires <= 86_400 else 3600
     described = str(fields.get("error_description") or "")

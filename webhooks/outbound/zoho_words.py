@@ -48,6 +48,8 @@ def refusal(answer: ZohoAnswer) -> str:
     sentence = words if not words or words.endswith(".") else f"{words}."
     if answer.status == 429:
         sentence = "Zoho asks for fewer messages at a time."
+    elif answer.status < 400 and not code:  # a page, a redirect, nothing: from whoever stands in between
+        sentence = "That is no answer of PhoneBridge."
     return f"Zoho answered {answer.status}{f' ({code})' if code else ''}. {sentence}".rstrip()
 
 

@@ -1,7 +1,7 @@
 """Locations: the PBXs that post events, each with a token of its own."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -110,13 +110,27 @@ class Locations:
 
     def rename(self, name: str, new: str) -> Location:
         """Give a location another name."""
-        new = checked_name(new)
         with self._store.write() as session:
             location = live_location(session, name)
-            if new != location.name:
-                _name_is_free(session, new)
-                note(session, location, f"renamed to {new!r}")
-            location.name = new
+            _rename(session, location, new)
+            return location
+
+    def change(
+        self, location_id: int, name: str | None, state: str | None, check: Callable[[Location], object]
+    ) -> Location:
+        """Rename, pause or resume a location at once; None stays as it is.
+
+        ``check`` gets the location before that, and raises where it is not to be changed: nobody else
+        changes it in between.
+        """
+        with self._store.write() as session:
+            location = session.get(Location, location_id, with_for_update=True)
+            location = row_or_404(unless_deleted(location), f"location {location_id}")
+            check(location)
+            if name is not None:
+                _rename(session, location, name)
+            if state is not None and state != location.state:
+                _set_state(session, location, state)
             return location
 
     def rotate_token(self, name: str, *, at_once: bool = False) -> tuple[Location, str]:
@@ -150,9 +164,7 @@ class Locations:
         """Pause a location, which refuses its events with 403, or resume it."""
         with self._store.write() as session:
             location = live_location(session, name)
-            location.state = state
-            config_changed(session.connection())
-            note(session, location, "paused" if state == "paused" else "resumed")
+            _set_state(session, location, state)
             return location
 
     def delete(self, name: str) -> tuple[Location, str | None]:
@@ -179,6 +191,20 @@ def is_token_of(location: Location, token: str) -> bool:
     """Whether events with this token are the location's now."""
     taken = [location.token_hash, location.previous_token_hash if location.both_until else None]
     return token_hash(token) in taken
+
+
+def _rename(session: orm.Session, location: Location, new: str) -> None:
+    new = checked_name(new)
+    if new != location.name:
+        _name_is_free(session, new)
+        note(session, location, f"renamed to {new!r}")
+    location.name = new
+
+
+def _set_state(session: orm.Session, location: Location, state: str) -> None:
+    location.state = state
+    config_changed(session.connection())
+    note(session, location, "paused" if state == "paused" else "resumed")
 
 
 def _name_is_free(session: orm.Session, name: str) -> None:

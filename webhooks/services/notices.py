@@ -7,7 +7,7 @@ and so that an alert about deliveries that stand still does not stand still with
 import logging
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import sqlalchemy as sa
@@ -24,15 +24,12 @@ from webhooks.outbound.sender import Message, Outcome, Sender, UnusableSender
 from webhooks.outbound.webhook_sender import Endpoint, WebhookSender
 from webhooks.services.channels import Channel, Channels, in_use, mail_server
 from webhooks.services.lookup import now
+from webhooks.services.small_outbox import GIVEN_UP_AFTER, claim_due, delay
 from webhooks.settings import Settings
 from webhooks.vault import readable
 
 ATTEMPT_S: Final = 20.0
-GIVEN_UP_AFTER: Final = timedelta(hours=24)
 NOT_SET: Final = "Its way is no longer set."
-_LEASE: Final = timedelta(seconds=60)
-_DELAYS_S: Final = (10, 60, 300, 900, 1800)  # the last one again and again
-_AT_A_TIME: Final = 10
 _SHOWN: Final = 20
 _LOST: Final = (
     "The password or the secret cannot be read: it was sealed with another secret key. Enter the password "
@@ -62,31 +59,11 @@ class Notices:
 
     def send_due(self, channel: Channel) -> int:
         """Send what is due by a channel, one after the other. Returns how many attempts were made."""
-        due = (
-            sa.select(Notice)
-            .where(Notice.channel == channel, Notice.state == "pending", Notice.due_at <= now())
-            .order_by(Notice.due_at)
-            .limit(_AT_A_TIME)
-        )
-        with self._store.read() as session:
-            notices = session.scalars(due).all()
         made = 0
-        for notice in notices:
-            if self._claimed(notice):
-                self._settle(notice, self._attempt(channel, notice))
-                made += 1
+        for notice in claim_due(self._store, Notice, Notice.channel == channel, Notice.state == "pending"):
+            self._settle(notice, self._attempt(channel, notice))
+            made += 1
         return made
-
-    def _claimed(self, notice: Notice) -> bool:
-        """Take a message for this process, until its lease ends."""
-        claim = (
-            sa.update(Notice)
-            .where(Notice.id == notice.id, Notice.state == "pending", Notice.tries == notice.tries)
-            .values(tries=notice.tries + 1, due_at=now() + _LEASE)
-        )
-        with self._store.write() as session:
-            result = session.execute(claim)
-            return bool(getattr(result, "rowcount", 0))
 
     def _attempt(self, channel: Channel, notice: Notice) -> Outcome | None:
         """Make one attempt. Returns None where the channel is no longer set."""
@@ -117,7 +94,7 @@ class Notices:
         return WebhookSender(endpoint, self._connector, 1)
 
     def _settle(self, notice: Notice, outcome: Outcome | None) -> None:
-        tries, moment = notice.tries + 1, now()
+        moment = now()
         if outcome is None:
             values = _ended("failed", moment, error=NOT_SET)
         elif outcome.delivered:
@@ -126,8 +103,7 @@ class Notices:
         elif notice.is_test or moment - notice.created_at >= GIVEN_UP_AFTER:
             values = _ended("failed", moment, error=outcome.error)
         else:
-            delay_s = _DELAYS_S[min(tries, len(_DELAYS_S)) - 1]
-            values = {"due_at": moment + timedelta(seconds=delay_s), "error": outcome.error}
+            values = {"due_at": moment + delay(notice.tries), "error": outcome.error}
         if outcome is not None and not outcome.delivered:
             log.warning("alert not sent", extra={"channel": notice.channel, "reason": outcome.error})
         with self._store.write(wait=None) as session:

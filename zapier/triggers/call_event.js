@@ -1,6 +1,6 @@
 'use strict';
 
-const { asList, recent, subscribeTo, unsubscribe } = require('../hooks');
+const { EVENT_FIELDS, EVENT_SAMPLE, asList, recent, subscribeTo, unsubscribe } = require('../hooks');
 
 const TYPES = { incoming_call: 'Incoming Call', outgoing_call: 'Outgoing Call' };
 const STATUSES = {
@@ -65,24 +65,14 @@ module.exports = {
     perform: (z, bundle) => [bundle.cleanedRequest],
     performList,
     sample: {
-      id: '6d739560-1741-11ed-861d-0242ac120002',
-      thread_id: '54144414-9e16-49de-8830-b2475a8dc7ea',
-      to: '5010',
-      from: '+19203833100',
-      to_name: 'Dade Murphy',
-      from_name: 'Clearly IP',
+      ...EVENT_SAMPLE,
       type: 'incoming_call',
       subtype: 'ringing',
       timestamp: '2023-11-14T21:45:22.000000Z',
     },
     // Events of one call may share an id with some phone systems: type and status tell them apart.
     outputFields: [
-      { key: 'id', label: 'Event ID', type: 'string', primary: true },
-      { key: 'thread_id', label: 'Call ID', type: 'string' },
-      { key: 'to', label: 'To', type: 'string' },
-      { key: 'from', label: 'From', type: 'string' },
-      { key: 'to_name', label: 'To (name)', type: 'string' },
-      { key: 'from_name', label: 'From (name)', type: 'string' },
+      ...EVENT_FIELDS,
       { key: 'type', label: 'Call type', type: 'string', primary: true },
       { key: 'subtype', label: 'Call status', type: 'string', primary: true },
       { key: 'timestamp', label: 'Time', type: 'datetime' },

@@ -3,6 +3,7 @@
 import json
 import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -182,6 +183,31 @@ def test_a_location_is_added_once_and_changed(appliance: Appliance, api: Client)
     late = api("PATCH", f"/locations/{made['id']}", json={"name": "x"}, headers={"If-Match": etag})
     is_problem(late, 412)
     assert api.listed("/locations")[0]["name"] == f"{name}!"
+
+
+@pytest.mark.parametrize(("path", "field"), [("/locations", "name"), ("/webhooks", "description")])
+def test_of_many_changes_made_from_the_same_state_one_is_taken(
+    appliance: Appliance, api: Client, place: Place, path: str, field: str
+) -> None:
+    """Two windows that both read a row, and save at the same time: the second is told, nothing is lost."""
+    if path == "/webhooks":
+        row = api.made(path, location=place[0], kind="call", url="http://crm.example/")
+    else:
+        row = api.made(path, name=f"Office {uuid.uuid4()}")
+    address = f"{path}/{row['id']}"
+    etag = api("PATCH", address, json={}).headers["ETag"]
+    names = [f"{path} {uuid.uuid4()}" for _ in range(8)]
+    key = new_key(appliance)
+
+    def change(name: str) -> int:
+        return Client(appliance, key)(
+            "PATCH", address, json={field: name}, headers={"If-Match": etag}
+        ).status_code
+
+    with ThreadPoolExecutor(len(names)) as crowd:
+        answers = [*crowd.map(change, names)]
+    assert sorted(answers) == [200] + [412] * (len(names) - 1)
+    assert api("PATCH", address, json={}).json()[field] == names[answers.index(200)]
 
 
 def test_a_webhook_is_made_shown_changed_and_deleted(api: Client, place: Place) -> None:

@@ -57,13 +57,11 @@ def add(given: Named) -> LocationMade:
 @operation(body=LocationChanges, answers={200: LocationShown}, errors=(404, 409, 412), conditional=True)
 def edit(location_id: int, given: LocationChanges) -> LocationShown:
     """Rename a location, pause it or resume it: what is left out stays."""
-    location = services().locations.get(location_id)
-    check_unchanged(_shown(location))
-    if "name" in given.model_fields_set:
-        location = services().locations.rename(location.name, given.name)
-    if "state" in given.model_fields_set and given.state != location.state:
-        location = services().locations.set_state(location.name, given.state)
-    return _shown(location)
+    changes = {name: getattr(given, name) for name in given.model_fields_set}
+    changed = services().locations.change(
+        location_id, changes.get("name"), changes.get("state"), lambda row: check_unchanged(_shown(row))
+    )
+    return _shown(changed)
 
 
 def _shown(location: Location) -> LocationShown:

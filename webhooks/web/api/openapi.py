@@ -18,6 +18,7 @@ from werkzeug.routing import Rule
 from webhooks.settings import VERSION
 from webhooks.web.api.events import Events
 from webhooks.web.api.hook_document import HOOK_PATHS, HOOK_SCHEMAS
+from webhooks.web.api.links import add_links
 from webhooks.web.api.operations import WITH_ETAG, Operation, Shape, operation_of
 from webhooks.web.api.shapes import LARGEST_ID
 
@@ -59,6 +60,7 @@ def describe(app: Flask, base_url: str) -> dict[str, Any]:
         paths.setdefault(path, {})[method.lower()] = _described(
             rule, method, about, view.__doc__ or "", of_model
         )
+    add_links(paths, schemas["$defs"])
     return {
         "openapi": "3.1.0",
         "info": {"title": "Spoke Webhooks", "version": VERSION},
