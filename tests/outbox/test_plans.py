@@ -13,7 +13,7 @@ from appliance import Appliance
 
 from webhooks.db import raw
 from webhooks.media import rows
-from webhooks.outbox import claim, hold, leases, newest, now, replay, settle
+from webhooks.outbox import claim, hold, leases, marking, newest, now, replay, settle
 from webhooks.retention import purge
 from webhooks.services import standing
 
@@ -61,7 +61,7 @@ def names(sql: str) -> list[str]:
         (NEWEST_FAILED, f"{BY_STATE} AND id<?)"),
         (NEWEST_RETRYING, f"{BY_RETRY} AND id<?)"),
         (standing.WAITING_OF_WEBHOOK, "ix_delivery_due (webhook_id=? AND due_at<?)"),
-        (claim.PAYLOADS.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
+        (marking.PAYLOADS.replace("IN :ids", "= :id"), "sqlite_autoindex_media_2 (event_id=?)"),
         (settle.ROWS_OF_EVENT, "ix_delivery_event_id (event_id=?)"),
         (rows._WAITING, "ix_media_state_created_at (state=?)"),
         (hold.OUT_OF_STEP.text, BY_STATE),

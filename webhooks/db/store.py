@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
+from sqlalchemy.pool import PoolProxiedConnection
 
 from webhooks.db.failures import Failure, failed, is_lost, one_of_each, reason, translated
 from webhooks.db.raw import RawConnection
@@ -19,6 +20,7 @@ from webhooks.keyring import Keyring
 from webhooks.settings import Settings
 from webhooks.vault import Vault, use
 
+_SPARE: Final = 2  # connections below SQLAlchemy that are kept out of the pool
 SCHEMA_HEAD: Final = "0019"  # the newest file of migrations/versions; a test compares
 _NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -73,8 +75,10 @@ class Store:
         use(self.engine, self.vault)
         self._writing = self.engine.execution_options(spoke_write=True)
         self._lock = KernelLock(settings.data / "write.lock") if self.sqlite else None
+        self._spare: list[PoolProxiedConnection] = []
         if self.sqlite:
             _prepare_sqlite(self.engine, durable)
+            event.listen(self.engine, "engine_disposed", lambda _engine: self._drop_spare())
 
     @contextlib.contextmanager
     def read(self) -> Iterator[orm.Session]:
@@ -154,7 +158,7 @@ class Store:
         raw = None
         try:
             with translated(failure):
-                raw = self.engine.raw_connection()
+                raw = self._checked_out()
             yield raw.driver_connection
         except Unconfirmed:
             if raw is not None:
@@ -168,7 +172,27 @@ class Store:
             raise failed(failure, error) from error
         finally:
             if raw is not None:
-                raw.close()
+                self._give_back(raw)
+
+    def _checked_out(self) -> PoolProxiedConnection:
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return self.engine.raw_connection()
+
+    def _give_back(self, raw: PoolProxiedConnection) -> None:
+        """Keep a connection of SQLite at hand: the pool takes longer than a short statement.
+
+        One to a server goes back to the pool, which resets it, and looks whether it still lives.
+        """
+        if self.sqlite and raw.is_valid and len(self._spare) < _SPARE:
+            self._spare.append(raw)
+        else:
+            raw.close()
+
+    def _drop_spare(self) -> None:
+        while self._spare:
+            self._spare.pop().invalidate()
 
     @contextlib.contextmanager
     def _unconfirmed_if_lost(self) -> Iterator[None]:

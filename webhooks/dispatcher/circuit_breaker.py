@@ -44,7 +44,7 @@ class CircuitBreaker:
     @property
     def probing(self) -> bool:
         """Whether the receiver has to prove itself: one attempt at a time until one succeeds."""
-        return self.circuit_open or self.probe_ms > 0
+        return self.probe_ms > 0 or self.broken >= CIRCUIT_AFTER
 
     def note(self, outcome: Outcome, now_ms: int) -> str | None:
         """Note an outcome. Returns a reason to disable the webhook, if there is one."""

@@ -14,6 +14,7 @@ from webhooks.dispatcher.packing import expected_kind, pack, slots
 from webhooks.dispatcher.task import Task
 from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
 from webhooks.outbox import claim as outbox
+from webhooks.outbox import marking
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.outbox.rows import LEASE_MS
 
@@ -85,7 +86,7 @@ class Claimer:
         self._leases.no_longer_due(candidates)
         chosen = self._choose(direct, candidates, now_ms)
         claims = [claim for _, claim in chosen]
-        claimed = outbox.mark_claimed(direct, self._owner_id, claims, now_ms)
+        claimed = marking.mark_claimed(direct, self._owner_id, claims, now_ms)
         tasks: list[Task] = []
         for (lane, claim), batches in zip(chosen, claimed, strict=True):
             lane.note_claim(claim, sum(map(len, batches)))

@@ -3,7 +3,7 @@
 from typing import Final
 
 POLL_S: Final = 0.5
-AWAKE_S: Final = 0.06  # looks go on for so long after the last work: longer than wake-ups are suppressed
+AWAKE_S: Final = 0.1  # looks go on for so long after the last work: longer than wake-ups are suppressed
 _GAP_S: Final = 0.005  # while there is work, looks are at least so far apart …
 _WAIT_MIN_S: Final = 0.005  # what is due by now and cannot be had is asked for no more often than this
 _SHARE: Final = 0.2  # … and take at most this share of the time

@@ -20,8 +20,8 @@ class Deadline:
         """Seconds that are left; negative once the deadline has passed."""
         return self.end_s - time.monotonic()
 
-    def limit(self, sock: socket.socket) -> None:
-        """Let the socket's next call end with the deadline. To be called before each of them.
+    def wait_s(self, sock: socket.socket) -> float:
+        """How long the socket's next call may wait. To be asked before each of them.
 
         Raises:
             TimeoutError: the deadline has passed. ConnectionFailed: the attempt was aborted.
@@ -32,7 +32,11 @@ class Deadline:
         left_s = self.end_s - time.monotonic()
         if left_s <= 0:
             raise TimeoutError("timed out")
-        sock.settimeout(left_s)
+        return left_s
+
+    def limit(self, sock: socket.socket) -> None:
+        """Let the socket's next call end with the deadline. Raises as ``wait_s``."""
+        sock.settimeout(self.wait_s(sock))
 
     def abort(self) -> None:
         """Shut the connection down, from another thread. A call that waits for it returns at once."""

@@ -4,9 +4,9 @@ import base64
 import functools
 import secrets
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from standardwebhooks import Webhook
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 
 def new_secret() -> str:
@@ -15,8 +15,16 @@ def new_secret() -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _signer(secret: str) -> Webhook:
-    return Webhook(secret)
+def _keyed(secret: str) -> HMAC:
+    """A code under a secret, to be copied for each message: the library's own makes the key anew each time,
+    which takes five times as long."""
+    return HMAC(base64.b64decode(secret.removeprefix("whsec_") + "=="), SHA256())
+
+
+def _signature(secret: str, text: bytes) -> str:
+    code = _keyed(secret).copy()
+    code.update(text)
+    return f"v1,{base64.b64encode(code.finalize()).decode()}"
 
 
 def signed_headers(keys: Sequence[str], message_id: str, unix_s: int, body: str) -> dict[str, str]:
@@ -24,9 +32,9 @@ def signed_headers(keys: Sequence[str], message_id: str, unix_s: int, body: str)
 
     A receiver refuses a time that is five minutes off.
     """
-    at = datetime.fromtimestamp(unix_s, UTC)  # the library takes any zone for UTC
+    text = f"{message_id}.{unix_s}.{body}".encode()
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(unix_s),
-        "webhook-signature": " ".join(_signer(key).sign(message_id, at, body) for key in keys),
+        "webhook-signature": " ".join([_signature(key, text) for key in keys]),
     }

@@ -5,12 +5,14 @@ as long: most of it in urllib3 and http.client.
 """
 
 import contextlib
+import datetime
 import functools
 import ssl
-from typing import Any, Final
+from typing import Any
 
 import requests
 from requests.adapters import BaseAdapter
+from requests.cookies import RequestsCookieJar
 from requests.structures import CaseInsensitiveDict
 
 from webhooks.outbound.answer import Answer
@@ -137,10 +139,20 @@ class Transport(BaseAdapter):
 class _Response(requests.Response):
     """Made of an answer. What nobody asks for is not made: a delivery has no use for a cookie jar."""
 
+    _content: Any = False  # not read
+    _content_consumed = False
+    _next = encoding = None
+    history: Any = ()
+    elapsed = datetime.timedelta()
+
     def __init__(self, request: requests.PreparedRequest, answer: Answer) -> None:
-        vars(self).update(_BLANK, raw=answer, request=request)
-        self._answer = answer
+        self.raw = self._answer = answer
+        self.request = request
         self.status_code, self.reason, self.url = answer.status, answer.reason, request.url or ""
+
+    @functools.cached_property
+    def cookies(self) -> RequestsCookieJar:  # type: ignore[override]
+        return RequestsCookieJar()
 
     @functools.cached_property
     def headers(self) -> CaseInsensitiveDict[str]:  # type: ignore[override]
@@ -148,6 +160,3 @@ class _Response(requests.Response):
         for name, value in self._answer.headers:
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return headers
-
-
-_BLANK: Final = {name: value for name, value in vars(requests.Response()).items() if name != "headers"}

@@ -67,6 +67,15 @@ class WebhookSender:
             ssl_context(endpoint.ca, endpoint.verify, endpoint.identity),
         )
         self._unusable = endpoint.unusable
+        self._headers = {
+            **dict(endpoint.own_headers),
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "Accept-Encoding": "identity",
+        }
+        # As they are logged, with an open end: to make it anew for each attempt takes as long as to sign.
+        shown = self._headers | {name: HIDDEN for name, _ in endpoint.own_headers}
+        self._shown = _to_json(shown).removesuffix("}")
         try:
             self._url = None if endpoint.unusable else wire_url(endpoint.url)
         except (requests.RequestException, UnicodeError) as error:
@@ -98,24 +107,18 @@ class WebhookSender:
     def _exchange(self, message: Message, deadline: Deadline, outcome: Outcome) -> None:
         if self._url is None:
             raise TargetRefused(self._unusable)
-        request = self._request(message)
-        shown = {name: value for name, value in request.headers.items() if name != "Content-Length"}
-        shown |= {name: HIDDEN for name, _ in self.endpoint.own_headers}
-        outcome.request_headers = _to_json(shown)
+        request, outcome.request_headers = self._request(message)
         if deadline.left_s() <= 0:
             raise ConnectionFailed("No time was left for the attempt.")
         response = self._transport.send(request, timeout=deadline)
         self._read(cast(Answer, response.raw), deadline, outcome)
 
-    def _request(self, message: Message) -> requests.PreparedRequest:
-        headers = {
-            **dict(self.endpoint.own_headers),
-            "Content-Type": "application/json",
-            "User-Agent": USER_AGENT,
-            "Accept-Encoding": "identity",
-            **signed_headers(self.endpoint.secrets, message.message_id, int(time.time()), message.body),
-        }
-        return prepared("POST", self._url or "", headers, message.body.encode())
+    def _request(self, message: Message) -> tuple[requests.PreparedRequest, str]:
+        """A signed request, and its headers as they are logged."""
+        signed = signed_headers(self.endpoint.secrets, message.message_id, int(time.time()), message.body)
+        request = prepared("POST", self._url or "", {**self._headers, **signed}, message.body.encode())
+        shown = "".join([f', "{name}": {_to_json(value)}' for name, value in signed.items()])
+        return request, f"{self._shown}{shown}}}"
 
     def _read(self, answer: Answer, deadline: Deadline, outcome: Outcome) -> None:
         status = outcome.http_status = answer.status

@@ -1,23 +1,21 @@
 """The outbox in SQL, the way out: claim what is due. Each call is in the caller's transaction.
 
 A claim has two steps: ``choose_first`` or ``choose`` reads which rows of a lane may be sent, and
-``mark_claimed`` makes them the owner's. A due row that waits for an earlier one of its call is deferred: its
-due time is set to when that may have changed, so that it is not scanned again meanwhile.
+``marking.mark_claimed`` makes them the owner's. A due row that waits for an earlier one of its call is
+deferred: its due time is set to when that may have changed, so that it is not scanned again meanwhile.
 """
 
-import functools
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave, left_alone
 from webhooks.outbox.call_order import split
-from webhooks.outbox.rows import HOLD_MS, LEASE_MS, ClaimedRow, OpenRow
+from webhooks.outbox.rows import HOLD_MS, OpenRow
 from webhooks.outbox.set_aside import set_aside
 
-_RECHECK_MS: Final = 1_000  # for a row that somebody made due although its recording is not ready
 _SCAN_ROWS: Final = 400
 _CALL_ROWS: Final = 50
 
@@ -53,19 +51,7 @@ OPEN_ROWS_OF_CALL: Final = f"""
     AND NOT (d.first_try_at IS NOT NULL AND d.first_try_at <= :hold_begin AND d.due_at > :now)
     ORDER BY d.id LIMIT :most
 """
-PAYLOADS: Final = """
-    SELECT e.id, e.message_id, e.body, e.origin, m.id, m.state
-    FROM event e LEFT JOIN media m ON m.event_id = e.id WHERE e.id IN :ids
-"""
-_DEFER: Final = "UPDATE delivery SET due_at = :due WHERE id IN :ids"
-# From its acceptance on a row that waits for its recording holds back its call: hence first_try_at.
-_DEFER_FOR_MEDIA: Final = """
-    UPDATE delivery SET due_at = :due, first_try_at = coalesce(first_try_at, created_at) WHERE id IN :ids
-"""
-_MARK_CLAIMED: Final = """
-    UPDATE delivery SET owner = :owner_id, due_at = :lease_end, claims = claims + 1,
-           first_try_at = coalesce(first_try_at, :now) WHERE id IN :ids
-"""
+DEFER: Final = "UPDATE delivery SET due_at = :due WHERE id IN :ids"
 _EXPIRE: Final = """
     UPDATE delivery SET state = 'expired', reason = 'older than the webhook''s maximum age',
            settled_at = :now, owner = NULL WHERE id IN :ids
@@ -95,16 +81,6 @@ class Claim:
     may_have_more: bool = False  # due rows may be left
 
 
-class _Payload(NamedTuple):
-    """What an event's deliveries send."""
-
-    message_id: str
-    body: str
-    origin: str
-    media_id: str | None
-    media_state: str | None
-
-
 def choose_first(
     direct: RawConnection, owner_id: str, limits: Mapping[int, ClaimLimits], now_ms: int
 ) -> dict[int, Claim | None]:
@@ -119,12 +95,7 @@ def choose_first(
     for *columns, webhook_id, next_id in direct.rows(FIRST_DUE_ROWS, {"ids": limits, "now": now_ms}):
         row, lane_limits = OpenRow(*columns), limits[webhook_id]
         oldest_ms = lane_limits.oldest_ms(now_ms)
-        sendable = (
-            row.head_id == row.id
-            and row.id not in refused
-            and row.owner != owner_id
-            and (oldest_ms is None or row.created_ms >= oldest_ms)
-        )
+        sendable = row.id not in refused and _is_sendable_alone(row, owner_id, oldest_ms)
         all_it_may_have = next_id is None or lane_limits.rows == 1
         claims[webhook_id] = (
             Claim([[row]], may_have_more=next_id is not None) if sendable and all_it_may_have else None
@@ -149,6 +120,10 @@ def choose(direct: RawConnection, owner_id: str, webhook_id: int, limits: ClaimL
         if len(claim.batches) >= limits.batches or rows_left <= 0:
             claim.may_have_more = True
             break
+        if len(due_of_call) == 1 and _is_sendable_alone(due_of_call[0], owner_id, oldest_ms):
+            claim.batches.append(due_of_call)
+            rows_left -= 1
+            continue
         alone = len(due_of_call) == 1 and due_of_call[0].head_id == due_of_call[0].id
         open_rows = due_of_call if alone else _open_rows(direct, webhook_id, call, refused, now_ms)
         batch, expired, recheck_ms = split(
@@ -169,39 +144,11 @@ def choose(direct: RawConnection, owner_id: str, webhook_id: int, limits: ClaimL
     return claim
 
 
-def mark_claimed(
-    direct: RawConnection, owner_id: str, claims: Sequence[Claim], now_ms: int
-) -> list[list[list[ClaimedRow]]]:
-    """Make what was chosen the owner's, and read what is to be sent.
-
-    Returns the batches of each claim, in its place. They lack the rows that wait for a recording, and those
-    that the database refused.
-    """
-    batches = [claim.batches for claim in claims]
-    chosen = _flat(batches)
-    if not chosen:
-        return [[] for _ in claims]
-    rows = direct.rows(PAYLOADS, {"ids": {row.event_id for row in chosen}})
-    payloads = {event_id: _Payload(*columns) for event_id, *columns in rows}
-    if any(payload.media_state == "waiting" for payload in payloads.values()):
-        batches = [_without_waiting(direct, some, payloads, now_ms) for some in batches]
-        chosen = _flat(batches)
-    refused: set[int] = set()
-
-    def mark(some: Sequence[OpenRow]) -> None:
-        parameters = {"owner_id": owner_id, "lease_end": now_ms + LEASE_MS, "now": now_ms}
-        direct.run(_MARK_CLAIMED, {**parameters, "ids": [row.id for row in some]})
-
-    def refuse(row: OpenRow, error: Exception) -> None:
-        refused.add(row.id)
-        set_aside(direct, row.id, error, now_ms)
-
-    direct.each(chosen, mark, refuse)
-    return [_loaded(some, payloads, refused, now_ms) for some in batches]
-
-
-def _flat(batches: Sequence[Sequence[Sequence[OpenRow]]]) -> list[OpenRow]:
-    return [row for some in batches for batch in some for row in batch]
+def _is_sendable_alone(row: OpenRow, owner_id: str, oldest_ms: int | None) -> bool:
+    """Whether a due row is its call's first, and neither in flight here nor too old."""
+    return (
+        row.head_id == row.id and row.owner != owner_id and (oldest_ms is None or row.created_ms >= oldest_ms)
+    )
 
 
 def _due_rows(
@@ -238,7 +185,7 @@ def _open_rows(
 def _defer(direct: RawConnection, ids: Sequence[int], due_ms: int) -> None:
     direct.each(
         ids,
-        lambda some: direct.run(_DEFER, {"ids": some, "due": due_ms}),
+        lambda some: direct.run(DEFER, {"ids": some, "due": due_ms}),
         lambda id_, error: leave("delivery", id_, error),
     )
 
@@ -249,56 +196,3 @@ def _expire(direct: RawConnection, ids: Sequence[int], now_ms: int) -> None:
         lambda some: direct.run(_EXPIRE, {"ids": some, "now": now_ms}),
         lambda id_, error: set_aside(direct, id_, error, now_ms),
     )
-
-
-def _loaded(
-    batches: Sequence[Sequence[OpenRow]],
-    payloads: Mapping[int, _Payload],
-    refused: AbstractSet[int],
-    now_ms: int,
-) -> list[list[ClaimedRow]]:
-    loaded = [
-        [_claimed(row, payloads[row.event_id], now_ms) for row in batch if row.id not in refused]
-        for batch in batches
-    ]
-    return [batch for batch in loaded if batch]
-
-
-def _claimed(row: OpenRow, payload: _Payload, now_ms: int) -> ClaimedRow:
-    return ClaimedRow(
-        row.id,
-        row.thread_key,
-        now_ms if row.first_try_ms is None else row.first_try_ms,
-        row.tries,
-        row.attempts,
-        payload.message_id,
-        payload.body,
-        payload.media_id if payload.media_state == "ready" else None,
-        payload.origin == "test",
-    )
-
-
-def _without_waiting(
-    direct: RawConnection,
-    batches: Sequence[Sequence[OpenRow]],
-    payloads: Mapping[int, _Payload],
-    now_ms: int,
-) -> list[list[OpenRow]]:
-    """Cut batches off before a row whose recording is not ready, and defer that row and those behind it.
-
-    Such a row is not due, whoever made it so: a resume, a resend, a clock that was set. From its acceptance
-    on it holds back its call like one that fails, for 30 seconds.
-    """
-    kept: list[list[OpenRow]] = []
-    for batch in batches:
-        waits = [payloads[row.event_id].media_state == "waiting" for row in batch]
-        count = waits.index(True) if True in waits else len(batch)
-        for row, row_waits in zip(batch[count:], waits[count:], strict=True):
-            statement = _DEFER_FOR_MEDIA if row_waits else _DEFER
-            parameters = {"ids": [row.id], "due": now_ms + _RECHECK_MS}
-            error = direct.tried(functools.partial(direct.run, statement, parameters))
-            if error is not None:
-                leave("delivery", row.id, error)
-        if count:
-            kept.append(list(batch[:count]))
-    return kept

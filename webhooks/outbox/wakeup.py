@@ -29,9 +29,10 @@ SHORT_MEDIA_QUEUE: Final = "media-short"
 _FLAG: Final = "spoke:wake:"
 _FLAG_MS: Final = 1000
 _SENT, _SUPPRESSED = b"sent", b"suppressed"  # what the flag says: a job is on its way, or none is needed
-SUPPRESSED_MS: Final = 30  # a dispatcher that suppresses wake-ups looks once more after this time
-_SUPPRESS_S: Final = 0.012  # how often the flag is set again meanwhile: before it runs out
-_ANOTHER_S: Final = 0.1  # at most so often another worker is woken
+SUPPRESSED_MS: Final = 60  # a dispatcher that suppresses wake-ups looks once more after this time
+_SUPPRESS_S: Final = 0.03  # how often the flag is set again meanwhile: before it runs out
+_ANOTHER_FIRST_S: Final = 0.1  # at most so often another worker is woken; doubles …
+_ANOTHER_LAST_S: Final = 1.6  # … up to here: whoever has joined goes on by itself while there is work
 _GAP_S: Final = 0.015  # a wake-up costs both ends 3 ms: a busy ingest sends no more than one in so long
 _AWAY_S: Final = 1.0  # after an error Redis is left alone for so long
 
@@ -49,18 +50,22 @@ def deliver() -> None:
     """The RQ job of all queues. It is empty: what counts is that a worker took it, see ``_Worker``."""
 
 
-class _Interval:
-    """A rate limit: passes once in ``seconds``."""
+class Interval:
+    """A rate limit: passes once in ``first_s``. Where it is asked on and on it doubles, up to ``last_s``."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, first_s: float, last_s: float | None = None) -> None:
+        self._first_s, self._last_s = first_s, last_s or first_s
+        self._wait_s = first_s
         self._passed_s = float("-inf")
 
     def passes(self) -> bool:
         """Whether enough time has gone by since it last passed."""
         now_s = time.monotonic()
-        if now_s - self._passed_s < self._seconds:
+        since_s = now_s - self._passed_s
+        if since_s < self._wait_s:
             return False
+        asked_on = since_s < 2 * self._wait_s
+        self._wait_s = min(2 * self._wait_s, self._last_s) if asked_on else self._first_s
         self._passed_s = now_s
         return True
 
@@ -72,7 +77,8 @@ class Waker:
         self._settings, self._name = settings, queue
         self._requested = threading.Event()
         self._suppress = self._another = self._stopped = False
-        self._suppress_interval, self._another_interval = _Interval(_SUPPRESS_S), _Interval(_ANOTHER_S)
+        self._suppress_interval = Interval(_SUPPRESS_S)
+        self._another_interval = Interval(_ANOTHER_FIRST_S, _ANOTHER_LAST_S)
         self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
 
     def start(self) -> None:

@@ -17,7 +17,7 @@ from bench.session import Session
 from webhooks.db.store import Store, now_ms
 from webhooks.outbound.sender import Outcome
 from webhooks.outbox import claim as outbox
-from webhooks.outbox import leases
+from webhooks.outbox import leases, marking
 from webhooks.outbox.settle import settle_delivered
 from webhooks.settings import Settings
 
@@ -86,7 +86,7 @@ def _claim_and_settle(store: Store) -> float:
     with store.direct() as direct:
         now = now_ms()
         claim = outbox.choose(direct, _ME, 1, outbox.ClaimLimits(_ROWS, _ROWS), now)
-        [batches] = outbox.mark_claimed(direct, _ME, [claim], now)
+        [batches] = marking.mark_claimed(direct, _ME, [claim], now)
     rows = [row for batch in batches for row in batch]
     outcomes = [_success(row.id) for row in rows]
     with store.direct() as direct:

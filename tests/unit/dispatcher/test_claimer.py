@@ -82,6 +82,7 @@ def round_(
         candidates.append(lane)
     outbox = FakeOutbox({webhook_id: due for webhook_id, (_, _, due) in enumerate(lanes)})
     monkeypatch.setattr(module, "outbox", outbox)
+    monkeypatch.setattr(module, "marking", outbox)
     tasks = claimer.claim(Direct(), claimer.with_capacity(candidates), now_ms=1_000_000)  # type: ignore[arg-type]
     return tasks, outbox, claimer, looks_ms
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from certificates import Made, make
-from raw_receiver import CLOSE, DRIP, HANG, OK, Serve, attempt, sender_to
+from raw_receiver import CLOSE, DRIP, HANG, MESSAGE, OK, Serve, attempt, sender_to
 
 from webhooks.errors import ConnectionFailed
 from webhooks.outbound.address_rules import Address, AddressRules
@@ -15,6 +15,7 @@ from webhooks.outbound.connector import Connector
 from webhooks.outbound.deadline import Deadline
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.resolver import Resolver
+from webhooks.outbound.sender import Message
 
 ANY = AddressRules(allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")))
 
@@ -109,6 +110,16 @@ def test_a_connection_is_kept_also_by_tls(serve: Serve, server_tls: ServerTLS, a
     with sender_to(receiver.url(), ca=authority.certificate) as sender:
         assert [attempt(sender).response_body for _ in range(3)] == ["ok"] * 3
     assert receiver.connections == 1
+
+
+def test_a_body_that_no_buffer_holds_goes_out_whole(
+    serve: Serve, server_tls: ServerTLS, authority: Made
+) -> None:
+    body = "x" * (8 << 20)
+    for receiver in (serve([OK]), serve([OK], context=server_tls())):
+        with sender_to(receiver.url(), 20, ca=authority.certificate) as sender:
+            assert sender.send(Message(1, 1, MESSAGE.message_id, body), Deadline(20)).http_status == 200
+        assert receiver.requests[0].endswith(b"\r\n\r\n" + body.encode())
 
 
 def test_a_silent_handshake_and_a_dripping_answer_end_with_the_deadline(
