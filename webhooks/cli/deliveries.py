@@ -58,11 +58,11 @@ def show_(id_: int, as_json: bool) -> None:
         for attempt in delivery.log
     ]  # fmt: skip
     lines = [f"{name}: {value}" for name, value in known.items() if value is not None]
-    for made in attempts:
-        said = made["error"] or made["status"]
-        lines.append(f"attempt {made['n']}: {made['started_at']}, {made['milliseconds']} ms, {said}")
-        if made["response_body"]:
-            lines.append(f"  answer: {' '.join(made['response_body'].split())[:_SHOWN]}")
+    for attempt in delivery.log:
+        said = attempt.error or attempt.http_status
+        lines.append(f"attempt {attempt.n}: {iso(attempt.started_at)}, {attempt.milliseconds} ms, {said}")
+        if attempt.response_body:
+            lines.append(f"  answer: {' '.join(attempt.response_body.split())[:_SHOWN]}")
     show(as_json, {**known, "log": attempts}, *lines)
 
 
