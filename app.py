@@ -15,13 +15,14 @@ from webhooks import cli, web
 from webhooks.db.store import Store, database_url, db, engine_options
 from webhooks.errors import SpokeError
 from webhooks.keyring import secret_key
-from webhooks.runtime.startup import prepare, print_password
+from webhooks.runtime.startup import data_dir_hint, prepare, print_password
 from webhooks.settings import Settings, load_settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """The Flask application; makes the data dir, the secret key and the schema if they are missing."""
     settings = settings or load_settings()
+    hint = data_dir_hint(settings) if _from_command_line() else None
     app = Flask(__name__)
     app.config.update(
         SECRET_KEY=secret_key(settings),
@@ -38,9 +39,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     with app.app_context():
         store = Store(settings, db.engine)
     print_password(prepare(settings, store))
+    if hint:
+        print(hint, file=sys.stderr, flush=True)
     web.init_app(app, settings, store)
     cli.init_app(app)
     return app
+
+
+def _from_command_line() -> bool:
+    return os.environ.get("FLASK_RUN_FROM_CLI") == "true"
 
 
 try:
@@ -48,4 +55,4 @@ try:
 except (SpokeError, OSError) as error:  # a sentence instead of a traceback, whatever imports this module
     print(f"Spoke Webhooks: {error}", file=sys.stderr, flush=True)
     # 3 tells gunicorn, for those who use it, not to try again.
-    sys.exit(1 if os.environ.get("FLASK_RUN_FROM_CLI") == "true" else 3)
+    sys.exit(1 if _from_command_line() else 3)

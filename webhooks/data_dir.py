@@ -61,6 +61,21 @@ def try_lock(path: Path, flags: int = os.O_CREAT) -> int | None:
     return fd
 
 
+def is_held(path: Path) -> bool:
+    """Whether somebody holds a file's lock. Whoever takes it in this very moment has to try twice."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not see each other
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
 @contextlib.contextmanager
 def file_lock(path: Path) -> Iterator[None]:
     """Hold a file's lock; wait for it first."""
@@ -69,6 +84,11 @@ def file_lock(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def is_in_use(data: Path) -> bool:
+    """Whether an appliance, or workers without one, run with this data dir."""
+    return any(map(is_held, (data / "appliance.lock", *data.glob("workers/*.lock"))))
 
 
 _NETWORK_FILE_SYSTEMS: Final = ("nfs", "cifs", "smb", "9p", "fuse.", "afs", "ceph", "glusterfs", "lustre")

@@ -29,7 +29,7 @@ ROWS = {
     "hook": (hook, "accepted events a second, beside Flask answering ok; 2 minutes"),
     "many": (many, "1,000 webhooks; two backlogs beside five lively webhooks; 2 minutes"),
     "history": (history, "claims with a million deliveries in the tables; 1 minute"),
-    "pages": (pages, "every page with a million deliveries in the tables; 2 minutes"),
+    "pages": (pages, "every page with a million deliveries, on both databases; 4 minutes"),
     "media": (media, "the hook beside slow uploads and downloads, 50 MB downloads, conversion; 1 minute"),
     "start": (start, "start to ready, memory; 1 minute"),
 }

@@ -449,6 +449,45 @@ def test_an_event_of_ones_own_is_sent_like_a_pbxs(
     assert Webhook(webhook["secret"]).verify(receiver.at("/calls")[0].body, receiver.at("/calls")[0].headers)
 
 
+def test_an_events_parties_may_be_given(appliance: Appliance, receiver: Receiver, place: Place) -> None:
+    appliance.webhook(place[0], receiver.url("/parties"))
+    appliance.cli("event", "send", "--location", place[0], "--type", "incoming_call", "--status", "ringing",
+                  "--from", "+4930901820", "--from-name", "Zoë", "--to-name", "")  # fmt: skip
+    got = receiver.wait("/parties", 1)[0].json
+    assert [got[name] for name in ("from", "from_name", "to", "to_name")] == [
+        "+4930901820",
+        "Zoë",
+        "5010",
+        "",
+    ]
+
+
+def test_a_list_of_deliveries_takes_the_filters_of_the_pages(appliance: Appliance, place: Place) -> None:
+    name, word = place[0], uuid.uuid4().hex
+    webhook = appliance.webhook(name, "http://127.0.0.1:9/", type="any", status="any")
+    for thread, status, caller in ((f"{word} 1", "ringing", "Zoë"), (f"{word} 2", "missed", "Jo")):
+        appliance.cli("event", "send", "--location", name, "--type", "incoming_call", "--status", status,
+                      "--thread", thread, "--from-name", caller)  # fmt: skip
+    (second, first) = appliance.cli("delivery", "list", "--location", name)
+    assert (first["webhook"], first["status"], second["status"]) == (webhook["id"], "ringing", "missed")
+
+    def found(*options: str) -> list[int]:
+        return [row["id"] for row in appliance.cli("delivery", "list", "--location", name, *options)]
+
+    assert found("--status", "missed") == found("--thread", f"{word} 2") == found("--number", "jo")
+    assert found("--call", f"{word} 2") == [second["id"]]
+    assert found("--type", "voicemail") == found("--until", "2020-01-01") == []
+    assert found("--since", "2020-01-01T00:00:00Z") == [second["id"], first["id"]]
+    assert "'nowhere'" in fails(appliance, "delivery", "list", "--location", "nowhere")
+    assert "write it like" in misused(appliance, "delivery", "list", "--since", "yesterday")
+
+
+@pytest.mark.parametrize("text", ["abc", "-1", "0", "1.5", "9" * 30])
+@pytest.mark.databases("one")
+def test_what_is_no_id_is_told_so(appliance: Appliance, text: str) -> None:
+    assert f"{text!r} is no id." in misused(appliance, "delivery", "show", "--", text)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -533,7 +572,7 @@ def test_the_password_is_printed_by_the_first_start_alone_and_a_new_one_ends_all
     """A command comes before the first start here, as a real process: it prints no password."""
     one = start_appliance(start=False, SPOKE_ADMIN_PASSWORD="")
     added = one.flask("location", "add", "Office", "--json")
-    assert (added.returncode, added.stderr) == (0, "")
+    assert added.returncode == 0 and "a new one. No appliance runs there" in added.stderr
     assert list(json.loads(added.stdout)) == ["id", "name", "token"]
     one.start()
     first = printed(one)

@@ -194,6 +194,10 @@ def test_the_embedded_redis_listens_on_a_socket_in_a_private_folder_and_on_no_po
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_the_first_start_frightens_nobody(fresh: Appliance) -> None:
+    assert "overcommit" not in fresh.log and "WARNING" not in fresh.log
+
+
 def test_whoever_reaches_the_embedded_redis_can_neither_empty_nor_reconfigure_it(fresh: Appliance) -> None:
     path = next(one for one in (fresh.folder / "data").rglob("*") if one.is_socket())
     with redis.Redis(unix_socket_path=str(path)) as client:

@@ -14,8 +14,32 @@ from flask.cli import AppGroup
 
 from webhooks.audit import by
 from webhooks.errors import SpokeError
+from webhooks.services.parsing import row_number
 
-ID: Final = click.IntRange(1, (1 << 63) - 1)
+
+class _Id(click.ParamType[int]):
+    """A row's number."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        number = row_number(str(value))
+        if not number:
+            self.fail(
+                f"{str(value)!r} is no id. An id is a whole number such as 17; lists show them.", param, ctx
+            )
+        return number
+
+
+class Count(click.IntRange):
+    """A whole number within bounds, called so where something else was given."""
+
+    name = "whole number"
+
+
+ID: Final = _Id()
+LIMIT: Final = click.option("--limit", type=Count(1, 1000), default=20, show_default=True,
+                            help="How many at most.")  # fmt: skip
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 QUIET = click.option(
     "--quiet", is_flag=True, help="Print only the token, secret or key, for a file or a pipe."
@@ -87,7 +111,7 @@ def table(as_json: bool, rows: list[dict[str, Any]], empty: str) -> None:
         show(as_json, rows, empty)
         return
     columns = list(rows[0])
-    cells = [columns, *([str("any" if row[c] is None else row[c]) for c in columns] for row in rows)]
+    cells = [columns, *([str("–" if row[c] is None else row[c]) for c in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     for line in cells:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -16,7 +16,13 @@ group = new_group("event", "Events sent by hand.", "flask --app app event send -
 @click.option("--type", "type_", required=True, type=click.Choice(list(EVENT_TYPES)))
 @click.option("--status", help=f"{', '.join(CALL_STATUSES)}; for calls.")
 @click.option("--thread", help="The thread_id, which all events of one call share.")
-def send(location: str, type_: str, status: str | None, thread: str | None, as_json: bool) -> None:
+@click.option("--from", "from", help="Who calls: a number.  [default: a sample's]")
+@click.option("--from-name", help="Their name.  [default: a sample's]")
+@click.option("--to", help="Who is called: a number or an extension.  [default: a sample's]")
+@click.option("--to-name", help="Their name.  [default: a sample's]")
+def send(
+    location: str, type_: str, status: str | None, thread: str | None, as_json: bool, **parties: str | None
+) -> None:
     """Send an event as a PBX would."""
     fields = sample_event("call" if type_ in CALL_TYPES else "media", [type_], [])
     fields.pop("subtype", None)
@@ -24,6 +30,7 @@ def send(location: str, type_: str, status: str | None, thread: str | None, as_j
         fields["subtype"] = status
     if thread:
         fields["thread_id"] = thread
+    fields |= {name: text for name, text in parties.items() if text is not None}
     show_sent(as_json, services().events.send(location, fields))
 
 

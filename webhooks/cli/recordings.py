@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from webhooks.cli.common import command, iso, new_group, show, table
+from webhooks.cli.common import LIMIT, command, iso, new_group, show, table
 from webhooks.retention import media_cleanup
 from webhooks.services.container import services
 from webhooks.services.recordings import RecordingInfo
@@ -17,13 +17,11 @@ group = new_group("media", "Recordings and their links.", "flask --app app media
 @command(group, "list", "flask --app app media list --state failed")
 @click.option("--state", type=click.Choice(["waiting", "ready", "failed", "erased"]),
               help="Only recordings in this state.")  # fmt: skip
-@click.option(
-    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many at most."
-)
+@LIMIT
 def list_(state: str | None, limit: int, as_json: bool) -> None:
     """List recordings, newest first."""
     rows = [_recording(recording) for recording in services().recordings.latest(limit, state=state)]
-    table(as_json, rows, "No recording matches.")
+    table(as_json, rows, f"No {state} recording." if state else "No recording yet.")
 
 
 @command(group, "link", "flask --app app media link ad1c5ba3-9f9b-454d-b4b1-cfb592bb8fd9")
@@ -50,7 +48,7 @@ def rotate(as_json: bool) -> None:
     """Sign links and encrypt secrets with a new key. Links already sent work until they expire."""
     former = rotate_secret_key(services().settings, services().store)
     show(as_json, {"former_keys": former},
-         "Links are signed with a new key. Restart the appliance to end all sessions as well.")  # fmt: skip
+         "Links are signed with a new key. Log-ins end when the appliance is restarted.")  # fmt: skip
 
 
 def _recording(recording: RecordingInfo) -> dict[str, Any]:

@@ -214,8 +214,9 @@ def now(id_: int, as_json: bool) -> None:
 
 @command(group, "replay", "flask --app app webhook replay 3 --since 2026-11-24T08:00:00+01:00 --preview")
 @click.argument("id_", metavar="ID", type=ID)
-@click.option("--since", required=True, help="Start, as ISO 8601; UTC if it names no zone.")
-@click.option("--until", help="End, as ISO 8601. Left out: now.")
+@click.option("--since", required=True, type=moment, metavar="TIME",
+              help="Start, as ISO 8601; UTC if it names no zone.")  # fmt: skip
+@click.option("--until", type=moment, metavar="TIME", help="End, as ISO 8601. Left out: now.")
 @click.option("--state", "states", multiple=True, type=click.Choice(RESENDABLE), default=list(DEFAULT),
               show_default=True, help="Deliveries in this state; may be repeated.")  # fmt: skip
 @click.option("--preview", is_flag=True, help="Only count them.")
@@ -223,7 +224,7 @@ def replay(
     id_: int, since: str, until: str | None, states: tuple[str, ...], preview: bool, as_json: bool
 ) -> None:
     """Send again the deliveries that were accepted in a span of time and failed, or wait for a retry."""
-    given = {"since": moment(since), "until": moment(until) if until else None, "states": states}
+    given = {"since": since, "until": until, "states": states}
     wanted = parse(ReplayInput, given)
     if preview:
         count = services().replays.count(id_, wanted)

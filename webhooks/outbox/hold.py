@@ -14,6 +14,7 @@ from webhooks.db.meta import config_changed
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.outbox.set_aside import set_aside
+from webhooks.outbox.streams import above
 
 BATCH: Final = 500
 
@@ -34,31 +35,22 @@ class _Move:
     """A change of state, and the states that it applies to."""
 
     change: str
-    states: str
-
-    @property
-    def select(self) -> str:
-        return f"""
-            SELECT id FROM delivery WHERE webhook_id = :webhook_id AND state IN ({self.states})
-            AND owner IS NULL ORDER BY id LIMIT :most
-        """
+    states: tuple[str, ...]
 
     @property
     def update(self) -> str:
-        return f"""
-            UPDATE delivery SET {self.change}
-            WHERE id IN :ids AND state IN ({self.states}) AND owner IS NULL
-        """
+        states = ", ".join(f"'{state}'" for state in self.states)
+        return f"UPDATE delivery SET {self.change} WHERE id IN :ids AND state IN ({states}) AND owner IS NULL"
 
 
 _DELETE: Final = _Move(
-    "state = 'dropped', reason = 'webhook deleted', settled_at = :now", "'pending', 'held'"
+    "state = 'dropped', reason = 'webhook deleted', settled_at = :now", ("pending", "held")
 )
-_HOLD: Final = _Move("state = 'held', reason = NULL", "'pending'")
+_HOLD: Final = _Move("state = 'held', reason = NULL", ("pending",))
 _SEND: Final = _Move(
-    "state = 'pending', due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END", "'held'"
+    "state = 'pending', due_at = :now, first_try_at = CASE WHEN first_try_at = 0 THEN 0 END", ("held",)
 )
-_DROP: Final = _Move("state = 'dropped', reason = 'dropped on resume', settled_at = :now", "'held'")
+_DROP: Final = _Move("state = 'dropped', reason = 'dropped on resume', settled_at = :now", ("held",))
 _MARK_RESUMED: Final = """
     UPDATE webhook SET state = 'active', reason = NULL, resume = NULL WHERE id = :webhook_id
 """
@@ -67,6 +59,12 @@ _RESET_HEALTH: Final = """
            last_error = NULL
     WHERE webhook_id = :webhook_id
 """
+
+
+def select_free(state: str, *, sqlite: bool) -> str:
+    """The query for a webhook's oldest rows in a state that nobody has claimed."""
+    part = above(state, sqlite=sqlite)
+    return f"SELECT id FROM delivery WHERE {part.rows} AND owner IS NULL ORDER BY {part.order} LIMIT :most"
 
 
 def out_of_step(connection: sa.Connection) -> list[int]:
@@ -89,8 +87,11 @@ def apply_batch(direct: RawConnection, webhook_id: int) -> int | None:
         return None
     now = now_ms()
     refused = row_errors.left_alone("delivery")
-    rows = direct.rows(move.select, {"webhook_id": webhook_id, "most": BATCH + len(refused)})
-    ids = [id_ for (id_,) in rows if id_ not in refused][:BATCH]
+    rows: list[int] = []
+    for of_state in move.states:
+        wanted = {"webhook_id": webhook_id, "most": BATCH + len(refused) - len(rows)}
+        rows += [id_ for (id_,) in direct.rows(select_free(of_state, sqlite=direct.sqlite), wanted)]
+    ids = [id_ for id_ in rows if id_ not in refused][:BATCH]
     direct.each(
         ids,
         lambda some: direct.run(move.update, {"ids": some, "now": now}),

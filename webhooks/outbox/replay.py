@@ -14,9 +14,10 @@ import sqlalchemy as sa
 from webhooks.db import row_errors
 from webhooks.db.raw import text_with_ids
 from webhooks.db.store import now_ms
+from webhooks.outbox import streams
+from webhooks.outbox.streams import RETRYING
 
 BATCH: Final = 500
-RETRYING: Final = "retrying"  # not a state: those pending ones that failed before and wait for their retry
 DEFAULT: Final = ("failed", RETRYING)
 RESENDABLE: Final = ("failed", RETRYING, "expired", "dropped", "delivered")
 
@@ -29,9 +30,9 @@ _REOPEN = text_with_ids("""
     WHERE id IN :ids AND (state IN ('failed', 'expired', 'dropped', 'delivered')
                           OR (state = 'pending' AND tries > 0 AND owner IS NULL))
 """)
-COUNT: Final = """
-    SELECT count(*) FROM (SELECT 1 FROM delivery WHERE webhook_id = :webhook_id AND {condition}
-                          AND created_at >= :since AND created_at < :until LIMIT :most) AS counted
+_COUNT: Final = """
+    SELECT count(*) FROM (SELECT 1 FROM delivery WHERE {rows} AND created_at >= :since
+                          AND created_at < :until ORDER BY {order} LIMIT :most) AS counted
 """
 _ALL: Final = 1 << 62
 _LAST = sa.text("SELECT coalesce(max(id), 0) FROM delivery")
@@ -45,9 +46,8 @@ _TASK = """
     FROM replay r JOIN webhook w ON w.id = r.webhook_id WHERE r.id = :id
 """
 # Not by time in the query: the clock may have been set back, and then ids and times run apart.
-ROWS: Final = """
-    SELECT id, created_at FROM delivery WHERE webhook_id = :webhook_id AND {condition}
-    AND id > :cursor AND id <= :last ORDER BY id LIMIT :most
+_ROWS: Final = """
+    SELECT id, created_at FROM delivery WHERE {rows} AND id <= :last ORDER BY {order} LIMIT :most
 """
 _ADVANCE = sa.text("""
     UPDATE replay SET states = :states, cursor_id = :cursor, done = done + :done, state = :state,
@@ -81,14 +81,21 @@ def count(connection: sa.Connection, webhook_id: int, span: Span, most: int = _A
         parameters = {
             "webhook_id": webhook_id, "since": span.since_ms, "until": span.until_ms, "most": most,
         }  # fmt: skip
-        total += connection.execute(_select(COUNT, state), parameters).scalar_one()
+        query = select_count(state, sqlite=connection.dialect.name == "sqlite")
+        total += connection.execute(sa.text(query), parameters).scalar_one()
     return total
 
 
-def _select(sql: str, state: str) -> sa.TextClause:
-    """A query of one state. SQLite takes a partial index only where the state stands in the query itself."""
-    condition = "state = 'pending' AND tries > 0" if state == RETRYING else f"state = '{state}'"
-    return sa.text(sql.format(condition=condition))
+def select_count(state: str, *, sqlite: bool) -> str:
+    """The query that counts a replay's rows of one state: the newest first, as one begins by what is new."""
+    part = streams.below(state, str(_ALL), sqlite=sqlite)
+    return _COUNT.format(rows=part.rows, order=part.order)
+
+
+def select_rows(state: str, *, sqlite: bool) -> str:
+    """The query for a replay's next rows of one state."""
+    part = streams.above(state, ":cursor", sqlite=sqlite)
+    return _ROWS.format(rows=part.rows, order=part.order)
 
 
 def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
@@ -108,7 +115,8 @@ def begin(connection: sa.Connection, webhook_id: int, span: Span) -> int:
 
 def step(connection: sa.Connection, replay_id: int) -> bool:
     """Open one batch again. Returns whether there is more to do. Two processes may share one replay."""
-    lock = " FOR UPDATE OF r" if connection.dialect.name == "postgresql" else ""
+    sqlite = connection.dialect.name == "sqlite"
+    lock = "" if sqlite else " FOR UPDATE OF r"
     task = connection.execute(sa.text(_TASK + lock), {"id": replay_id}).one()
     if task.state != "running":
         return False
@@ -119,7 +127,7 @@ def step(connection: sa.Connection, replay_id: int) -> bool:
     parameters = {
         "webhook_id": task.webhook_id, "cursor": task.cursor_id, "last": task.last_id, "most": BATCH,
     }  # fmt: skip
-    rows = connection.execute(_select(ROWS, current), parameters).all()
+    rows = connection.execute(sa.text(select_rows(current, sqlite=sqlite)), parameters).all()
     chosen = [row.id for row in rows if task.since_ms <= row.created_at < task.until_ms]
     state = target_state(task.webhook_state, task.resume)
     opened: list[int] = []

@@ -21,11 +21,13 @@ from webhooks.data_dir import make_ready, try_lock
 from webhooks.errors import SpokeError, StartError
 from webhooks.runtime import logs
 from webhooks.runtime.listener import listening
+from webhooks.runtime.redis_log import RedisLog
 from webhooks.runtime.redis_server import exec_server, find_server, remove_folder, write_config
 from webhooks.runtime.supervisor import Child, Flag, Heartbeat, Supervisor
 from webhooks.settings import ROOT, VERSION, Settings, load_settings, unknown_variables
 
 _START_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.05
 
 USAGE: Final = """\
 usage: python app.py            start the appliance: web server, workers, Redis, all of it
@@ -98,7 +100,7 @@ def run_appliance(settings: Settings, web: str) -> int:
             if settings.redis_url:
                 _say("Redis: the server of REDIS_URL")
             else:
-                supervisor.last = _start_redis(settings, (lock, listener.fileno()))
+                _start_redis(supervisor, settings, (lock, listener.fileno()))
             try:
                 app = importlib.import_module(web).app  # makes the keys, the schema, the first password
             except SystemExit:  # app.py has printed the reason
@@ -207,6 +209,9 @@ def _only_one(settings: Settings) -> Iterator[int]:
     data = settings.data
     try:
         fd = try_lock(data / "appliance.lock")
+        if fd is None:  # a command that looks whether somebody holds it has it for a moment
+            time.sleep(_LOOK_SECONDS)
+            fd = try_lock(data / "appliance.lock")
     except OSError as error:
         raise StartError(f"SPOKE_DATA_DIR={data} cannot be written: {error.strerror}.") from None
     if fd is None:
@@ -219,11 +224,12 @@ def _only_one(settings: Settings) -> Iterator[int]:
         os.close(fd)
 
 
-def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
+def _start_redis(supervisor: Supervisor, settings: Settings, close: tuple[int, ...]) -> None:
     server = find_server(settings)
     path = settings.redis_socket
     config = write_config(settings)
-    child = Child("redis", lambda: exec_server(server, config), close)
+    said = RedisLog()
+    child = Child("redis", lambda: exec_server(server, config, said.into), close)
     path.unlink(missing_ok=True)
     child.start()
     until = time.monotonic() + 5
@@ -232,6 +238,7 @@ def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
         if ended or time.monotonic() > until:
             if not ended:
                 child.signal(9)
+            said.pass_on()
             named = f"SPOKE_REDIS_SERVER={server}" if settings.redis_server else str(server)
             raise StartError(
                 f"The embedded Redis server did not start ({named}): set SPOKE_REDIS_SERVER to another, or "
@@ -239,7 +246,8 @@ def _start_redis(settings: Settings, close: tuple[int, ...]) -> Child:
             )
         time.sleep(0.01)
     _say(f"Redis: {server.name} from {server.parent}")
-    return child
+    supervisor.last = child
+    supervisor.listeners[said.out] = said.pass_on
 
 
 def _accepts(path: Path) -> bool:

@@ -72,13 +72,15 @@ def write_config(settings: Settings) -> Path:
     return config
 
 
-def exec_server(server: Path, config: Path) -> NoReturn:
-    """Become the server, which reads its configuration from standard input.
+def exec_server(server: Path, config: Path, output: int) -> NoReturn:
+    """Become the server, which reads its configuration from standard input and prints to ``output``.
 
     It would take a path for a pattern: if ``[`` or ``*`` in it match nothing, it starts without a
     configuration, on all addresses.
     """
     os.dup2(os.open(config, os.O_RDONLY), 0)
+    for stream in (1, 2):
+        os.dup2(output, stream)
     os.execv(server, [str(server), "--port", "0", "-"])
 
 

@@ -5,7 +5,7 @@ Web, workers and commands may start at the same time; a lock lets one of them do
 
 import sqlalchemy as sa
 
-from webhooks.data_dir import make_ready
+from webhooks.data_dir import is_in_use, make_ready
 from webhooks.db.schema import migrate, schema_lock
 from webhooks.db.sealing import keep_sealed
 from webhooks.db.store import Store
@@ -36,6 +36,20 @@ def prepare(settings: Settings, store: Store) -> str | None:
         raise StartError(f"{where}: the database cannot be used: {reason}") from error
     finally:
         store.engine.dispose()  # no connection may be carried over a fork
+
+
+def data_dir_hint(settings: Settings) -> str | None:
+    """Say which data dir a command is for, where no appliance runs with it; to be asked before ``prepare``.
+
+    With a forgotten SPOKE_DATA_DIR a command would work on a new database, and say that all is empty.
+    """
+    data = settings.data
+    if not (data / "secret.key").exists():
+        other = "if yours has another data dir, set SPOKE_DATA_DIR"
+        return f"The data dir is {data}, a new one. No appliance runs there; {other}."
+    if settings.sqlite and not is_in_use(data):
+        return f"The data dir is {data}. No appliance runs there."
+    return None
 
 
 def print_password(password: str | None) -> None:

@@ -177,10 +177,14 @@ def _ending(status: int) -> str:
 
 @dataclass
 class Supervisor:
-    """Runs children until SIGTERM or SIGINT, in one thread. ``last`` (Redis) stops after the others."""
+    """Runs children until SIGTERM or SIGINT, in one thread. ``last`` (Redis) stops after the others.
+
+    ``listeners``: called when their descriptor has something to read.
+    """
 
     children: list[Child] = field(default_factory=list)
     last: Child | None = None
+    listeners: dict[int, Callable[[], None]] = field(default_factory=dict)
     stop_wanted: bool = False
     hung_s: float = HUNG_SECONDS
 
@@ -213,7 +217,10 @@ class Supervisor:
                 if child.is_missing and now >= child.start_at:
                     child.start()
             each_tick()
-            select.select([wakeup], [], [], _TICK_SECONDS if self._restless() else 1.0)
+            wait_s = _TICK_SECONDS if self._restless() else 1.0
+            ready, _, _ = select.select([wakeup, *self.listeners], [], [], wait_s)
+            for descriptor in self.listeners.keys() & ready:
+                self.listeners[descriptor]()
             with contextlib.suppress(BlockingIOError):
                 os.read(wakeup, 512)
             for child, status in self.reap():

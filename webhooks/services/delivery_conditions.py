@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.db.models import Delivery, Webhook
+from webhooks.db.raw import among
 from webhooks.events.schema import thread_key
-from webhooks.outbox.newest import RETRYING
+from webhooks.outbox.streams import RETRYING
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.name_search import named
 
@@ -19,7 +20,9 @@ def filtered(
     if not ids:
         return []
     if conditions:
-        ids = list(session.scalars(sa.select(Delivery.id).where(Delivery.id.in_(ids), *conditions)))
+        sqlite = session.get_bind().dialect.name == "sqlite"
+        candidates = among(Delivery.id.expression, ids, sqlite=sqlite)
+        ids = list(session.scalars(sa.select(Delivery.id).where(candidates, *conditions)))
     if wanted.name is not None:
         ids = named(session, wanted.name, ids)
     return sorted(ids, reverse=True)

@@ -21,7 +21,7 @@ from webhooks.db.store import Store
 from webhooks.errors import Unavailable
 from webhooks.events import indexer
 from webhooks.events.schema import thread_key
-from webhooks.outbox.newest import newest
+from webhooks.outbox.streams import Stream, newest
 from webhooks.services import standing
 from webhooks.services.delivery_conditions import conditions_of, filtered, webhooks_of
 from webhooks.services.delivery_filter import DeliveryFilter
@@ -194,7 +194,7 @@ def _all(session: orm.Session, before: int) -> Iterator[int]:
 def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> Iterator[int]:
     """Merge streams: each webhook and state has an index, which is read newest first."""
     webhooks = [wanted.webhook] if wanted.webhook else webhooks_of(session, wanted.location)
-    streams = list(itertools.product(webhooks, wanted.states or STATES))
+    streams = list(itertools.starmap(Stream, itertools.product(webhooks, wanted.states or STATES)))
     if len(streams) > _STREAMS:
         yield from _all(session, before)
         return
@@ -215,15 +215,15 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
         before, each = floor, min(max(each * 2, _ROWS // max(1, len(streams))), _ROWS)
 
 
-def _tops(session: orm.Session, streams: list[tuple[int, str]], before: int, each: int) -> list[list[int]]:
+def _tops(session: orm.Session, streams: list[Stream], before: int, each: int) -> list[list[int]]:
     """Read the newest ids below ``before`` of each stream, at most ``each``."""
     tops: list[list[int]] = [[] for _ in streams]
     sqlite = session.get_bind().dialect.name == "sqlite"
     for start in range(0, len(streams), _TOGETHER):
         some = streams[start : start + _TOGETHER]
         # Text: to make a statement of a hundred parts out of expressions takes longer than to run it.
-        parts = [newest(number, *stream, sqlite=sqlite) for number, stream in enumerate(some, start)]
-        found = session.execute(sa.text(" UNION ALL ".join(parts)), {"before": before, "each": each})
+        statement = sa.text(newest(enumerate(some, start), sqlite=sqlite))
+        found = session.execute(statement, {"before": before, "each": each})
         for number, id_ in found:
             tops[number].append(id_)
     return [sorted(ids, reverse=True) for ids in tops]

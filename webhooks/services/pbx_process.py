@@ -5,15 +5,13 @@ one process works a database, and whoever finds the lock free knows that none ru
 """
 
 import contextlib
-import fcntl
-import os
 import threading
 from collections.abc import Iterator
 from typing import Final
 
 import sqlalchemy as sa
 
-from webhooks.data_dir import try_lock
+from webhooks.data_dir import is_held, try_lock
 from webhooks.db.models import PbxConnection
 from webhooks.db.store import Store
 from webhooks.settings import Settings
@@ -54,17 +52,7 @@ class PbxProcess:
             with self._store.read() as session:  # the lock is gone again with the transaction
                 free = sa.text("SELECT pg_try_advisory_xact_lock_shared(:key)")
                 return not session.scalar(free, {"key": _LOCK})
-        try:
-            file = os.open(self._file, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who look do not see each other
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(file)
-        return False
+        return is_held(self._file)
 
     def is_needed(self) -> bool:
         """Whether there is a connection to hold, or a call left of one that was taken away."""

@@ -20,7 +20,7 @@ _MOST_IN_LIST: Final = 1_000  # where there is one for each of many webhooks
 
 # Waiting is what is pending, not under way, and not without its recording.
 _WAITING: Final = f"state = 'pending' AND owner IS NULL AND due_at < {NOT_YET_MS}"
-# Orders and rows compared as wholes are for the choice of the index, see ``outbox/claim``, ``outbox/newest``.
+# Orders, and a range with one state in it, choose the index: see ``outbox/claim`` and ``outbox/streams``.
 DELIVERIES: Final = """
     SELECT d.id, d.state, d.reason, d.webhook_id, d.due_at, d.tries, d.attempts,
            d.owner IS NOT NULL AS sending, e.origin, m.state AS media,
@@ -43,14 +43,13 @@ WEBHOOKS: Final = f"""
            l.failing_since, l.last_error,
            (SELECT d.due_at FROM delivery d WHERE d.webhook_id = w.id AND d.state = 'pending'
             AND d.owner IS NULL AND d.due_at < {NOT_YET_MS} ORDER BY d.due_at LIMIT 1) AS first_due,
-           (SELECT created_at FROM delivery WHERE (webhook_id, state, id) > (w.id, 'failed', 0)
-            AND (webhook_id, state, id) < (w.id, 'failed', {2**62})
-            ORDER BY webhook_id, state, id LIMIT 1) AS lost_since,
+           (SELECT created_at FROM delivery WHERE webhook_id = w.id AND state <= 'failed'
+            AND (state, id) > ('failed', 0) ORDER BY state, id LIMIT 1) AS lost_since,
            EXISTS (SELECT 1 FROM traffic WHERE webhook_id = w.id) AS tried,
            (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE webhook_id = w.id AND {_WAITING}
             ORDER BY due_at LIMIT :most) AS waiting_rows) AS waiting,
-           (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE webhook_id = w.id AND state = 'failed'
-            LIMIT :most) AS lost_rows) AS lost
+           (SELECT count(*) FROM (SELECT 1 FROM delivery WHERE webhook_id = w.id AND state <= 'failed'
+            AND (state, id) > ('failed', 0) ORDER BY state, id LIMIT :most) AS lost_rows) AS lost
     FROM webhook w JOIN lane l ON l.webhook_id = w.id WHERE w.id IN :ids
 """
 WAITING_OF_WEBHOOK: Final = f"""

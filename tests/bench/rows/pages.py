@@ -1,21 +1,23 @@
-"""Every page with a million deliveries in the tables beside that with a thousand (I7), and its size.
+"""Every page with a million deliveries in the tables beside that with a thousand, and its size.
 
-Half of the deliveries are held, all of one webhook, the others delivered to nine others.
+On SQLite and on PostgreSQL. Half of the deliveries are held, all of one webhook, the others delivered to nine
+others.
 """
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import requests
 import sqlalchemy as sa
-from appliance import PASSWORD, Appliance
+from appliance import PASSWORD, Appliance, PostgreSQL
 
 from bench import bulk
 from bench.figures import Latency, times
 from bench.report import Line
 from bench.session import Session
 from webhooks.db.store import Store
-from webhooks.settings import Settings
 
 _WEBHOOKS: Final = 10
 _FEW: Final = 1_000
@@ -31,6 +33,9 @@ _PAGES: Final = {
     "log": "/deliveries",
     "log, page from the middle": "/deliveries?before={middle}",
     "log of a webhook": "/deliveries?webhook=2",
+    "log of a location": "/deliveries?location=1",
+    "log of a location by state, none": "/deliveries?location=1&state=failing",
+    "log of a location by status, bounded search": "/deliveries?location=1&status=missed",
     "log by state": "/deliveries?state=held",
     "log by state, none": "/deliveries?state=failed",
     "log by status, bounded search": "/deliveries?status=missed",
@@ -44,22 +49,40 @@ _PAGES: Final = {
     "event": "/events/7",
     "unmatched events": "/events/unmatched",
     "count of a replay of nothing": "/webhooks/2/replay?since=2020-01-01&state=failed",
-    "locations": "/locations/1",
+    "location": "/locations/1",
     "history": "/history",
     "settings": "/settings",
+    "API: deliveries": "/api/deliveries",
+    "API: deliveries by state, none": "/api/deliveries?state=failed",
+    "API: deliveries by type, bounded search": "/api/deliveries?type=voicemail",
+    "API: deliveries of a webhook": "/api/deliveries?webhook=2",
+    "API: events": "/api/events",
+    "API: events by status, bounded search": "/api/events?status=missed",
 }
 
 
 def measure(session: Session) -> list[Line]:
+    return _lines(session, "SQLite", dict) + _on_postgresql(session)
+
+
+def _on_postgresql(session: Session) -> list[Line]:
+    server = PostgreSQL()
+    try:
+        return _lines(session, "PostgreSQL", lambda: {"DATABASE_URL": server.new()})
+    finally:
+        server.close()
+
+
+def _lines(session: Session, database: str, environment: Callable[[], dict[str, str]]) -> list[Line]:
     many = session.size(1_000_000, 100_000)
-    few_found, _ = _figures(session, _FEW)
-    found, sizes = _figures(session, many)
-    lines = [_line(name, many, few_found[name], found[name]) for name in _PAGES]
+    few_found, _ = _figures(session, _FEW, environment())
+    found, sizes = _figures(session, many, environment())
+    lines = [_line(f"{database}, {name}", many, few_found[name], found[name]) for name in _PAGES]
     largest = max(sizes, key=lambda name: sizes[name])
     size = f"{sizes[largest] / 1000:.0f} kB"
     share = f"{sizes[largest] / _BYTES:.2f}×"
     limit = f"< {_BYTES // 1000} kB"
-    what = f"largest page: {largest}"
+    what = f"{database}, largest page: {largest}"
     lines.append(Line(what, size, "htmx, styles aside", "", share, limit, sizes[largest] < _BYTES))
     return lines
 
@@ -74,51 +97,67 @@ def _line(name: str, many: int, few: Latency, found: Latency) -> Line:
     )  # fmt: skip
 
 
-def _figures(session: Session, deliveries: int) -> tuple[dict[str, Latency], dict[str, int]]:
+def _figures(
+    session: Session, deliveries: int, environment: dict[str, str]
+) -> tuple[dict[str, Latency], dict[str, int]]:
     session.say(f"writing {deliveries:,} deliveries")
-    appliance = Appliance(session.new_folder("pages"), start=False)
+    appliance = Appliance(session.new_folder("pages"), start=False, **environment)
     appliance.location("Bench")
     for _ in range(_WEBHOOKS):
         appliance.webhook("Bench", "http://127.0.0.1:9/")
-    store = Store(Settings(data_dir=appliance.folder / "data"), durable=False)
+    key = appliance.cli("key", "add", "bench")["key"]
+    places = {"middle": deliveries // 2, "past": _filled(appliance, deliveries)}
+    found: dict[str, Latency] = {}
+    sizes: dict[str, int] = {}
+    with _started(appliance), requests.Session() as browser:
+        browser.trust_env = False
+        browser.headers.update({"Origin": appliance.url, "Accept": "text/html"})
+        browser.post(f"{appliance.url}/login", data={"password": PASSWORD}).raise_for_status()
+        for name, path in _PAGES.items():
+            taken, sizes[name] = _page(browser, appliance.url, path.format(**places), key)
+            found[name] = Latency.of(taken)
+            session.say(f"{name}, {deliveries:,} deliveries: {found[name]}, {sizes[name]:,} bytes")
+    return found, sizes
+
+
+def _filled(appliance: Appliance, deliveries: int) -> str:
+    """Fill the database. Returns the time at which a quarter of the events had come."""
+    store: Store = appliance.app.extensions["spoke"].store
     bulk.fill(store, deliveries, _WEBHOOKS)
     with store.write() as writing:  # the pages are to be measured on a machine that sends nothing
         connection = writing.connection()
         connection.execute(sa.text("UPDATE webhook SET state = 'paused' WHERE id = 1"))
         connection.execute(sa.text("UPDATE delivery SET state = 'held' WHERE state = 'pending'"))
+    bulk.settle(store)
     with store.read() as reading:
         past = reading.execute(
             sa.text("SELECT accepted_at FROM event WHERE id = :id"), {"id": deliveries // 4}
         )
         until = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(past.scalar_one() / 1000))
     store.engine.dispose()
-    places = {"middle": deliveries // 2, "past": until}
-    found: dict[str, Latency] = {}
-    sizes: dict[str, int] = {}
+    return until
+
+
+@contextlib.contextmanager
+def _started(appliance: Appliance) -> Iterator[None]:
     try:
         appliance.start()
-        with requests.Session() as browser:
-            browser.trust_env = False
-            browser.headers.update({"Origin": appliance.url, "Accept": "text/html"})
-            browser.post(f"{appliance.url}/login", data={"password": PASSWORD}).raise_for_status()
-            for name, path in _PAGES.items():
-                taken, sizes[name] = _page(browser, appliance.url + path.format(**places))
-                found[name] = Latency.of(taken)
-                session.say(f"{name}, {deliveries:,} deliveries: {found[name]}, {sizes[name]:,} bytes")
+        yield
     finally:
         appliance.kill()
         appliance.end()
-    return found, sizes
 
 
-def _page(browser: requests.Session, address: str) -> tuple[list[float], int]:
+def _page(browser: requests.Session, site: str, path: str, key: str) -> tuple[list[float], int]:
     """Milliseconds of some rounds, and the page's bytes."""
-    fragment = {"HX-Request": "true"} if "short=1" in address else {}
+    headers = {"HX-Request": "true"} if "short=1" in path else {}
+    if path.startswith("/api/"):
+        headers["Authorization"] = f"Bearer {key}"
     taken = []
     for number in range(24):
         begin = time.perf_counter()
-        answer = browser.get(address, headers=fragment, allow_redirects=False)
+        answer = browser.get(site + path, headers=headers, allow_redirects=False)
         if number >= 4:  # every web process has loaded its templates
             taken.append((time.perf_counter() - begin) * 1000)
-        assert answer.status_code == 200, (address, answer.status_code)
+        assert answer.status_code == 200, (path, answer.status_code)
     return taken, len(answer.content)

@@ -43,6 +43,6 @@ def test_a_time_without_a_zone_is_utc() -> None:
 
 def test_a_tables_columns_are_as_wide_as_their_cells(capsys: pytest.CaptureFixture[str]) -> None:
     table(False, [{"id": 1, "type": None}, {"id": 1000, "type": "voicemail"}], "No webhook yet.")
-    assert capsys.readouterr().out == "id    type\n1     any\n1000  voicemail\n"
+    assert capsys.readouterr().out == "id    type\n1     –\n1000  voicemail\n"
     table(False, [], "No webhook yet.")
     assert capsys.readouterr().out == "No webhook yet.\n"
