@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from webhooks.db import row_errors
+from webhooks.db.commits import CommitWatch
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.dispatcher.claimer import Claimer
@@ -67,6 +68,7 @@ class Dispatcher:
             threads,
         )
         self._schedule = LookSchedule()
+        self._commits = CommitWatch(store)
         self._waker = Waker(settings)
         self._stopping = False
         self._gathered = 0  # reports in the last round
@@ -165,12 +167,18 @@ class Dispatcher:
         if self._stopping:
             self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait
             return []
-        if woken or self._schedule.look_is_due(now_s):
+        if woken or self._schedule.look_is_due(now_s) or self._is_glance_worth_a_look(now_s):
             self._look(now_s)
         lanes = self._leases.candidates()
         if lanes:
             self._first = (self._first + 1) % len(lanes)
         return self._claimer.with_capacity(lanes[self._first :] + lanes[: self._first])
+
+    def _is_glance_worth_a_look(self, now_s: float) -> bool:
+        if not self._schedule.glance_is_due(now_s):
+            return False
+        self._schedule.glanced(now_s)
+        return self._commits.changed()
 
     def _look(self, now_s: float) -> None:
         """Look which lanes have something due, and when the next ones will have."""

@@ -4,13 +4,16 @@ from typing import Final
 
 POLL_S: Final = 0.5
 AWAKE_S: Final = 0.1  # looks go on for so long after the last work: longer than wake-ups are suppressed
-_GAP_S: Final = 0.005  # while there is work, looks are at least so far apart …
-_WAIT_MIN_S: Final = 0.005  # what is due by now and cannot be had is asked for no more often than this
+_GLANCE_S: Final = 0.002  # while there is work, glances are so far apart
+_GAP_S: Final = 0.005  # looks that follow from them are at least so far apart …
 _SHARE: Final = 0.2  # … and take at most this share of the time
+_WAIT_MIN_S: Final = 0.005  # what is due by now and cannot be had is asked for no more often than this
 
 
 class LookSchedule:
-    """Looks come on request, at the next due time, at each poll, and in quick succession while there is work.
+    """Looks come on request, at the next due time, and at each poll.
+
+    While there is work, glances follow one another quickly: whoever finds that anything was committed looks.
 
     Times ``at_s`` are seconds on the monotonic clock.
     """
@@ -18,7 +21,7 @@ class LookSchedule:
     def __init__(self) -> None:
         self._requested = True
         self._next_due_s = 0.0
-        self._polled_s = self._worked_s = self._looked_s = float("-inf")
+        self._polled_s = self._worked_s = self._looked_s = self._glanced_s = float("-inf")
         self._cost_s = 0.0
 
     def request(self) -> None:
@@ -42,9 +45,16 @@ class LookSchedule:
         self._requested = True
 
     def look_is_due(self, at_s: float) -> bool:
-        """Whether something asks for a look: a request, a due time, or recent work."""
-        awake = at_s < self._worked_s + AWAKE_S and at_s >= self._next_look_s()
-        return self._requested or awake or at_s >= self._next_due_s
+        """Whether something asks for a look: a request or a due time."""
+        return self._requested or at_s >= self._next_due_s
+
+    def glance_is_due(self, at_s: float) -> bool:
+        """Whether recent work asks for a glance."""
+        return self._next_glance_s() <= at_s < self._worked_s + AWAKE_S
+
+    def glanced(self, at_s: float) -> None:
+        """Note a glance. A look may follow from it."""
+        self._glanced_s = at_s
 
     def look_begins(self, at_s: float) -> None:
         """Note that a look begins. What is requested from here on asks for another one."""
@@ -62,8 +72,8 @@ class LookSchedule:
             return 0.0
         until_s = min(self._polled_s + POLL_S, max(self._next_due_s, at_s + _WAIT_MIN_S))
         if at_s < self._worked_s + AWAKE_S:
-            until_s = min(until_s, self._next_look_s())
+            until_s = min(until_s, self._next_glance_s())
         return max(0.0, until_s - at_s)
 
-    def _next_look_s(self) -> float:
-        return self._looked_s + max(_GAP_S, self._cost_s / _SHARE)
+    def _next_glance_s(self) -> float:
+        return max(self._glanced_s + _GLANCE_S, self._looked_s + max(_GAP_S, self._cost_s / _SHARE))

@@ -18,7 +18,10 @@ def new_secret() -> str:
 def _keyed(secret: str) -> HMAC:
     """A code under a secret, to be copied for each message: the library's own makes the key anew each time,
     which takes five times as long."""
-    return HMAC(base64.b64decode(secret.removeprefix("whsec_") + "=="), SHA256())
+    key = base64.b64decode(secret.removeprefix("whsec_") + "==")  # "==": unpadded ones are taken too
+    if not key:
+        raise ValueError("the secret is empty")
+    return HMAC(key, SHA256())
 
 
 def _signature(secret: str, text: bytes) -> str:

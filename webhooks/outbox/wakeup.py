@@ -33,7 +33,8 @@ SUPPRESSED_MS: Final = 60  # a dispatcher that suppresses wake-ups looks once mo
 _SUPPRESS_S: Final = 0.03  # how often the flag is set again meanwhile: before it runs out
 _ANOTHER_FIRST_S: Final = 0.1  # at most so often another worker is woken; doubles …
 _ANOTHER_LAST_S: Final = 1.6  # … up to here: whoever has joined goes on by itself while there is work
-_GAP_S: Final = 0.015  # a wake-up costs both ends 3 ms: a busy ingest sends no more than one in so long
+_GAP_S: Final = 0.015  # a wake-up costs both ends 3 ms: a busy ingest sends no more than one in so long …
+_GAP_SUPPRESSED_S: Final = 0.03  # … and asks no more often while none is needed: until then, somebody looks
 _AWAY_S: Final = 1.0  # after an error Redis is left alone for so long
 
 log = logging.getLogger(__name__)
@@ -115,7 +116,8 @@ class Waker:
     def _queue(self) -> rq.Queue:
         return rq.Queue(self._name, connection=quick_redis(self._settings), serializer=JSONSerializer)
 
-    def _send(self, queue: rq.Queue) -> None:
+    def _send(self, queue: rq.Queue) -> bool:
+        """Do what was asked for. Returns whether a wake-up went out."""
         flag = _FLAG + self._name
         if self._suppress:
             self._suppress = False
@@ -123,19 +125,22 @@ class Waker:
         elif self._another or queue.connection.set(flag, _SENT, nx=True, px=_FLAG_MS):
             self._another = False
             queue.enqueue(deliver, job_timeout=-1, result_ttl=0, failure_ttl=0)
+            return True
+        return False
 
     def _run(self) -> None:
         queue = self._queue()
-        away, sent_s = False, 0.0
+        away, next_s = False, 0.0
         while True:
             self._requested.wait()
-            time.sleep(max(0.0, sent_s + _GAP_S - time.monotonic()))
+            time.sleep(max(0.0, next_s - time.monotonic()))
             self._requested.clear()
             if self._stopped:
                 return
-            sent_s = time.monotonic()
+            next_s = time.monotonic() + _GAP_S
             try:
-                self._send(queue)
+                if not self._send(queue):
+                    next_s += _GAP_SUPPRESSED_S - _GAP_S
                 if away:
                     log.info("redis is back")
                 away = False

@@ -71,12 +71,15 @@ def test_a_due_time_is_over_with_its_look() -> None:
     assert not schedule.look_is_due(NOW_S + 0.03)
 
 
-def test_after_work_it_looks_every_few_milliseconds_and_then_rests() -> None:
+def test_after_work_it_glances_every_few_milliseconds_and_then_rests() -> None:
     schedule = quiet()
     schedule.worked(NOW_S)
     assert 0 < schedule.wait_s(NOW_S) <= 0.005
-    assert not schedule.look_is_due(NOW_S + 0.004) and schedule.look_is_due(NOW_S + 0.006)
-    assert not schedule.look_is_due(NOW_S + AWAKE_S + 0.001)
+    assert not schedule.glance_is_due(NOW_S + 0.004) and schedule.glance_is_due(NOW_S + 0.006)
+    schedule.glanced(NOW_S + 0.006)
+    assert not schedule.glance_is_due(NOW_S + 0.007) and schedule.glance_is_due(NOW_S + 0.009)
+    assert not schedule.look_is_due(NOW_S + 0.009)
+    assert not schedule.glance_is_due(NOW_S + AWAKE_S + 0.001)
 
 
 def test_looks_that_cost_much_are_further_apart() -> None:
@@ -84,13 +87,14 @@ def test_looks_that_cost_much_are_further_apart() -> None:
     schedule = quiet()
     look(schedule, NOW_S, cost_s=0.008)
     schedule.worked(NOW_S)
-    assert not schedule.look_is_due(NOW_S + 0.039) and schedule.look_is_due(NOW_S + 0.041)
+    assert not schedule.glance_is_due(NOW_S + 0.039) and schedule.glance_is_due(NOW_S + 0.041)
 
 
 CALLS = st.one_of(
     st.tuples(st.just("due"), st.floats(0, 2_000)),
     st.tuples(st.just("worked"), st.just(0.0)),
     st.tuples(st.just("polled"), st.just(0.0)),
+    st.tuples(st.just("glanced"), st.just(0.0)),
     st.tuples(st.just("looked"), st.floats(0, 0.01)),
     st.tuples(st.just("passed"), st.floats(0, 1)),
 )
@@ -107,12 +111,17 @@ def test_it_never_sleeps_past_a_look_or_a_poll(calls: list[tuple[str, float]]) -
             schedule.worked(now_s)
         elif call == "polled":
             schedule.polled(now_s)
+        elif call == "glanced":
+            schedule.glanced(now_s)
         elif call == "looked":
             look(schedule, now_s, number)
         else:
             now_s += number
     wait_s = schedule.wait_s(now_s)
     assert 0 <= wait_s <= POLL_S
-    if not schedule.look_is_due(now_s) and not schedule.poll_is_due(now_s):
-        slightly_before_s = now_s + max(0.0, wait_s - 0.0051)
-        assert not schedule.look_is_due(slightly_before_s) and not schedule.poll_is_due(slightly_before_s)
+    if not _is_due(schedule, now_s):
+        assert not _is_due(schedule, now_s + max(0.0, wait_s - 0.0051))
+
+
+def _is_due(schedule: LookSchedule, at_s: float) -> bool:
+    return schedule.look_is_due(at_s) or schedule.poll_is_due(at_s) or schedule.glance_is_due(at_s)

@@ -32,3 +32,9 @@ def test_the_library_verifies_each_signature(secret: str, body: str) -> None:
         Webhook(key).verify(body, headers, json_parse=False)
     with pytest.raises(WebhookVerificationError):
         Webhook(new_secret()).verify(body, headers, json_parse=False)
+
+
+def test_nothing_is_signed_with_an_empty_secret() -> None:
+    for secret in ("", "whsec_", "whsec_?"):
+        with pytest.raises(ValueError, match="empty"):
+            signed_headers([secret], "an id", 1614265330, BODY)
