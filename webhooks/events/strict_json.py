@@ -39,7 +39,7 @@ Members = dict[str, Member]
 
 
 class _Fault(Exception):
-    """A value that is JSON, and cannot be passed on."""
+    """A value that is JSON, and cannot be passed on; what is said of it follows its field."""
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -47,25 +47,25 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise _Fault(f"the key {twice!r} is given twice")
+        raise _Fault(f"has the key {twice!r} twice")
     return members
 
 
 def _float(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        raise _Fault("a number is out of range")
+        raise _Fault("holds a number that is out of range")
     return value
 
 
 def _int(text: str) -> int:
     if len(text.lstrip("-")) > MAX_DIGITS:
-        raise _Fault(f"an integer has more than {MAX_DIGITS:,} digits")
+        raise _Fault(f"holds an integer of more than {MAX_DIGITS:,} digits")
     return int(text)
 
 
 def _constant(name: str) -> NoReturn:
-    raise _Fault(f"{name} is no JSON number")
+    raise _Fault(f"holds {name}, which is no JSON number")
 
 
 _decoder: Final = json.JSONDecoder(

@@ -116,11 +116,11 @@ def _escaped(text: str) -> str:
 @pytest.mark.parametrize(
     ("text", "pointer", "says"),
     [
-        ('{"a": {"b": 1, "b": 2}}', "/a", "the key 'b' is given twice"),
+        ('{"a": {"b": 1, "b": 2}}', "/a", "has the key 'b' twice"),
         ('[{"a": 1}, {"a": 1, "a": 1}]', "/1/a", "is given twice"),
-        ('{"a": NaN}', "/a", "NaN is no JSON number"),
-        ('{"a": [-Infinity]}', "/a", "-Infinity is no JSON number"),
-        ('{"a": 1e999}', "/a", "a number is out of range"),
+        ('{"a": NaN}', "/a", "holds NaN, which is no JSON number"),
+        ('{"a": [-Infinity]}', "/a", "holds -Infinity, which is no JSON number"),
+        ('{"a": 1e999}', "/a", "holds a number that is out of range"),
         ('{"a": "\\u0000"}', "/a", "NUL"),
         ('{"a": ["x\\ud800"]}', "/a", "half of a surrogate pair"),
         ('{"a~/": {"\\u0000": 1}}', "/a~0~1", "NUL"),

@@ -210,6 +210,25 @@ def test_of_many_changes_made_from_the_same_state_one_is_taken(
     assert api("PATCH", address, json={}).json()[field] == names[answers.index(200)]
 
 
+@pytest.mark.databases("one")
+@pytest.mark.parametrize("etag", ["", ", ,", '"', "etag", 'W/"etag"', '"etag", *', f'"{"x" * 5000}"'])
+def test_an_if_match_that_names_no_state_overwrites_nothing(api: Client, etag: str) -> None:
+    made = api.made("/locations", name=f"Office {uuid.uuid4()}")
+    change = api("PATCH", f"/locations/{made['id']}", json={"name": "x"}, headers={"If-Match": etag})
+    is_problem(change, 412)
+
+
+@pytest.mark.databases("one")
+def test_reading_heeds_if_none_match_alone(api: Client) -> None:
+    shown = api("GET", "/me")
+    for known, status in ((shown.headers["ETag"], 304), (f"W/{shown.headers['ETag']}", 304), ("*", 304),
+                          ('"x"', 200), ("", 200)):  # fmt: skip
+        for method in ("GET", "HEAD"):
+            answer = api(method, "/me", headers={"If-None-Match": known, "If-Match": '"x"'})
+            assert (answer.status_code, answer.headers["ETag"]) == (status, shown.headers["ETag"]), known
+            assert bool(answer.content) == (status == 200 and method == "GET")
+
+
 def test_a_webhook_is_made_shown_changed_and_deleted(api: Client, place: Place) -> None:
     body: dict[str, Any] = {"location": place[0], "kind": "call", "types": ["incoming_call"],
             "statuses": ["busy", "missed"], "url": "http://crm.example/x",
