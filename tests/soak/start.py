@@ -3,6 +3,8 @@
 import argparse
 import contextlib
 import random
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +36,8 @@ def read_arguments(description: str | None, count: int) -> argparse.Namespace:
 
 @contextlib.contextmanager
 def started(given: argparse.Namespace) -> Iterator[Started]:
-    """Start them; nothing is left afterwards."""
+    """Start them; nothing is left afterwards, nor when the soak is ended from outside."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="spoke-")))
         url = ""

@@ -4,6 +4,7 @@ The webhook's row says what its deliveries should be. ``apply_batch`` moves them
 each transaction. So a change of 100,000 rows holds nobody up, and one cut short by a crash is taken up again.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -116,3 +117,11 @@ def apply_webhook_state(store: Store, webhook_id: int) -> int:
         total += moved or 0
         if moved is None or moved < BATCH:
             return total
+
+
+def apply_webhook_states(store: Store, webhook_ids: Collection[int]) -> None:
+    """Move all deliveries of webhooks, of which most have none to move."""
+    with store.read() as session:
+        due = {*out_of_step(session.connection())}.intersection(webhook_ids)
+    for webhook_id in due:
+        apply_webhook_state(store, webhook_id)

@@ -23,7 +23,7 @@ from webhooks.db.models import (
 )
 from webhooks.db.store import Store
 from webhooks.errors import Conflict
-from webhooks.outbox.hold import apply_webhook_state
+from webhooks.outbox.hold import apply_webhook_states
 from webhooks.services.integrations import WEBHOOKS, delete_webhooks, disconnect_all
 from webhooks.services.lookup import (
     checked_name,
@@ -92,8 +92,7 @@ class Locations:
             location.connected_at = None
             deleted = counted(len(webhooks), "webhook")
             note(session, location, f"disconnected from Webhooks; {deleted} deleted")
-        for webhook in webhooks:
-            apply_webhook_state(self._store, webhook.id)
+        apply_webhook_states(self._store, webhooks)
         return len(webhooks)
 
     def add(self, name: str) -> tuple[Location, str]:
@@ -182,8 +181,7 @@ class Locations:
             over = Matter.subject == f"location {location.id}", Matter.closed_at.is_(None)
             session.execute(sa.update(Matter).where(*over).values(closed_at=now()))
             note(session, location, f"deleted, and {counted(len(webhooks), 'webhook')} with it")
-        for webhook in webhooks:
-            apply_webhook_state(self._store, webhook.id)
+        apply_webhook_states(self._store, webhooks)
         return location, problem
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import orm
 from webhooks.audit import record
 from webhooks.db.models import ApiKey, Connection, Location
 from webhooks.db.store import Store
-from webhooks.outbox.hold import apply_webhook_state
+from webhooks.outbox.hold import apply_webhook_states
 from webhooks.services import integrations
 from webhooks.services.api_keys import WRITE, free_name, make_key
 from webhooks.services.integrations import ZAPIER
@@ -54,8 +54,7 @@ class Zapier:
         """
         with self._store.write() as session:
             webhooks = integrations.disconnect(session, _location(session, location_id), ZAPIER)
-        for webhook in webhooks:
-            apply_webhook_state(self._store, webhook.id)
+        apply_webhook_states(self._store, webhooks)
         return len(webhooks)
 
 

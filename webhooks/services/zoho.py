@@ -24,7 +24,7 @@ from webhooks.outbound.zoho_http import caller_for_people, with_query
 from webhooks.outbound.zoho_sender import PATH
 from webhooks.outbound.zoho_tokens import access_of
 from webhooks.outbound.zoho_words import grant_code
-from webhooks.outbox.hold import apply_webhook_state
+from webhooks.outbox.hold import apply_webhook_states
 from webhooks.services import integrations
 from webhooks.services.integrations import ZOHO
 from webhooks.services.lookup import live_location, note, now, row_or_404
@@ -238,11 +238,10 @@ class Zoho:
         with self._store.write() as session:
             location = live_location(session, name)
             session.execute(sa.delete(ZohoAccount).where(ZohoAccount.location_id == location.id))
-            gone: Sequence[Webhook] = []
+            gone: Sequence[int] = []
             if integrations.find(session, location, ZOHO) is not None:
                 gone = integrations.disconnect(session, location, ZOHO)
-        for webhook in gone:
-            apply_webhook_state(self._store, webhook.id)
+        apply_webhook_states(self._store, gone)
         return problem
 
     def let_go(self, location_id: int) -> str | None:
