@@ -13,6 +13,7 @@ from appliance import Appliance, Place, Visitor, eventually
 from media import client, sounds
 from receiver import Receiver
 from standardwebhooks import Webhook
+from zapier_connection import connect_by_key
 
 from webhooks.services.key_uses import KeyUses
 from webhooks.web.api import keys
@@ -94,6 +95,31 @@ def test_a_read_key_reads_everything_and_changes_nothing(appliance: Appliance) -
             assert answer.status_code == (404 if "{id}" in path else 200), path
         else:
             assert "for reading only" in is_problem(answer, 403)["detail"]
+
+
+@pytest.mark.databases("one")
+def test_an_integrations_key_reaches_nothing_of_another_location(
+    appliance: Appliance, visitor: Visitor, place: Place, receiver: Receiver
+) -> None:
+    name = f"Office {uuid.uuid4()}"
+    token = appliance.location(name)
+    theirs = appliance.webhook(name, receiver.url("/theirs"))["id"]
+    appliance.ring(token)
+    receiver.wait("/theirs")
+    (delivery,) = appliance.rows("SELECT id FROM delivery WHERE webhook_id = :id", id=theirs)
+    ids = {"webhooks": theirs, "deliveries": delivery.id, "locations": appliance.location_id(name),
+           "replays": 1}  # fmt: skip
+    own = Client(appliance, connect_by_key(appliance, visitor, place[0]))
+    for method, path, body in OPERATIONS:
+        noun = path.split("/")[1]
+        if "{id}" in path:
+            hidden = noun == "webhooks" and path.count("/") == 2 and method in ("GET", "DELETE")
+            is_problem(own(method, path.format(id=ids[noun]), json=body), 404 if hidden else 403)
+        elif noun in ("locations", "deliveries", "refusals", "alerts"):
+            is_problem(own(method, path, json=body), 403)
+    assert own.listed("/webhooks") == [] == own.listed("/events")
+    assert theirs in [one["id"] for one in appliance.cli("webhook", "list") if one["state"] == "active"]
+    assert len(receiver.at("/theirs")) == 1
 
 
 def test_an_unknown_id_is_404(api: Client) -> None:

@@ -1,8 +1,9 @@
 """schemathesis tries the API by its own document: no 5xx, no answer that is not described.
 
 All operations get some random requests; a third of them, others each time, also whatever lies at the edges of
-their schemas. All of it by hand: ``SPOKE_SCHEMATHESIS=300 pytest tests/web/api/test_schemathesis.py``, so
-many examples an operation. The seed is printed when it fails; ``SPOKE_SCHEMATHESIS_SEED`` repeats it.
+their schemas. By hand all of it, with 300 examples an operation:
+``SPOKE_SCHEMATHESIS=300 pytest tests/web/api/test_schemathesis.py``. The seed is printed when it fails;
+``SPOKE_SCHEMATHESIS_SEED`` repeats it.
 """
 
 import os
