@@ -3,22 +3,20 @@
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Final
 
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.dispatcher.capacity import Capacity
 from webhooks.dispatcher.lane import Lane, LaneKind
 from webhooks.dispatcher.lane_leases import LaneLeases
+from webhooks.dispatcher.pace import Pace
 from webhooks.dispatcher.packing import expected_kind, pack, slots
-from webhooks.dispatcher.task import Task
+from webhooks.dispatcher.task import Task, TaskKind
 from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
 from webhooks.outbox import claim as outbox
 from webhooks.outbox import marking
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.outbox.rows import LEASE_MS
-
-UNPROVEN_A_ROUND: Final = 32  # lanes
 
 
 class Claimer:
@@ -28,7 +26,9 @@ class Claimer:
         self, owner_id: str, leases: LaneLeases, look_in_ms: Callable[[float], None], threads: int
     ) -> None:
         self._owner_id, self._leases, self._look_in_ms = owner_id, leases, look_in_ms
-        self._capacity = Capacity(FAST_SINGLES, FAST_BULKS, threads, threads // 2, threads // 4)
+        self._most_unproven = threads // 2
+        self._capacity = Capacity(FAST_SINGLES, FAST_BULKS, threads, self._most_unproven, threads // 4)
+        self._pace = Pace()
         self._in_flight = 0
         self.crowded_out: set[int] = set()  # due lanes without a slot here; another process may have one
 
@@ -46,6 +46,8 @@ class Claimer:
         self._in_flight += 1
         task.lane.in_flight += 1
         self._capacity.reserve(task.kind)
+        if task.kind is TaskKind.PROBATION:
+            self._pace.begun(time.monotonic())
 
     def end(self, task: Task) -> None:
         """Count a task that made its last report."""
@@ -56,21 +58,23 @@ class Claimer:
     def with_capacity(self, candidates: Iterable[Lane]) -> list[Lane]:
         """Return the lanes that the pool has a slot for. The others wait, or another process takes them.
 
-        Proven lanes come first, then those without a failure. Of lanes on probation a round takes a few only:
-        a thousand receivers that hang make no long transaction, for which all others would wait.
+        Proven lanes come first, then those without a failure. Of lanes on probation a round takes a few only
+        (``Pace``): a thousand receivers that hang make no long transaction, for which all others would wait.
         """
         capacity = replace(self._capacity)
         served = []
         self.crowded_out = set()
-        unproven = 0
+        in_flight = self._most_unproven - capacity.probation
+        unproven_left = self._pace.allowance(in_flight, time.monotonic())
         for lane in sorted(candidates, key=_turn):
             if lane.busy:
                 continue
-            if lane.kind is LaneKind.PROBATION and capacity.rows_for(lane) > 0:
-                unproven += 1
-                if unproven > UNPROVEN_A_ROUND:
+            has_room = capacity.rows_for(lane) > 0
+            if has_room and lane.kind is LaneKind.PROBATION:
+                if not unproven_left:
                     continue  # its turn comes within milliseconds
-            if capacity.rows_for(lane) > 0:
+                unproven_left -= 1
+            if has_room:
                 capacity.reserve(expected_kind(lane))
                 served.append(lane)
             elif lane.idle:

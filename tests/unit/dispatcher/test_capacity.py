@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.dispatcher.capacity import Capacity
-from webhooks.dispatcher.claimer import UNPROVEN_A_ROUND, Claimer
+from webhooks.dispatcher.claimer import Claimer
 from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
+from webhooks.dispatcher.pace import UNPROVEN_A_ROUND
 from webhooks.dispatcher.packing import expected_kind
 from webhooks.dispatcher.task import Task, TaskKind
 from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
