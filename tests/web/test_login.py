@@ -64,6 +64,15 @@ def leads_to_login(answer: requests.Response) -> bool:
     return answer.status_code == 303 and urlsplit(answer.headers["Location"]).path == "/login"
 
 
+def test_the_history_tells_of_five_wrong_passwords(appliance: Appliance) -> None:
+    told = "SELECT count(*) FROM change WHERE actor LIKE 'a visitor%' AND text LIKE '5 wrong passwords%'"
+    before = appliance.rows(told)[0][0]
+    browser = Browser(appliance)
+    assert [browser.log_in("wr0ng").status_code for _ in range(5)] == [422] * 5
+    eventually(lambda: browser.log_in(PASSWORD).status_code == 303)
+    assert appliance.rows(told)[0][0] == before + 1
+
+
 # --- in and out ---
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from webhooks.db import row_errors
 
@@ -36,7 +37,9 @@ def text_with_ids(sql: str) -> sa.TextClause:
     return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
 
 
-def among(column: sa.ColumnElement[int], ids: Sequence[int], *, sqlite: bool) -> sa.ColumnElement[bool]:
+def among(
+    column: orm.InstrumentedAttribute[int], ids: Sequence[int], *, sqlite: bool
+) -> sa.ColumnElement[bool]:
     """Make a condition that a column is one of many ids: a single value is sent, where IN sends thousands."""
     if sqlite:
         return column.in_(sa.select(sa.func.json_each(json.dumps([*ids])).table_valued("value").c.value))

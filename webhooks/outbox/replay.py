@@ -49,6 +49,10 @@ _TASK = """
 _ROWS: Final = """
     SELECT id, created_at FROM delivery WHERE {rows} AND id <= :last ORDER BY {order} LIMIT :most
 """
+# What a replay opened in one of its states may be in the next of them by the time that it comes to that.
+_TRIED_SINCE = text_with_ids("""
+    SELECT DISTINCT delivery_id FROM attempt WHERE delivery_id IN :ids AND started_at >= :begun
+""")
 _ADVANCE = sa.text("""
     UPDATE replay SET states = :states, cursor_id = :cursor, done = done + :done, state = :state,
            finished_at = :finished WHERE id = :id
@@ -129,6 +133,8 @@ def step(connection: sa.Connection, replay_id: int) -> bool:
     }  # fmt: skip
     rows = connection.execute(sa.text(select_rows(current, sqlite=sqlite)), parameters).all()
     chosen = [row.id for row in rows if task.since_ms <= row.created_at < task.until_ms]
+    tried = set(connection.execute(_TRIED_SINCE, {"ids": chosen, "begun": task.created_at}).scalars())
+    chosen = [id_ for id_ in chosen if id_ not in tried]
     state = target_state(task.webhook_state, task.resume)
     opened: list[int] = []
     row_errors.each(

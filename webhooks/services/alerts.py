@@ -20,7 +20,7 @@ from webhooks.errors import Conflict
 from webhooks.services.alert_facts import read_facts
 from webhooks.services.channels import Channel, Channels, in_use
 from webhooks.services.lookup import newest, note, now, row_or_404, unless_deleted
-from webhooks.services.matters import KINDS, find, recovered
+from webhooks.services.matters import find, recovered, title_of
 from webhooks.services.notices import Notices, queue
 from webhooks.services.parsing import Input
 from webhooks.settings import Settings
@@ -167,7 +167,7 @@ class Alerts:
 
     def _tell(self, session: orm.Session, channels: Sequence[Channel], row: Matter, text: str) -> None:
         is_over = row.closed_at is not None
-        title = f"{'Over: ' if is_over else ''}{KINDS.get(row.kind, row.kind)} ({row.subject})"
+        title = f"{'Over: ' if is_over else ''}{title_of(row.kind, row.subject)} ({row.subject})"
         fields = {
             "kind": row.kind,
             "state": "closed" if is_over else "open",

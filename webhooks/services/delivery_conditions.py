@@ -21,7 +21,7 @@ def filtered(
         return []
     if conditions:
         sqlite = session.get_bind().dialect.name == "sqlite"
-        candidates = among(Delivery.id.expression, ids, sqlite=sqlite)
+        candidates = among(Delivery.id, ids, sqlite=sqlite)
         ids = list(session.scalars(sa.select(Delivery.id).where(candidates, *conditions)))
     if wanted.name is not None:
         ids = named(session, wanted.name, ids)

@@ -7,6 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import orm
 
+from webhooks.audit import by, record
 from webhooks.catalogue import counted
 from webhooks.db.models import LoginFailure
 from webhooks.db.store import Store
@@ -63,6 +64,7 @@ class LoginThrottle:
                 session.execute(_FIRST_TRY, {"address": source(address), "at": round(now.timestamp() * 1000)})
             row = session.get_one(LoginFailure, source(address), with_for_update=True)
             _check(row)
+            _record(session, address, row.failures)
             row.failures, row.at = row.failures + 1, now
             return row.failures
 
@@ -83,6 +85,14 @@ def _check(row: LoginFailure | None) -> None:
         raise TooMany(
             f"{row.failures} wrong passwords came from your address. Try again in {pause}.", seconds
         )
+
+
+def _record(session: orm.Session, address: str, wrong: int) -> None:
+    """Tell the history of five wrong passwords in a row, then of ten, twenty and so on."""
+    rounds, rest = divmod(wrong, _FREE_TRIES)
+    if rounds and not rest and rounds.bit_count() == 1:
+        with by(f"a visitor, from {address}"):
+            record(session.connection(), "admin", f"{wrong} wrong passwords in a row at the log-in")
 
 
 def _forget(session: orm.Session, now: datetime) -> None:

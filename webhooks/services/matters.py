@@ -27,7 +27,13 @@ KINDS: Final[dict[str, str]] = {
     "disk_low": "Disk nearly full",
     "alerts_unsent": "Alerts do not arrive",
 }
+_UNKNOWN_TOKENS: Final = "unknown tokens"
 _WAYS: Final = {"mail": "by e-mail", "url": "at the URL"}
+
+
+def title_of(kind: str, subject: str) -> str:
+    """Name a matter on pages and in alerts. What no known token came with is no location's."""
+    return "Unknown token refused" if subject == _UNKNOWN_TOKENS else KINDS.get(kind, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +184,7 @@ def _of_appliance(facts: Facts) -> Iterator[Found]:
     if _lately(facts.unknown_refused_at, facts.now):
         yield Found(
             "events_refused",
-            "unknown tokens",
+            _UNKNOWN_TOKENS,
             "Requests with a token that no location has are refused. If a token was rotated, enter the new "
             "one at the PBX. The page Locations leads to the list.",
         )

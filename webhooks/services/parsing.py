@@ -140,7 +140,7 @@ def row_number(text: str) -> int | None:
 def _row_number(value: object) -> int:
     number = row_number(str(value).strip())
     if number is None:
-        raise ValueError(f"has to be the number of a row, not {str(value)[:_QUOTED]!r}")
+        raise ValueError(f"has to be an id, a whole number such as 17, not {str(value)[:_QUOTED]!r}")
     return number
 
 

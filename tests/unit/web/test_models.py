@@ -52,7 +52,7 @@ MEDIA = {"kind": "media", "url": "https://crm.example/"}
         (Options, {"ca": "no PEM"}, "ca", "“Certificate authority” has to be a certificate in PEM form."),
         (Options, {"ca": "x" * 100_001}, "ca", "“Certificate authority” has at most 100,000 characters."),
         (DeliveryFilter, {"state": "lost"}, "state", "“State” has to be one of pending, held"),
-        (DeliveryFilter, {"webhook": "x"}, "webhook", "“Webhook” has to be the number of a row, not 'x'."),
+        (DeliveryFilter, {"webhook": "x"}, "webhook", "“Webhook” has to be an id, a whole"),
         (DeliveryFilter, {"since": "2026-02-01", "until": "2026-01-01"}, "until", "after its start."),
         (InboxAnswer, {"status": 999}, "status", "“Answer” has to be one of 200, 204"),
         (InboxAnswer, {"status": 200, "delay": 10.1}, "delay", "“Delay in seconds” has to be at most 10."),

@@ -105,7 +105,8 @@ def _http_error(error: HTTPException) -> Response:
     if isinstance(error, InternalServerError):
         detail = "An error of ours. Try again; if it stays, the appliance's log says what happened."
     if isinstance(error, PageNotFound) and detail == PageNotFound.description:
-        detail = "There is no page at this address. It may have been deleted, or the address is misspelt."
+        what = "is nothing" if _machine() else "is no page"
+        detail = f"There {what} at this address. It may have been deleted, or the address is misspelt."
     if isinstance(error, MethodNotAllowed):
         methods = sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"}, key="POST".__ne__)
         detail = f"{request.method} is not taken here: use {' or '.join(methods)}."

@@ -9,7 +9,7 @@ from webhooks.errors import Conflict, ReadFailed, SpokeError
 from webhooks.services.alerts import SilenceInput
 from webhooks.services.channels import SECURITY, MailInput, UrlInput
 from webhooks.services.container import services
-from webhooks.services.matters import KINDS
+from webhooks.services.matters import title_of
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.page import notice, parse_form, reveal, revealed
 
@@ -142,7 +142,7 @@ def _page(error: SpokeError | None = None) -> str:
         matters=alerts.open(),
         closed=alerts.closed(),
         locations={location.id for location in services().locations.all()},
-        kinds=KINDS,
+        title_of=title_of,
         notices=alerts.notices.latest(),
         mail=_mail(row),
         has_mail=row.mail is not None,

@@ -81,6 +81,7 @@ def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
         "page": page,
         "table_id": "latest-rows" if short else "rows",
         "columns": "short" if short else "all",
+        "one_place": len(location_choices()) == 1,
         "poll": None if query.before else url_for("deliveries.index", **again),
     }
 

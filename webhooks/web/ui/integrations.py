@@ -12,7 +12,7 @@ from webhooks.errors import Invalid, SpokeError
 from webhooks.services.container import services
 from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.integrations import WEBHOOKS
-from webhooks.services.matters import KINDS
+from webhooks.services.matters import title_of
 from webhooks.services.parsing import Input, Name, RowNumber
 from webhooks.services.stats import Pulse, together
 from webhooks.web.shared.access import admin
@@ -60,7 +60,7 @@ def _now(locations: Sequence[Location], pulses: Iterable[Pulse]) -> dict[str, An
         "troubles": troubles,
         "losing": [one for one in locations if one.id in connected and one.state == "paused"],
         "matters": [matter for matter in services().alerts.open() if matter.subject not in ids],
-        "kinds": KINDS,
+        "title_of": title_of,
         "day": together(pulses),
         "queues": services().stats.queues(),
         "page": services().delivery_log.page(DeliveryFilter(), count=_LATEST),

@@ -111,7 +111,8 @@ def callback_submit() -> Any:
     location_id = _check_begun_here(given, session.pop("zoho", None))
     try:
         if given.error or not given.code:
-            raise Invalid(f"Zoho gave no grant ({given.error[:60] or 'no code'}). Log in again, and accept.")
+            said = given.error[:60] or "no code"
+            raise Invalid(f"Zoho gave no grant ({said}), so nothing has changed. Log in again, and accept.")
         services().zoho.complete(location_id, given.code, given.server)
         account = services().zoho.switch_on(location_id)
     except SpokeError as error:
