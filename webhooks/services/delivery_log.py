@@ -111,7 +111,8 @@ class DeliveryLog:
 
 _SHOWN = (
     orm.joinedload(Delivery.event),
-    orm.joinedload(Delivery.webhook).joinedload(Webhook.location),
+    # Not with each row: a webhook's secrets are decrypted as often as its row is read.
+    orm.selectinload(Delivery.webhook).joinedload(Webhook.location),
 )
 
 
