@@ -53,15 +53,16 @@ def test_no_receiver_stretches_an_attempt(
     appliance: Appliance, receiver: Receiver, place: Place, answer: Callable[..., None] | None
 ) -> None:
     """Neither a byte now and then nor silence; but a status that has come decides (2xx is success)."""
-    webhook = appliance.webhook(place[0], receiver.url("/hook"), timeout=1)
+    # Two seconds: on a busy machine the receiver needs some of them for its status.
+    webhook = appliance.webhook(place[0], receiver.url("/hook"), timeout=2)
     receiver.answers["/hook"] = [Answer(raw=answer) if answer else Answer(seconds=20)]
     appliance.ring(place[1])
     attempt = first_attempt(appliance, webhook)
-    assert 950 <= attempt["milliseconds"] < 10_000
+    assert 1_950 <= attempt["milliseconds"] < 10_000
     if answer in (drip_headers, drip_body, drip_chunks):
         assert (attempt["status"], attempt["error"]) == (200, None)
     else:
-        assert attempt["error"] == "No complete answer within 1 second."
+        assert attempt["error"] == "No complete answer within 2 seconds."
 
 
 @pytest.mark.databases("one")
