@@ -32,7 +32,7 @@ from webhooks.services.number_search import numbers_that_end
 PAGE: Final = 50
 _STEP: Final = 150  # candidates in the first statement; each further one has twice as many
 _STEP_MOST: Final = 1_200
-_CANDIDATES: Final = 3_000  # that one page reads at most
+_CANDIDATES: Final = 2_000  # that one page reads at most
 _STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
 _ROWS: Final = 300  # read at a time from all streams
@@ -256,7 +256,7 @@ def _event_before(session: orm.Session, before: int) -> int:
 def _thread_events(session: orm.Session, key: str, before: int) -> Iterator[int]:
     last = _event_before(session, before)
     query = sa.select(Event.id).where(Event.thread_key == key, Event.id <= last).order_by(Event.id.desc())
-    return iter(session.scalars(query.limit(_CANDIDATES)).all())
+    return iter(session.scalars(query.limit(_CANDIDATES + 1)).all())
 
 
 def _number_events(session: orm.Session, number: str, before: int) -> Iterator[int]:
