@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 import requests
-from appliance import PASSWORD, ROOT, Appliance, free_port
+from appliance import PASSWORD, ROOT, Appliance, eventually, free_port
 from conftest import need
 from media import client, sounds
 from nginx import Nginx
@@ -253,4 +253,4 @@ def test_uploads_that_stand_still_leave_the_hook_its_threads(
     while client.send(one, token, sounds.long_wav(1)).status_code != 202:  # the places are given back
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert not [name for name in client.files(one) if name.startswith("incoming/")]
+    eventually(lambda: not [name for name in client.files(one) if name.startswith("incoming/")])
