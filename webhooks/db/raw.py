@@ -37,11 +37,16 @@ def text_with_ids(sql: str) -> sa.TextClause:
     return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
 
 
+def is_sqlite(session: orm.Session) -> bool:
+    """Whether a session's database is SQLite; else it is PostgreSQL."""
+    return session.get_bind().dialect.name == "sqlite"
+
+
 def among(
-    column: orm.InstrumentedAttribute[int], ids: Sequence[int], *, sqlite: bool
+    session: orm.Session, column: orm.InstrumentedAttribute[int], ids: Sequence[int]
 ) -> sa.ColumnElement[bool]:
     """Make a condition that a column is one of many ids: a single value is sent, where IN sends thousands."""
-    if sqlite:
+    if is_sqlite(session):
         return column.in_(sa.select(sa.func.json_each(json.dumps([*ids])).table_valued("value").c.value))
     return column == sa.any_(sa.literal([*ids], sa.ARRAY(sa.BigInteger)))
 

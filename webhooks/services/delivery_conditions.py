@@ -20,9 +20,8 @@ def filtered(
     if not ids:
         return []
     if conditions:
-        sqlite = session.get_bind().dialect.name == "sqlite"
-        candidates = among(Delivery.id, ids, sqlite=sqlite)
-        ids = list(session.scalars(sa.select(Delivery.id).where(candidates, *conditions)))
+        query = sa.select(Delivery.id).where(among(session, Delivery.id, ids), *conditions)
+        ids = list(session.scalars(query))
     if wanted.name is not None:
         ids = named(session, wanted.name, ids)
     return sorted(ids, reverse=True)

@@ -17,7 +17,7 @@ from sqlalchemy import orm
 
 from webhooks.catalogue import STATES
 from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
-from webhooks.db.raw import among
+from webhooks.db.raw import among, is_sqlite
 from webhooks.db.store import Store
 from webhooks.errors import Unavailable
 from webhooks.events import indexer
@@ -220,7 +220,7 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
 def _tops(session: orm.Session, streams: list[Stream], before: int, each: int) -> list[list[int]]:
     """Read the newest ids below ``before`` of each stream, at most ``each``."""
     tops: list[list[int]] = [[] for _ in streams]
-    sqlite = _is_sqlite(session)
+    sqlite = is_sqlite(session)
     for start in range(0, len(streams), _TOGETHER):
         some = streams[start : start + _TOGETHER]
         # Text: to make a statement of a hundred parts out of expressions takes longer than to run it.
@@ -236,13 +236,9 @@ def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iter
     step = _STEP
     while batch := list(itertools.islice(events, step)):
         step = min(2 * step, _STEP_MOST)
-        query = sa.select(Delivery.id).where(among(Delivery.event_id, batch, sqlite=_is_sqlite(session)))
+        query = sa.select(Delivery.id).where(among(session, Delivery.event_id, batch))
         # Not by the database: asked for ids in order, it may walk all of them instead of those events'.
         yield from sorted((id_ for id_ in session.scalars(query) if id_ < before), reverse=True)
-
-
-def _is_sqlite(session: orm.Session) -> bool:
-    return session.get_bind().dialect.name == "sqlite"
 
 
 def _event_before(session: orm.Session, before: int) -> int:

@@ -15,8 +15,7 @@ _PARTIES: Final = ("from_name", "to_name", "from", "to")
 def named(session: orm.Session, name: str, ids: list[int]) -> list[int]:
     """Return those of the deliveries whose event has the name on one of its sides."""
     query = sa.select(Delivery.id, Event.body).join(Event, Event.id == Delivery.event_id)
-    sqlite = session.get_bind().dialect.name == "sqlite"
-    rows = session.execute(query.where(among(Delivery.id, ids, sqlite=sqlite))).all() if ids else []
+    rows = session.execute(query.where(among(session, Delivery.id, ids))).all() if ids else []
     return [id_ for id_, body in rows if _has_name(body, name)]
 
 

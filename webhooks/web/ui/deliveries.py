@@ -81,7 +81,7 @@ def _rows(wanted: DeliveryFilter, query: LogQuery) -> dict[str, Any]:
         "page": page,
         "table_id": "latest-rows" if short else "rows",
         "columns": "short" if short else "all",
-        "one_place": len(location_choices()) == 1,
+        "locations": location_choices(),
         "poll": None if query.before else url_for("deliveries.index", **again),
     }
 
@@ -93,7 +93,6 @@ def _choices(wanted: DeliveryFilter) -> dict[str, Any]:
         webhooks.setdefault(wanted.webhook, str(wanted.webhook))
     return {
         "webhooks": webhooks,
-        "locations": location_choices(),
         "types": EVENT_TYPES,
         "statuses": CALL_STATUSES,
         "states": FILTER_LABELS,
