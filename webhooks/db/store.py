@@ -152,6 +152,15 @@ class Store:
         with self._driver(ReadFailed) as connection:
             yield RawConnection(connection, self.sqlite)
 
+    def finds(self, sql: str, **parameters: object) -> bool:
+        """Whether a query finds anything, below SQLAlchemy: for what is asked every second, mostly in vain.
+
+        Raises:
+            ReadFailed: as ``read``.
+        """
+        with self.direct_read() as direct:
+            return direct.row(sql, parameters) is not None
+
     @contextlib.contextmanager
     def _driver(self, failure: Failure) -> Iterator[Any]:
         driver = self.engine.dialect.loaded_dbapi

@@ -83,6 +83,7 @@ class WorkerPool:
         self._fast: dict[threading.Thread, tuple[Task, Deadline] | None] = {}
         self._stopping = threading.Event()
         self._closed = threading.Event()
+        self._fast_began = threading.Event()  # an attempt of a fast thread, since the watchdog last looked
         self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
@@ -112,6 +113,7 @@ class WorkerPool:
     def close(self) -> None:
         """End the threads."""
         self._closed.set()
+        self._fast_began.set()
         for _ in self._fast:
             self._signals.put(False)
         self._to_start.put(None)
@@ -201,6 +203,8 @@ class WorkerPool:
         fast = task.kind.is_fast
         if fast:
             self._fast[thread] = (task, deadline)
+            if not self._fast_began.is_set():
+                self._fast_began.set()
         try:
             message = Message(row.id, number, row.message_id, self._body(row))
             return task.lane.sender.send(message, deadline)
@@ -216,14 +220,18 @@ class WorkerPool:
 
     def _watch(self) -> None:
         _lower_priority()  # as the threads that it watches: it shares their lot
-        watched_s = time.monotonic()
-        while not self._closed.wait(_WATCH_S):
+        while self._fast_began.wait() and not self._closed.is_set():
+            self._fast_began.clear()
+            watched_s = time.monotonic()
+            self._closed.wait(_WATCH_S)
             now_s = time.monotonic()
             stuck_s = stuck_after_s(now_s - watched_s)
             for thread, work in list(self._fast.items()):
-                if work is not None and now_s - work[1].started_s > stuck_s:
+                if work is None:
+                    continue
+                self._fast_began.set()  # it goes on: look again
+                if now_s - work[1].started_s > stuck_s:
                     self._replace(thread, *work)
-            watched_s = time.monotonic()
 
     def _replace(self, thread: threading.Thread, task: Task, deadline: Deadline) -> None:
         """Leave a stuck thread alone with its one attempt. The rows that it had not begun go back."""

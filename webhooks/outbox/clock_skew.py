@@ -87,6 +87,6 @@ def _move_batch(direct: RawConnection, webhook_id: int, jump_ms: int, after_id: 
 
 def _kept_offset_ms(store: Store, default_ms: int) -> int:
     """The offset at the last check. Where there was none since the boot, one far from the default."""
-    with store.read() as session:
-        kept = _OFFSET_MS.get(session.connection())
+    with store.direct_read() as direct:
+        kept = _OFFSET_MS.get(direct)
     return default_ms - 2 * _STEP_MS if kept is None else kept

@@ -71,9 +71,9 @@ class LongJobs(ABC, Generic[JobRow]):
 
     def running(self) -> Sequence[int]:
         """Read the ids of jobs that have more to do."""
-        query = sa.select(self._model.id).where(self._model.state == "running").order_by(self._model.id)
-        with self._store.read() as session:
-            return session.scalars(query).all()
+        query = f"SELECT id FROM {self._model.__tablename__} WHERE state = 'running' ORDER BY id"
+        with self._store.direct_read() as direct:
+            return [job_id for (job_id,) in direct.rows(query)]
 
     def move(self, job_id: int, move: str) -> JobRow:
         """``pause``, ``resume`` or ``cancel`` a job. What it has done stays done."""

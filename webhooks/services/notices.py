@@ -60,7 +60,8 @@ class Notices:
     def send_due(self, channel: Channel) -> int:
         """Send what is due by a channel, one after the other. Returns how many attempts were made."""
         made = 0
-        for notice in claim_due(self._store, Notice, Notice.channel == channel, Notice.state == "pending"):
+        waits = "state = 'pending' AND channel = :channel"
+        for notice in claim_due(self._store, Notice, waits, channel=channel):
             self._settle(notice, self._attempt(channel, notice))
             made += 1
         return made

@@ -12,7 +12,6 @@ from typing import Final
 import sqlalchemy as sa
 
 from webhooks.data_dir import is_held, try_lock
-from webhooks.db.models import PbxConnection
 from webhooks.db.store import Store
 from webhooks.settings import Settings
 
@@ -56,7 +55,4 @@ class PbxProcess:
 
     def is_needed(self) -> bool:
         """Whether there is a connection to hold, or a call left of one that was taken away."""
-        with self._store.read() as session:
-            if session.scalar(sa.select(PbxConnection.id).limit(1)) is not None:
-                return True
-        return any(self.folder.glob("*.jsonl"))
+        return self._store.finds("SELECT 1 FROM pbx_connection LIMIT 1") or any(self.folder.glob("*.jsonl"))

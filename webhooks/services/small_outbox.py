@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import sqlalchemy as sa
 
 from webhooks.db.models import Notice, Unsubscription
-from webhooks.db.store import Store
+from webhooks.db.store import Store, now_ms
 from webhooks.services.lookup import now
 
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
@@ -21,18 +21,23 @@ _AT_A_TIME: Final = 10
 Row = TypeVar("Row", Notice, Unsubscription)
 
 
-def claim_due(store: Store, model: type[Row], *conditions: sa.ColumnElement[bool]) -> Iterator[Row]:
+def claim_due(store: Store, model: type[Row], waits: str = "true", **values: str) -> Iterator[Row]:
     """Claim what is due, each row when it is asked for, until its lease ends.
 
-    A row's ``tries`` are those before this one. Raises ReadFailed and Unavailable as the Store does.
+    ``waits`` is the condition, in SQL, of rows that wait to be sent; ``values`` are its parameters. A row's
+    ``tries`` are those before this one. Raises ReadFailed and Unavailable as the Store does.
     """
-    due = sa.select(model).where(model.due_at <= now(), *conditions)
+    any_due = f"SELECT 1 FROM {model.__tablename__} WHERE {waits} AND due_at <= :now LIMIT 1"
+    if not store.finds(any_due, now=now_ms(), **values):
+        return
+    condition = sa.text(waits).bindparams(**values)
+    due = sa.select(model).where(model.due_at <= now(), condition)
     with store.read() as session:
         rows = session.scalars(due.order_by(model.due_at).limit(_AT_A_TIME)).all()
     for row in rows:
         claim = (
             sa.update(model)
-            .where(model.id == row.id, model.tries == row.tries, *conditions)
+            .where(model.id == row.id, model.tries == row.tries, condition)
             .values(tries=row.tries + 1, due_at=now() + _LEASE)
         )
         with store.write() as session:

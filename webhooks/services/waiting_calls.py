@@ -54,6 +54,8 @@ class WaitingCalls:
 
     def settle(self) -> int:
         """Decide the calls whose last record came a while ago. Returns how many."""
+        if not self._store.finds("SELECT 1 FROM call_view WHERE due_at <= :now LIMIT 1", now=now_ms()):
+            return 0
         last = sa.func.max(CallView.due_at)
         query = (
             sa.select(CallView.location_id, CallView.thread_key)
