@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from appliance import Appliance, eventually
 
-EVENTS, WEBHOOKS = 1_000, 20
+EVENTS, WEBHOOKS = 1_000, 10
 EVERY_EVENT_WHOLE = """
     SELECT count(*) FROM event
     WHERE matched <> (SELECT count(*) FROM delivery WHERE delivery.event_id = event.id)

@@ -130,6 +130,7 @@ def test_a_file_that_cannot_be_opened_fails(bench: Bench) -> None:
     assert bench.row(good).state == "ready"
 
 
+@pytest.mark.databases("one")
 def test_one_converter_takes_short_recordings_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     long, short = bench.add(sounds.long_wav(181)), bench.add(GOOD)
     assert [one.id for one in bench.converter(short=True)._waiting()] == [short]

@@ -194,7 +194,7 @@ def test_size_takes_the_oldest_that_are_delivered_and_the_events_say_so(
     token = one.location("Office")
     webhook = one.webhook("Office", receiver.url("/media"), "media", type="voicemail")
     one.webhook("Office", receiver.url("/never"), "media", type="call_recording")
-    voice = sounds.long_wav(60)  # 300 kB of MP3
+    voice = b"".join(sounds.long_mp3(300_000))
     kinds = ["call_recording", *["voicemail"] * 5]
     sent = [client.send(one, token, voice, type=kind).json()["media_id"] for kind in kinds]
     receiver.wait("/media", 5, seconds=120)

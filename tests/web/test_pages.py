@@ -499,7 +499,10 @@ def test_every_page_is_small_and_leads_only_to_pages_that_are_there(
             for link in re.findall(r'(?:href|src)="([^"#]+)"', answer.text)
         }
     assert len(led) > 40
-    for link in sorted(led - set(filled.pages.values())):
+    # Of those that differ by a number only, one.
+    links = sorted(led - set(filled.pages.values()))
+    others = {re.sub(r"\d+|[0-9a-f]{8}-[0-9a-f-]{27}", "", link): link for link in links}
+    for link in others.values():
         assert link.startswith("/"), f"{link} leads to another host"
         assert visitor.get(link).status_code == 200, link
 
