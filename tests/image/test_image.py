@@ -11,7 +11,7 @@ from conftest import need
 
 @pytest.mark.image
 def test_the_image_delivers_an_event() -> None:
-    for tool in ("buildah", "debootstrap", "curl"):
+    for tool in ("buildah", "mmdebstrap", "curl"):
         need(shutil.which(tool), f"{tool} is missing: apt install {tool}")
     need(None if os.geteuid() else "root", "building the image needs root")
     done = subprocess.run(
