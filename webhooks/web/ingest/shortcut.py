@@ -7,6 +7,7 @@ path. Flask's part of such a request takes longer than storing the event. Everyt
 
 import io
 import re
+import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any, Final
@@ -43,6 +44,8 @@ class Shortcut:
 
     def __init__(self, flask: Wsgi, intake: Intake, most: int) -> None:
         self._flask, self._intake, self._most = flask, intake, most
+        # One thread at a time computes: several would take Python's lock from each other at every turn.
+        self._turn = threading.Lock()
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         token = _token(environ)
@@ -53,7 +56,9 @@ class Shortcut:
         environ["wsgi.input"] = io.BytesIO(body)  # for Flask, should it have to answer
         hashed = token_hash(token)
         try:
-            events, batch = parse_json(body, self._intake.namespace(hashed))
+            namespace = self._intake.namespace(hashed)
+            with self._turn:
+                events, batch = parse_json(body, namespace)
         except Exception:  # it comes again there, where its answer is made
             return self._flask(environ, start_response)
         try:
