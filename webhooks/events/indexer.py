@@ -7,6 +7,7 @@ When numbers are to be read in another way than before, a migration empties thei
 ``RENUMBER_BELOW``: events below it are read once more for their numbers, the newest first.
 """
 
+import functools
 import logging
 from collections.abc import Sequence
 from typing import Final
@@ -29,8 +30,8 @@ _NEXT: Final = f"""
 _NUMBER: Final = "INSERT INTO event_number (number, event_id) VALUES (:number, :event) ON CONFLICT DO NOTHING"
 _HEARD: Final = """
     INSERT INTO heard (location_id, slot, events, unmatched, last_at)
-    VALUES (:location_id, :slot, 1, :unmatched, :at)
-    ON CONFLICT (location_id, slot) DO UPDATE SET events = heard.events + 1,
+    VALUES (:location_id, :slot, :events, :unmatched, :at)
+    ON CONFLICT (location_id, slot) DO UPDATE SET events = heard.events + excluded.events,
         unmatched = heard.unmatched + excluded.unmatched, last_at = excluded.last_at
 """
 _NEXT_TO_RENUMBER: Final = f"SELECT id, body FROM event WHERE id < :below ORDER BY id DESC LIMIT {BATCH}"
@@ -61,6 +62,7 @@ def index_batch(store: Store, wait: float | None = None) -> int:
     Raises:
         Unavailable: as Store.direct does.
     """
+    _read_ahead(store)
     with store.direct(wait=wait) as direct:
         indexed_id = INDEXED_EVENT.get_locked(direct)
         assert indexed_id is not None, "a migration writes it"
@@ -121,25 +123,36 @@ def _refused(event: tuple[object, ...], error: Exception) -> None:
 
 def _index(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
     _index_numbers(direct, [(event[0], event[-1]) for event in events])
-    heard = [
-        {
-            "location_id": location_id,
-            "slot": int(str(accepted_at)) // SLOT_MS,
-            "unmatched": int(not matched),
-            "at": accepted_at,
-        }
-        for _id, location_id, accepted_at, matched, origin, _body in events
-        if origin == "pbx"
-    ]
-    if heard:
+    counts: dict[tuple[object, int], list[int]] = {}
+    for _id, location_id, accepted_at, matched, origin, _body in events:
+        if origin == "pbx":
+            at = int(str(accepted_at))
+            count = counts.setdefault((location_id, at // SLOT_MS), [0, 0, 0])
+            count[:] = count[0] + 1, count[1] + (not matched), at
+    if counts:
+        names = ("events", "unmatched", "at")
+        heard = [
+            {"location_id": location_id, "slot": slot, **dict(zip(names, count, strict=True))}
+            for (location_id, slot), count in counts.items()
+        ]
         direct.many(_HEARD, heard)
 
 
 def _index_numbers(direct: RawConnection, events: Sequence[tuple[object, ...]]) -> None:
-    numbers = [
-        {"number": key, "event": event_id}
-        for event_id, body in events
-        for key in sorted(numbers_of(str(body)))
-    ]
+    numbers = [{"number": key, "event": event_id} for event_id, body in events for key in _numbers(str(body))]
     if numbers:
         direct.many(_NUMBER, numbers)
+
+
+def _read_ahead(store: Store) -> None:
+    """Find the numbers of the next events before the lock is taken: that takes longer than to write them."""
+    with store.direct_read() as direct:
+        indexed_id = INDEXED_EVENT.get(direct)
+        events = [] if indexed_id is None else direct.rows(_NEXT, {"after": indexed_id})
+    for event in events:
+        _numbers(event[-1])
+
+
+@functools.lru_cache(maxsize=2 * BATCH)
+def _numbers(body: str) -> list[str]:
+    return sorted(numbers_of(body))

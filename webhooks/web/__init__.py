@@ -19,6 +19,7 @@ from webhooks.web.ingest import events as ingest_events
 from webhooks.web.ingest import phone_systems as ingest_phone_systems
 from webhooks.web.ingest import recordings as ingest_recordings
 from webhooks.web.ingest import refusals as ingest_refusals
+from webhooks.web.ingest import shortcut
 from webhooks.web.public import download, health
 from webhooks.web.shared import access, problems, trusted_proxy
 from webhooks.web.shared.sessions import Sessions
@@ -74,6 +75,7 @@ def init_app(app: Flask, settings: Settings, store: Store) -> None:
     """Register all endpoints, their checks and their error handlers."""
     container.init_app(app, settings, store)
     trusted_proxy.init_app(app, settings)
+    shortcut.init_app(app)
     access.init_app(app)
     problems.init_app(app)
     page.init_app(app)
