@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from appliance import Appliance, Place, Visitor, eventually
+from appliance import PASSWORD, Appliance, Place, Visitor, eventually
 from receiver import Receiver
 from sample_data import HOSTILE, call, states
 
@@ -21,6 +21,7 @@ from webhooks.events.phone_numbers import number_key, numbers_in, numbers_of
 from webhooks.retention.purge import purge
 from webhooks.services import delivery_log
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.web.shared import slots
 
 
 def shown(page: str) -> list[int]:
@@ -304,3 +305,13 @@ def test_the_export_has_what_the_filter_shows_and_no_formula(
     assert not any(row["from_name"].startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20\ufe66")) for row in rows)
     assert {row["from"] for row in rows} == {"+19203833100"}
     assert visitor.get("/deliveries.csv?state=lost").status_code == 422
+
+
+def test_an_export_beyond_the_slots_is_refused_and_told_when_to_come_again(appliance: Appliance) -> None:
+    client = appliance.app.test_client()
+    client.post("/login", data={"password": PASSWORD}, headers={"Origin": "http://localhost"})
+    with slots.exports.take(), slots.exports.take():
+        refused = client.get("/deliveries.csv")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    for _ in range(3):  # each gives its slot back
+        assert client.get("/deliveries.csv").status_code == client.head("/deliveries.csv").status_code == 200

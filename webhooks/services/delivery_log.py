@@ -7,7 +7,7 @@ that has read enough of them says how far it came, and the next page goes on fro
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.catalogue import STATES
-from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
+from webhooks.db.models import Delivery, Event, EventNumber, Webhook
 from webhooks.db.raw import among, is_sqlite
 from webhooks.db.store import Store
 from webhooks.errors import Unavailable
@@ -43,15 +43,13 @@ _NEWEST: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the log; ``last`` has the last attempts of its deliveries, ``facts`` how they stand, by their
-    ids.
+    """A page of the log; ``facts`` has how its deliveries stand, by their ids.
 
     ``older`` is the cursor of the next page, None at the end. ``looked_to``: candidates were read down to
     this time, and there may be more before it.
     """
 
     rows: Sequence[Delivery]
-    last: dict[int, Attempt]
     facts: dict[int, Facts]
     older: int | None
     looked_to: datetime | None
@@ -77,13 +75,12 @@ class DeliveryLog:
         with self._store.read() as session:
             ids, looked_to = _matching(session, wanted, before or _NEWEST, count + 1)
             shown = ids[:count]
-            rows = session.scalars(sa.select(Delivery).where(Delivery.id.in_(shown)).options(*_SHOWN)).all()
-            rows = sorted(rows, key=lambda row: -row.id)
+            found = session.scalars(_SHOWN.where(among(session, Delivery.id, shown)))
+            rows = sorted(found, key=lambda row: -row.id)
             older = shown[-1] if len(ids) > count else looked_to
             behind = session.get(Delivery, looked_to) if looked_to and len(ids) <= count else None
             facts = standing.of_deliveries(session, shown)
-            last = _last_attempts(session, rows)
-            return Page(rows, last, facts, older, behind.created_at if behind else None)
+            return Page(rows, facts, older, behind.created_at if behind else None)
 
     def pages(self, wanted: DeliveryFilter, most: int, at_a_time: int = 500) -> Iterator[Page]:
         """Read the newest deliveries, at most ``most``, a page at a time: no transaction stays open."""
@@ -109,21 +106,11 @@ class DeliveryLog:
             return  # events of the last second are found a second later
 
 
-_SHOWN = (
+_SHOWN = sa.select(Delivery).options(
     orm.joinedload(Delivery.event),
     # Not with each row: a webhook's secrets are decrypted as often as its row is read.
     orm.selectinload(Delivery.webhook).joinedload(Webhook.location),
 )
-
-
-def _last_attempts(session: orm.Session, rows: Iterable[Delivery]) -> dict[int, Attempt]:
-    query = (
-        sa.select(Attempt)
-        .join(Delivery, sa.and_(Delivery.id == Attempt.delivery_id, Delivery.attempts == Attempt.n))
-        .where(Delivery.id.in_([row.id for row in rows]))
-        .options(orm.load_only(Attempt.http_status, Attempt.error, Attempt.milliseconds, Attempt.started_at))
-    )
-    return {attempt.delivery_id: attempt for attempt in session.scalars(query)}
 
 
 def _matching(
