@@ -22,6 +22,7 @@ class Row(NamedTuple):
     """A delivery. ``sender`` and ``receiver`` are the call's; ``mark`` is how it stands, with its icon.
 
     ``last`` tells of the last attempt, ``why`` the reason of what is not as it should be; both may be empty.
+    ``told``: the one says the other.
     """
 
     delivery: Delivery
@@ -35,6 +36,7 @@ class Row(NamedTuple):
     is_due: bool
     last: str
     why: str
+    told: bool
 
 
 def log_rows(page: Page) -> Iterator[Row]:
@@ -56,6 +58,7 @@ def log_rows(page: Page) -> Iterator[Row]:
             is_due=now.name == "retrying" and now.until is None,
             last=_last(facts),
             why=_why(facts, now),
+            told=facts.error == f"The receiver answered {facts.http_status}.",
         )
 
 
