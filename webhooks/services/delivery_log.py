@@ -212,7 +212,8 @@ def _tops(session: orm.Session, streams: list[Stream], before: int, each: int) -
         some = streams[start : start + _TOGETHER]
         # Text: to make a statement of a hundred parts out of expressions takes longer than to run it.
         statement = sa.text(newest(enumerate(some, start), sqlite=sqlite))
-        found = session.execute(statement, {"before": before, "each": each})
+        # All at once: asked for one by one, each of thousands of rows takes as long as a line of a page.
+        found = session.execute(statement, {"before": before, "each": each}).all()
         for number, id_ in found:
             tops[number].append(id_)
     return [sorted(ids, reverse=True) for ids in tops]
@@ -225,7 +226,7 @@ def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iter
         step = min(2 * step, _STEP_MOST)
         query = sa.select(Delivery.id).where(among(session, Delivery.event_id, batch))
         # Not by the database: asked for ids in order, it may walk all of them instead of those events'.
-        yield from sorted((id_ for id_ in session.scalars(query) if id_ < before), reverse=True)
+        yield from sorted((id_ for id_ in session.scalars(query).all() if id_ < before), reverse=True)
 
 
 def _event_before(session: orm.Session, before: int) -> int:
