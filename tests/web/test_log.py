@@ -158,8 +158,9 @@ def test_a_search_that_finds_little_stops_and_goes_on(
 def test_streams_are_merged_in_order(
     appliance: Appliance, place: Place, monkeypatch: pytest.MonkeyPatch, webhooks: int, each: int
 ) -> None:
-    """A state over many webhooks: each webhook's rows are a stream, read a few at a time."""
-    monkeypatch.setattr(delivery_log, "_ROWS", 1)
+    """A state over many webhooks: each webhook's rows are a stream, read a few at a time. One has more."""
+    monkeypatch.setattr(delivery_log, "_ROWS", 4)
+    monkeypatch.setattr(delivery_log, "_LOW", 2)
     monkeypatch.setattr(delivery_log, "_TOGETHER", 7)
     names = [f"{place[0]} {number}" for number in range(webhooks)]
     tokens = [appliance.location(name) for name in names]
@@ -168,12 +169,12 @@ def test_streams_are_merged_in_order(
         made.append(appliance.webhook(name, "http://127.0.0.1:1/")["id"])
         appliance.cli("webhook", "pause", made[-1])
     for _ in range(each):
-        for token in tokens:
+        for token in (tokens[0], tokens[0], *tokens):
             call(appliance, token, "ringing")
     service = appliance.app.extensions["spoke"].delivery_log
     page = service.page(DeliveryFilter(state="held"), count=1000)
     found = [row.id for row in page.rows if row.webhook_id in made]
-    assert len(found) == webhooks * each and found == sorted(found, reverse=True)
+    assert len(found) == (webhooks + 2) * each and found == sorted(found, reverse=True)
     for name in names:
         appliance.cli("location", "delete", name)
 

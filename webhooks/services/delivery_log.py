@@ -35,7 +35,8 @@ _STEP_MOST: Final = 1_200
 _CANDIDATES: Final = 2_000  # that one page reads at most
 _STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
-_ROWS: Final = 300  # read at a time from all streams
+_ROWS: Final = 600  # read at a time from all streams
+_LOW: Final = 10  # rows of a stream, below which it is read on
 _NAMED: Final = 1_500  # the same for a name, which no index has: their texts are read
 _COUNTED: Final = 1_000
 _NEWEST: Final = 1 << 62
@@ -187,21 +188,23 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
     if len(streams) > _STREAMS:
         yield from _all(session, before)
         return
-    each = max(5, _ROWS // max(1, len(streams)))
+    kept: dict[Stream, list[int]] = {stream: [] for stream in streams}  # read, and not yielded yet
+    more = set(streams)  # those that may go on below what was read of them
     while True:
-        tops = _tops(session, streams, before, each)
+        # One that has nearly all and others that have little are asked in turns, each for what it lacks.
+        asked = [stream for stream in streams if stream in more and len(kept[stream]) < _LOW]
+        each = max(_LOW, _ROWS // max(1, len(asked)))
+        for stream, ids in zip(asked, _tops(session, asked, before, each), strict=True):
+            kept[stream] = ids
+            if len(ids) < each:
+                more.discard(stream)
         # Below the last of a stream that may go on, the others may have more to come first.
-        floor = max((ids[-1] for ids in tops if len(ids) == each), default=0)
-        yield from sorted((id_ for ids in tops for id_ in ids if id_ >= floor), reverse=True)
+        floor = max((kept[stream][-1] for stream in more), default=0)
+        yield from sorted((id_ for ids in kept.values() for id_ in ids if id_ >= floor), reverse=True)
         if not floor:
             return
-        # What has nothing left is not asked again, and one stream that has nearly all costs few rounds.
-        streams = [
-            stream
-            for stream, ids in zip(streams, tops, strict=True)
-            if len(ids) == each or (ids and ids[-1] < floor)
-        ]
-        before, each = floor, min(max(each * 2, _ROWS // max(1, len(streams))), _ROWS)
+        kept = {stream: [id_ for id_ in ids if id_ < floor] for stream, ids in kept.items()}
+        before = floor
 
 
 def _tops(session: orm.Session, streams: list[Stream], before: int, each: int) -> list[list[int]]:
