@@ -12,7 +12,8 @@ if __name__ == "__main__":
 from flask import Flask
 
 from webhooks import cli, web
-from webhooks.db.store import Store, database_url, db, engine_options
+from webhooks.db.connections import database_url, engine_options
+from webhooks.db.store import Store, db
 from webhooks.errors import SpokeError
 from webhooks.keyring import secret_key
 from webhooks.runtime.startup import data_dir_hint, prepare, print_password

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import uuid
 from collections.abc import Callable, Iterator
 
 import psutil
@@ -50,8 +51,18 @@ def stopped(
 Stopped = tuple[Appliance, str, Converters]
 
 
+def looked(appliance: Appliance, token: str, receiver: Receiver) -> None:
+    """Wait until the dispatchers have looked what is due twice: until what came since was sent."""
+    path = f"/looked/{uuid.uuid4()}"
+    appliance.webhook("Office", receiver.url(path), type="outgoing_call")
+    for count in (1, 2):
+        appliance.ring(token, type="outgoing_call")
+        receiver.wait(path, count, 30)
+
+
 def pending(appliance: Appliance) -> list[tuple[str, int]]:
-    rows = appliance.rows("SELECT state, attempts FROM delivery ORDER BY id")
+    """How the recordings' deliveries stand."""
+    rows = appliance.rows("SELECT state, attempts FROM delivery WHERE type = 'call_recording' ORDER BY id")
     return [(row.state, row.attempts) for row in rows]
 
 
@@ -60,20 +71,20 @@ def test_pause_resume_and_a_restart_do_not_let_it_go_early(stopped: Stopped, rec
     one, token, process = stopped
     webhook = one.webhook("Office", receiver.url("/media"), "media")
     client.send(one, token, sounds.long_wav(1))
-    time.sleep(1)
+    looked(one, token, receiver)
     assert pending(one) == [("pending", 0)]
     one.cli("webhook", "pause", webhook["id"])
     assert pending(one) == [("held", 0)]
     one.cli("webhook", "resume", webhook["id"])
     for worker in processes(one, "worker-"):
         worker.kill()
-    time.sleep(2)
+    looked(one, token, receiver)
     assert pending(one) == [("pending", 0)] and not receiver.at("/media")
     process.resume()
     payload = client.arrived(receiver, "/media").json
     assert client.fetch(one, payload["attachments"]).status_code == 200
     eventually(lambda: pending(one) == [("delivered", 1)])
-    assert one.rows("SELECT claims - tries AS n FROM delivery")[0].n == 0
+    assert one.rows("SELECT claims - tries AS n FROM delivery WHERE type = 'call_recording'")[0].n == 0
 
 
 def test_a_resend_of_what_was_dropped_waits_too(stopped: Stopped, receiver: Receiver) -> None:
@@ -84,7 +95,7 @@ def test_a_resend_of_what_was_dropped_waits_too(stopped: Stopped, receiver: Rece
     one.cli("webhook", "resume", webhook["id"], "--drop-held")
     (delivery,) = one.cli("delivery", "list")
     one.cli("delivery", "resend", delivery["id"])
-    time.sleep(2)
+    looked(one, token, receiver)
     assert pending(one) == [("pending", 0)] and not receiver.at("/media")
     process.resume()
     assert client.arrived(receiver, "/media").json["attachments"]
@@ -103,7 +114,7 @@ def test_a_call_keeps_its_order_and_others_do_not_wait(stopped: Stopped, receive
     one.event(token, type="incoming_call", subtype="ended", thread_id="A")
     receiver.wait("/calls")
     assert receiver.wait("/media")[0].json["n"] == 3
-    time.sleep(1.5)
+    looked(one, token, receiver)
     assert len(receiver.at("/media")) == 1
     process.resume()
     # At once, and not after the thirty seconds that a call waits at most.

@@ -1,11 +1,11 @@
 """Connecting a location to Asterisk: by command and by page; what is wrong is said in words."""
 
 import json
+import select
 import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,21 @@ def wrong(appliance: Appliance, location: str, word: str) -> dict[str, Any]:
     return eventually(  # type: ignore[no-any-return]
         lambda: next((one for one in [state(appliance, location)] if word in one["detail"]), None), 20
     )
+
+
+def hung_up(server: AmiServer) -> threading.Event:
+    """Set once the other end has closed its connection to the server."""
+    closed = threading.Event()
+
+    def until_closed(link: socket.socket) -> None:
+        with socket.socket(fileno=socket.dup(link.fileno())) as own:
+            ended = select.poll()
+            ended.register(own, select.POLLRDHUP)
+            ended.poll(60_000)
+        closed.set()
+
+    server.script = until_closed
+    return closed
 
 
 @pytest.fixture
@@ -71,15 +86,7 @@ def test_a_changed_connection_is_made_anew_and_an_empty_secret_keeps_the_one_tha
 def test_disconnecting_ends_the_connection_and_forgets_the_secret(
     appliance: Appliance, place: tuple[str, str], server: AmiServer
 ) -> None:
-    closed = threading.Event()
-
-    def until_closed(link: socket.socket) -> None:
-        with socket.socket(fileno=socket.dup(link.fileno())) as own:
-            while own.recv(1, socket.MSG_PEEK):
-                time.sleep(0.05)
-        closed.set()
-
-    server.script = until_closed
+    closed = hung_up(server)
     connect(appliance, place[0], server.port)
     eventually(lambda: server.logins == 1, 15)
     assert appliance.cli("pbx", "disconnect", place[0]) == {"location": place[0], "system": "asterisk"}
@@ -105,7 +112,12 @@ def test_a_refused_log_in_is_said_in_words_and_tried_again_slowly(
     now = wrong(appliance, place[0], "refuses the user 'spoke'")
     assert now["state"] == "refused"
     assert "Authentication failed" in now["detail"] and "Check user and secret" in now["detail"]
-    time.sleep(3)
+    # A phone system that only hangs up is tried again after one second, and after two.
+    hanging_up = AmiServer(lambda link: link.shutdown(socket.SHUT_RDWR))
+    appliance.location(f"{place[0]} hangs up")
+    connect(appliance, f"{place[0]} hangs up", hanging_up.port)
+    eventually(lambda: hanging_up.logins == 3, 30)
+    hanging_up.close()
     assert state(appliance, place[0])["since"] == now["since"]  # no further log-in meanwhile
     connect(appliance, place[0], asterisk_22.port, "--user", "adapter", secret=asterisk_22.info["secret"])
     eventually(lambda: state(appliance, place[0])["state"] == "connected")  # at once, not after a minute
@@ -238,11 +250,12 @@ def test_the_page_has_the_lines_to_copy_and_shows_how_the_connection_is(
 def test_a_paused_location_is_not_connected_until_it_is_resumed(
     appliance: Appliance, place: tuple[str, str], server: AmiServer
 ) -> None:
+    closed = hung_up(server)
     connect(appliance, place[0], server.port)
     eventually(lambda: server.logins == 1, 15)
     appliance.cli("location", "pause", place[0])
     assert state(appliance, place[0])["state"] == "paused"
-    time.sleep(1.5)
+    assert closed.wait(20) and server.logins == 1
     appliance.cli("location", "resume", place[0])
     eventually(lambda: server.logins == 2, 15)
 

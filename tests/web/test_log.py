@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from appliance import Appliance, Place, Visitor, eventually
+from appliance import PASSWORD, Appliance, Place, Visitor, eventually
 from receiver import Receiver
 from sample_data import HOSTILE, call, states
 
@@ -21,6 +21,7 @@ from webhooks.events.phone_numbers import number_key, numbers_in, numbers_of
 from webhooks.retention.purge import purge
 from webhooks.services import delivery_log
 from webhooks.services.delivery_filter import DeliveryFilter
+from webhooks.web.shared import slots
 
 
 def shown(page: str) -> list[int]:
@@ -157,8 +158,9 @@ def test_a_search_that_finds_little_stops_and_goes_on(
 def test_streams_are_merged_in_order(
     appliance: Appliance, place: Place, monkeypatch: pytest.MonkeyPatch, webhooks: int, each: int
 ) -> None:
-    """A state over many webhooks: each webhook's rows are a stream, read a few at a time."""
-    monkeypatch.setattr(delivery_log, "_ROWS", 1)
+    """A state over many webhooks: each webhook's rows are a stream, read a few at a time. One has more."""
+    monkeypatch.setattr(delivery_log, "_ROWS", 4)
+    monkeypatch.setattr(delivery_log, "_LOW", 2)
     monkeypatch.setattr(delivery_log, "_TOGETHER", 7)
     names = [f"{place[0]} {number}" for number in range(webhooks)]
     tokens = [appliance.location(name) for name in names]
@@ -167,12 +169,12 @@ def test_streams_are_merged_in_order(
         made.append(appliance.webhook(name, "http://127.0.0.1:1/")["id"])
         appliance.cli("webhook", "pause", made[-1])
     for _ in range(each):
-        for token in tokens:
+        for token in (tokens[0], tokens[0], *tokens):
             call(appliance, token, "ringing")
     service = appliance.app.extensions["spoke"].delivery_log
     page = service.page(DeliveryFilter(state="held"), count=1000)
     found = [row.id for row in page.rows if row.webhook_id in made]
-    assert len(found) == webhooks * each and found == sorted(found, reverse=True)
+    assert len(found) == (webhooks + 2) * each and found == sorted(found, reverse=True)
     for name in names:
         appliance.cli("location", "delete", name)
 
@@ -304,3 +306,13 @@ def test_the_export_has_what_the_filter_shows_and_no_formula(
     assert not any(row["from_name"].startswith(tuple("=+-@\uff1d\uff0b\uff0d\uff20\ufe66")) for row in rows)
     assert {row["from"] for row in rows} == {"+19203833100"}
     assert visitor.get("/deliveries.csv?state=lost").status_code == 422
+
+
+def test_an_export_beyond_the_slots_is_refused_and_told_when_to_come_again(appliance: Appliance) -> None:
+    client = appliance.app.test_client()
+    client.post("/login", data={"password": PASSWORD}, headers={"Origin": "http://localhost"})
+    with slots.exports.take(), slots.exports.take():
+        refused = client.get("/deliveries.csv")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    for _ in range(3):  # each gives its slot back
+        assert client.get("/deliveries.csv").status_code == client.head("/deliveries.csv").status_code == 200

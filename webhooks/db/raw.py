@@ -29,12 +29,30 @@ def _sqlite(sql: str) -> str:
 
 @functools.cache
 def _postgresql(sql: str) -> str:
-    return _NAME.sub(r"%(\1)s", sql.replace("%", "%%").replace("IN :ids", "= ANY(:ids)"))
+    return _NAME.sub(r"%(\1)s", _any_of_ids(sql.replace("%", "%%")))
 
 
 def text_with_ids(sql: str) -> sa.TextClause:
     """Make a statement for SQLAlchemy that has ``IN :ids``."""
     return sa.text(sql).bindparams(sa.bindparam("ids", expanding=True))
+
+
+def rows_with_ids(
+    session: orm.Session, sql: str, ids: Sequence[int], **parameters: Any
+) -> Sequence[sa.Row[Any]]:
+    """Run a query that has ``IN :ids``: one statement for any number of them, which PostgreSQL plans once."""
+    sqlite = is_sqlite(session)
+    bound = {**parameters, "ids": json.dumps([*ids]) if sqlite else [*ids]}
+    return session.execute(_text(sql, sqlite), bound).all()
+
+
+@functools.cache
+def _text(sql: str, sqlite: bool) -> sa.TextClause:
+    return sa.text(_sqlite(sql) if sqlite else _any_of_ids(sql))
+
+
+def _any_of_ids(sql: str) -> str:
+    return sql.replace("IN :ids", "= ANY(:ids)")
 
 
 def is_sqlite(session: orm.Session) -> bool:

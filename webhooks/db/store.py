@@ -11,6 +11,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event, orm
 from sqlalchemy.pool import PoolProxiedConnection
 
+from webhooks.db.connections import database_url, engine_options, prepare_postgresql, prepare_sqlite
 from webhooks.db.failures import Failure, failed, is_lost, one_of_each, reason, translated
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import of_one_row
@@ -76,18 +77,26 @@ class Store:
         self._writing = self.engine.execution_options(spoke_write=True)
         self._lock = KernelLock(settings.data / "write.lock") if self.sqlite else None
         self._spare: list[PoolProxiedConnection] = []
+        # PostgreSQL gives each statement a snapshot of its own anyway (READ COMMITTED): BEGIN and ROLLBACK
+        # would only be two more round trips. On SQLite a read sees one state of the database.
+        self._reading = self.engine
         if self.sqlite:
-            _prepare_sqlite(self.engine, durable)
+            prepare_sqlite(self.engine, durable)
             event.listen(self.engine, "engine_disposed", lambda _engine: self._drop_spare())
+        else:
+            prepare_postgresql(self.engine)
+            self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextlib.contextmanager
     def read(self) -> Iterator[orm.Session]:
-        """Open a short read transaction. End it before rendering: a long one keeps the WAL from shrinking.
+        """Open a short read. End it before rendering: on SQLite a long one keeps the WAL from shrinking.
+
+        On SQLite all of it sees one state of the database; on PostgreSQL each statement sees the newest.
 
         Raises:
             ReadFailed: the database cannot be reached or read now.
         """
-        with translated(ReadFailed), orm.Session(self.engine, expire_on_commit=False) as session:
+        with translated(ReadFailed), orm.Session(self._reading, expire_on_commit=False) as session:
             yield session
 
     @contextlib.contextmanager
@@ -144,13 +153,21 @@ class Store:
 
     @contextlib.contextmanager
     def direct_read(self) -> Iterator[RawConnection]:
-        """Read below SQLAlchemy. On SQLite each statement sees what was committed before it.
+        """Read below SQLAlchemy. Each statement sees what was committed before it.
 
         Raises:
             ReadFailed: as ``read``.
         """
         with self._driver(ReadFailed) as connection:
-            yield RawConnection(connection, self.sqlite)
+            if self.sqlite:
+                yield RawConnection(connection, self.sqlite)
+                return
+            connection.autocommit = True
+            try:
+                yield RawConnection(connection, self.sqlite)
+            finally:
+                if not connection.closed:
+                    connection.autocommit = False
 
     def finds(self, sql: str, **parameters: object) -> bool:
         """Whether a query finds anything, below SQLAlchemy: for what is asked every second, mostly in vain.
@@ -192,7 +209,7 @@ class Store:
     def _give_back(self, raw: PoolProxiedConnection) -> None:
         """Keep a connection of SQLite at hand: the pool takes longer than a short statement.
 
-        One to a server goes back to the pool, which resets it, and looks whether it still lives.
+        One to a server goes back to the pool, which resets it.
         """
         if self.sqlite and raw.is_valid and len(self._spare) < _SPARE:
             self._spare.append(raw)
@@ -221,46 +238,3 @@ class Store:
     def checkpoint_turn(self) -> contextlib.AbstractContextManager[None]:
         """Hold the writers' lock without a transaction, for what SQLite does outside of one."""
         return self._lock.held() if self._lock else contextlib.nullcontext()
-
-
-def database_url(settings: Settings) -> sa.URL:
-    """Make SQLAlchemy's URL of the database, with the driver that is installed."""
-    if settings.sqlite:
-        return sa.URL.create("sqlite", database=str(settings.sqlite_file))
-    return sa.make_url(settings.database_url or "").set(drivername="postgresql+psycopg")
-
-
-def engine_options(settings: Settings) -> dict[str, Any]:
-    """Make the arguments for ``create_engine``. Connections are opened at first use, so after any fork."""
-    if settings.sqlite:
-        arguments = {"check_same_thread": False, "isolation_level": None}
-        return {"connect_args": arguments, "pool_size": 24, "max_overflow": 8}
-    return {
-        "connect_args": {"connect_timeout": 5},
-        "pool_size": 10,
-        "max_overflow": 14,
-        "pool_pre_ping": True,
-    }
-
-
-def _prepare_sqlite(engine: sa.Engine, durable: bool) -> None:
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: Any, _record: Any) -> None:
-        cursor = connection.cursor()
-        for pragma in (
-            "busy_timeout = 5000",  # before any other: the next ones may already meet a lock
-            "foreign_keys = ON",
-            f"synchronous = {'FULL' if durable else 'NORMAL'}",
-            # Housekeeping checkpoints; this is for a site that runs the web half alone.
-            "wal_autocheckpoint = 20000",
-            f"journal_size_limit = {64 << 20}",
-            "temp_store = MEMORY",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: sa.Connection) -> None:
-        # The driver's own transaction control is off: what will write has to say so from the start.
-        write = connection.get_execution_options().get("spoke_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -8,6 +8,7 @@ reads the body as it comes.
 import contextlib
 import os
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -23,8 +24,10 @@ from webhooks.runtime.http_response import CYCLE_BYTES, Refusal, Response, Stret
 REQUEST_SECONDS: Final = 10.0  # for a request's head, and its body if that is short
 KEEP_ALIVE_SECONDS: Final = 75.0
 SEND_SECONDS: Final = 30.0  # without a byte of the response taken
+_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER: close without the polite end
 _LINGER_SECONDS: Final = (2.0, 10.0)  # without a byte, and in all, after the response (RFC 9112, 9.6)
 _PIECE_BYTES: Final = 1 << 18
+_STREAM_BYTES: Final = 1 << 16  # of a streamed answer, in the buffer, before its thread waits for the caller
 
 serving: Final = threading.local()  # ``connection``: the one whose request this thread serves
 
@@ -48,6 +51,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         self._left_in_cycle = CYCLE_BYTES
         self._ahead = b""  # bytes of the next request, while this one is not answered
         self._held_until = 0.0  # an answer that is kept back
+        self._streams = self._broken = False
         self._place: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
         super().__init__(*arguments, **more)
 
@@ -151,6 +155,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     def service(self) -> None:
         """Serve a request. Called in a thread."""
         serving.connection = self
+        self._streams = False
         self._place = self.server.place_of(self.requests[0])
         with self._place:
             super().service()
@@ -168,6 +173,24 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         """In a thread: keep the answer back for so long, or a second more. No thread waits meanwhile."""
         self._held_until = time.monotonic() + seconds
 
+    def stream(self) -> None:
+        """In a thread: send each piece of the answer as it is made. No more is made than the caller takes."""
+        self._streams = True
+
+    def write_soon(self, data: bytes) -> int:
+        if not self._streams:
+            return int(super().write_soon(data))
+        with self.waiting(), self.outbuf_lock:
+            while self.connected and self.total_outbufs_len > _STREAM_BYTES:
+                self.outbuf_lock.wait()
+        written = int(super().write_soon(data))
+        self.server.pull_trigger()
+        return written
+
+    def break_off(self) -> None:
+        """In a thread: end an answer that cannot be finished, so that nobody takes it for whole."""
+        self._broken = True
+
     @property
     def held(self) -> bool:
         return time.monotonic() < self._held_until
@@ -176,11 +199,13 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         if self.held:
             return False
         if self.requests and not self.will_close:
-            return bool(self.total_outbufs_len >= self.adj.send_bytes)
+            return bool(self.total_outbufs_len >= (1 if self._streams else self.adj.send_bytes))
         return bool(super().writable())
 
     def handle_write(self) -> None:
         self._left_in_cycle = CYCLE_BYTES
+        if self._streams and self.requests:
+            self._flush_exception(self._flush_some_if_lockable)
         super().handle_write()
         self.go_on()
 
@@ -202,7 +227,14 @@ class Connection(HTTPChannel):  # type: ignore[misc]
     # --- the end ---
 
     def handle_close(self) -> None:
-        """Half-close after the last response and read on: a reset might destroy it (RFC 9112, 9.6)."""
+        """Half-close after the last response and read on: a reset might destroy it (RFC 9112, 9.6).
+
+        One that broke off is reset: a caller of HTTP/1.0 would take the end for that of a whole answer.
+        """
+        if self._broken and self.connected:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.drop()
+            return
         if self.will_close and self.connected and not self.lingering:
             self.lingering, self.will_close = True, False
             self.began_at = self.moved_at = time.monotonic()

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from waitress.buffers import ReadOnlyFileBasedBuffer
+from waitress.channel import ClientDisconnected
 from waitress.task import ErrorTask, WSGITask
 
 CYCLE_BYTES: Final = 1 << 20  # of a file in one cycle of the loop, so that other connections get theirs
@@ -37,7 +38,24 @@ class Response(WSGITask):  # type: ignore[misc]
         environ["spoke.body_to_come"] = self.request.early
         environ["spoke.hold_answer"] = self.channel.hold
         environ["spoke.waiting"] = self.channel.waiting
+        environ["spoke.stream"] = self.channel.stream
         return environ
+
+    def finish(self) -> None:
+        self.write(b"")  # the head, where there was nothing else
+        if self.request.command == "HEAD":
+            self.chunked_response = False  # without a body, waitress would send the end of one
+        super().finish()
+
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except ClientDisconnected:
+            raise
+        except Exception:
+            if self.wrote_header:
+                self.channel.break_off()
+            raise
 
     def build_response_header(self) -> bytes:
         if self.request.open or self.channel.server.stopping:

@@ -33,8 +33,8 @@ PROCESSES: Final = 2
 _THREADS: Final = 12
 # For pages, the API and public addresses: a crowd there neither fills the queue of events nor uses up the
 # interpreter.
-# A log-in and three slow test inboxes may hold four of the threads; two at a time work.
-_PAGE_THREADS: Final = 5
+# A log-in, three slow test inboxes and two exports may hold six of the threads; two at a time work.
+_PAGE_THREADS: Final = 7
 _PAGES_AT_WORK: Final = 2
 _SWITCH_SECONDS: Final = 0.0005  # Python's thread switch interval: the loop waits that long after each poll
 _ACCEPTS: Final = 8  # new connections a cycle of the loop

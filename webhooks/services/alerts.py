@@ -75,9 +75,9 @@ class Alerts:
 
     def count_open(self) -> int:
         """Count what is the matter now."""
-        with self._store.read() as session:
-            number = sa.select(sa.func.count()).select_from(Matter).where(Matter.closed_at.is_(None))
-            return session.scalar(number) or 0
+        with self._store.direct_read() as direct:
+            [[number]] = direct.rows("SELECT count(*) FROM matter WHERE closed_at IS NULL")
+            return int(number)
 
     def look(self, moment: datetime | None = None) -> None:
         """Look for matters: open new ones, close those that are over, queue messages about both.

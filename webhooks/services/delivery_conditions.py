@@ -21,7 +21,7 @@ def filtered(
         return []
     if conditions:
         query = sa.select(Delivery.id).where(among(session, Delivery.id, ids), *conditions)
-        ids = list(session.scalars(query))
+        ids = [*session.scalars(query).all()]
     if wanted.name is not None:
         ids = named(session, wanted.name, ids)
     return sorted(ids, reverse=True)

@@ -7,7 +7,7 @@ that has read enough of them says how far it came, and the next page goes on fro
 
 import heapq
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.catalogue import STATES
-from webhooks.db.models import Attempt, Delivery, Event, EventNumber, Webhook
+from webhooks.db.models import Delivery, Event, EventNumber, Webhook
 from webhooks.db.raw import among, is_sqlite
 from webhooks.db.store import Store
 from webhooks.errors import Unavailable
@@ -35,7 +35,8 @@ _STEP_MOST: Final = 1_200
 _CANDIDATES: Final = 2_000  # that one page reads at most
 _STREAMS: Final = 1_000  # webhooks × states that are merged; with more, all deliveries are candidates
 _TOGETHER: Final = 100  # streams in one statement
-_ROWS: Final = 300  # read at a time from all streams
+_ROWS: Final = 600  # read at a time from all streams
+_LOW: Final = 10  # rows of a stream, below which it is read on
 _NAMED: Final = 1_500  # the same for a name, which no index has: their texts are read
 _COUNTED: Final = 1_000
 _NEWEST: Final = 1 << 62
@@ -43,15 +44,13 @@ _NEWEST: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of the log; ``last`` has the last attempts of its deliveries, ``facts`` how they stand, by their
-    ids.
+    """A page of the log; ``facts`` has how its deliveries stand, by their ids.
 
     ``older`` is the cursor of the next page, None at the end. ``looked_to``: candidates were read down to
     this time, and there may be more before it.
     """
 
     rows: Sequence[Delivery]
-    last: dict[int, Attempt]
     facts: dict[int, Facts]
     older: int | None
     looked_to: datetime | None
@@ -77,13 +76,12 @@ class DeliveryLog:
         with self._store.read() as session:
             ids, looked_to = _matching(session, wanted, before or _NEWEST, count + 1)
             shown = ids[:count]
-            rows = session.scalars(sa.select(Delivery).where(Delivery.id.in_(shown)).options(*_SHOWN)).all()
-            rows = sorted(rows, key=lambda row: -row.id)
+            found = session.scalars(_SHOWN.where(among(session, Delivery.id, shown)))
+            rows = sorted(found, key=lambda row: -row.id)
             older = shown[-1] if len(ids) > count else looked_to
             behind = session.get(Delivery, looked_to) if looked_to and len(ids) <= count else None
             facts = standing.of_deliveries(session, shown)
-            last = _last_attempts(session, rows)
-            return Page(rows, last, facts, older, behind.created_at if behind else None)
+            return Page(rows, facts, older, behind.created_at if behind else None)
 
     def pages(self, wanted: DeliveryFilter, most: int, at_a_time: int = 500) -> Iterator[Page]:
         """Read the newest deliveries, at most ``most``, a page at a time: no transaction stays open."""
@@ -109,21 +107,11 @@ class DeliveryLog:
             return  # events of the last second are found a second later
 
 
-_SHOWN = (
+_SHOWN = sa.select(Delivery).options(
     orm.joinedload(Delivery.event),
     # Not with each row: a webhook's secrets are decrypted as often as its row is read.
     orm.selectinload(Delivery.webhook).joinedload(Webhook.location),
 )
-
-
-def _last_attempts(session: orm.Session, rows: Iterable[Delivery]) -> dict[int, Attempt]:
-    query = (
-        sa.select(Attempt)
-        .join(Delivery, sa.and_(Delivery.id == Attempt.delivery_id, Delivery.attempts == Attempt.n))
-        .where(Delivery.id.in_([row.id for row in rows]))
-        .options(orm.load_only(Attempt.http_status, Attempt.error, Attempt.milliseconds, Attempt.started_at))
-    )
-    return {attempt.delivery_id: attempt for attempt in session.scalars(query)}
 
 
 def _matching(
@@ -200,21 +188,23 @@ def _of_streams(session: orm.Session, wanted: DeliveryFilter, before: int) -> It
     if len(streams) > _STREAMS:
         yield from _all(session, before)
         return
-    each = max(5, _ROWS // max(1, len(streams)))
+    kept: dict[Stream, list[int]] = {stream: [] for stream in streams}  # read, and not yielded yet
+    more = set(streams)  # those that may go on below what was read of them
     while True:
-        tops = _tops(session, streams, before, each)
+        # One that has nearly all and others that have little are asked in turns, each for what it lacks.
+        asked = [stream for stream in streams if stream in more and len(kept[stream]) < _LOW]
+        each = max(_LOW, _ROWS // max(1, len(asked)))
+        for stream, ids in zip(asked, _tops(session, asked, before, each), strict=True):
+            kept[stream] = ids
+            if len(ids) < each:
+                more.discard(stream)
         # Below the last of a stream that may go on, the others may have more to come first.
-        floor = max((ids[-1] for ids in tops if len(ids) == each), default=0)
-        yield from sorted((id_ for ids in tops for id_ in ids if id_ >= floor), reverse=True)
+        floor = max((kept[stream][-1] for stream in more), default=0)
+        yield from sorted((id_ for ids in kept.values() for id_ in ids if id_ >= floor), reverse=True)
         if not floor:
             return
-        # What has nothing left is not asked again, and one stream that has nearly all costs few rounds.
-        streams = [
-            stream
-            for stream, ids in zip(streams, tops, strict=True)
-            if len(ids) == each or (ids and ids[-1] < floor)
-        ]
-        before, each = floor, min(max(each * 2, _ROWS // max(1, len(streams))), _ROWS)
+        kept = {stream: [id_ for id_ in ids if id_ < floor] for stream, ids in kept.items()}
+        before = floor
 
 
 def _tops(session: orm.Session, streams: list[Stream], before: int, each: int) -> list[list[int]]:
@@ -225,7 +215,8 @@ def _tops(session: orm.Session, streams: list[Stream], before: int, each: int) -
         some = streams[start : start + _TOGETHER]
         # Text: to make a statement of a hundred parts out of expressions takes longer than to run it.
         statement = sa.text(newest(enumerate(some, start), sqlite=sqlite))
-        found = session.execute(statement, {"before": before, "each": each})
+        # All at once: asked for one by one, each of thousands of rows takes as long as a line of a page.
+        found = session.execute(statement, {"before": before, "each": each}).all()
         for number, id_ in found:
             tops[number].append(id_)
     return [sorted(ids, reverse=True) for ids in tops]
@@ -238,7 +229,7 @@ def _of_events(session: orm.Session, events: Iterator[int], before: int) -> Iter
         step = min(2 * step, _STEP_MOST)
         query = sa.select(Delivery.id).where(among(session, Delivery.event_id, batch))
         # Not by the database: asked for ids in order, it may walk all of them instead of those events'.
-        yield from sorted((id_ for id_ in session.scalars(query) if id_ < before), reverse=True)
+        yield from sorted((id_ for id_ in session.scalars(query).all() if id_ < before), reverse=True)
 
 
 def _event_before(session: orm.Session, before: int) -> int:

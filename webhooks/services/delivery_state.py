@@ -22,7 +22,8 @@ _DROPPED: Final = {
 class Facts:
     """What decides how a delivery stands.
 
-    ``error``: why its last attempt failed. ``earlier_id``: an earlier message of its call that holds it back.
+    ``error``: why its last attempt failed. ``http_status`` and ``took_ms`` are that attempt's, None where no
+    answer came, or nothing was tried. ``earlier_id``: an earlier message of its call that holds it back.
     ``recording_error``: what is wrong with its recording. ``hold_until``: the end of a Retry-After
     hold. ``probe_at``: when an open circuit lets the next attempt out, None where it is closed. ``waiting``:
     how many deliveries of its webhook wait, None if not counted.
@@ -33,6 +34,8 @@ class Facts:
     due_at: datetime
     reason: str | None = None
     error: str | None = None
+    http_status: int | None = None
+    took_ms: int | None = None
     sending: bool = False
     tries: int = 0
     attempts: int = 0

@@ -75,40 +75,40 @@ def _matching(
     """Search ids, newest first. Returns also the cursor to go on with."""
     bottom, top = _bounds(session, wanted)
     before = min(before, top)
+    candidates = _candidates(wanted, place, bottom)
     found: list[int] = []
     for _ in range(_CANDIDATES // _STEP):
-        rows = session.execute(_candidates(wanted, bottom, before)).all()
-        found += [row.id for row in rows if _meets(row, wanted, place)]
+        rows = session.execute(candidates, {"before": before}).all()
+        found += [id_ for id_, meets in rows if meets]
         if len(found) > count:
             return found[:count], found[count - 1]
         if len(rows) < _STEP:
             return found, None
-        before = rows[-1].id
+        before = rows[-1][0]
     return found, before
 
 
-def _candidates(wanted: EventFilter, bottom: int, before: int) -> sa.Executable:
+def _candidates(wanted: EventFilter, place: int | None, bottom: int) -> sa.Executable:
+    """Select the next ids below ``:before``, and whether each meets the whole filter."""
     waiting = sa.and_(Media.event_id == Event.id, Media.state == "waiting")
     query = (
-        sa.select(
-            Event.id, Event.type, Event.subtype, Event.location_id, Event.accepted_at, Media.id.label("waits")
-        )
+        sa.select(Event.id, _meets(wanted, place).label("meets"))
         .outerjoin(Media, waiting)
-        .where(Event.id < before, Event.id >= bottom)
+        .where(Event.id < sa.bindparam("before"), Event.id >= bottom)
     )
     if wanted.thread_id is not None:
         query = query.where(Event.thread_key == thread_key(wanted.thread_id))
     return query.order_by(Event.id.desc()).limit(_STEP)
 
 
-def _meets(row: Any, wanted: EventFilter, place: int | None) -> bool:
-    fixed = ((wanted.type, row.type), (wanted.status, row.subtype), (place, row.location_id))
-    return (
-        row.waits is None
-        and all(value is None or value == present for value, present in fixed)
-        and (wanted.since is None or row.accepted_at >= wanted.since)
-        and (wanted.until is None or row.accepted_at < wanted.until)
-    )
+def _meets(wanted: EventFilter, place: int | None) -> sa.ColumnElement[bool]:
+    fixed = ((Event.type, wanted.type), (Event.subtype, wanted.status), (Event.location_id, place))
+    conditions = [column == value for column, value in fixed if value is not None]
+    if wanted.since is not None:
+        conditions.append(Event.accepted_at >= wanted.since)
+    if wanted.until is not None:
+        conditions.append(Event.accepted_at < wanted.until)
+    return sa.and_(Media.id.is_(None), *conditions)
 
 
 def _bounds(session: orm.Session, wanted: EventFilter) -> tuple[int, int]:

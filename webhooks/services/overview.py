@@ -1,4 +1,4 @@
-"""What needs somebody: webhooks that fail, are disabled or have lost deliveries, for the main page."""
+"""All webhooks and locations together: what needs somebody, for the main page, and what they are called."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy import orm
 
-from webhooks.db.models import Delivery, Lane, Traffic, Webhook
+from webhooks.db.models import Delivery, Lane, Location, Traffic, Webhook
 from webhooks.db.store import Store
 from webhooks.services import standing
 from webhooks.services.webhook_state import WebhookFacts
@@ -48,12 +48,33 @@ class Overview:
         ]
         return Troubles(shown, len(ids))
 
+    def named_webhooks(self, count: int) -> Sequence[Webhook]:
+        """Read what names the oldest ``count`` webhooks and their locations, and no more of them."""
+        with self._store.read() as session:
+            return session.scalars(_NAMED.limit(count)).all()
+
+    def named_locations(self, count: int) -> dict[int, str]:
+        """Read the names of the first ``count`` locations, in the order of their names."""
+        named = sa.select(Location.id, Location.name).where(Location.deleted_at.is_(None))
+        with self._store.read() as session:
+            rows = session.execute(named.order_by(Location.name).limit(count))
+            return {id_: name for id_, name in rows}
+
     def untried(self) -> dict[tuple[int, str], int]:
         """Count the active webhooks of each location and integration that were never tried."""
         with self._store.read() as session:
             return {(location_id, name): count for location_id, name, count in session.execute(_UNTRIED)}
 
 
+_NAMED = (
+    sa.select(Webhook)
+    .where(Webhook.deleted_at.is_(None))
+    .order_by(Webhook.id)
+    .options(
+        orm.load_only(Webhook.description, Webhook.kind, Webhook.types, Webhook.statuses),
+        orm.joinedload(Webhook.location).load_only(Location.name),
+    )
+)
 _FAILS = sa.or_(
     sa.and_(Webhook.state == "active", Lane.failing_since.is_not(None)), Webhook.state == "disabled"
 )

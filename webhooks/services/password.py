@@ -82,8 +82,8 @@ class AdminPassword:
 
     def epoch(self, signing_key: str) -> str:
         """Return a text that changes when all sessions are to end: with each new password."""
-        with self._store.read() as session:
-            epoch = SESSION_EPOCH.get(session.connection()) or 0
+        with self._store.direct_read() as direct:
+            epoch = SESSION_EPOCH.get(direct) or 0
         mark = ""
         if self._setting is not None:
             mark = hmac.digest(signing_key.encode(), self._setting.encode(), "sha256").hex()[:16]

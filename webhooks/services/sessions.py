@@ -16,6 +16,7 @@ from webhooks.tokens import token_hash
 
 IDLE: Final = timedelta(hours=12)
 LONGEST: Final = timedelta(days=7)
+_LOGIN: Final = "SELECT created_at, seen_at FROM login_session WHERE id_hash = :id_hash"
 _SEEN_EVERY: Final = timedelta(minutes=5)  # not each page is worth a write
 
 
@@ -46,15 +47,18 @@ class Sessions:
 
     def known(self, session_id: str) -> bool:
         """Whether a session goes on. That it was seen is written down now and then."""
-        now = _now()
-        with self._store.read() as session:
-            login = session.get(LoginSession, token_hash(session_id))
-        if login is None or now - login.seen_at > IDLE or now - login.created_at > LONGEST:
+        now, id_hash = _now(), token_hash(session_id)
+        with self._store.direct_read() as direct:
+            row = direct.row(_LOGIN, {"id_hash": id_hash})
+        if row is None:
             return False
-        if now - login.seen_at > _SEEN_EVERY:
+        created_at, seen_at = (datetime.fromtimestamp(ms / 1000, UTC) for ms in row)
+        if now - seen_at > IDLE or now - created_at > LONGEST:
+            return False
+        if now - seen_at > _SEEN_EVERY:
             with self._store.write() as session:
                 session.execute(
-                    sa.update(LoginSession).where(LoginSession.id_hash == login.id_hash).values(seen_at=now)
+                    sa.update(LoginSession).where(LoginSession.id_hash == id_hash).values(seen_at=now)
                 )
         return True
 

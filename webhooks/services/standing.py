@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from webhooks.db.models.outbox import NOT_YET_MS
-from webhooks.db.raw import text_with_ids
+from webhooks.db.raw import rows_with_ids
 from webhooks.db.store import now_ms
 from webhooks.dispatcher.circuit_breaker import CIRCUIT_AFTER
 from webhooks.outbox.rows import HOLD_MS
@@ -24,7 +24,7 @@ _WAITING: Final = f"state = 'pending' AND owner IS NULL AND due_at < {NOT_YET_MS
 DELIVERIES: Final = """
     SELECT d.id, d.state, d.reason, d.webhook_id, d.due_at, d.tries, d.attempts,
            d.owner IS NOT NULL AS sending, e.origin, m.state AS media,
-           m.error AS media_error, a.error,
+           m.error AS media_error, a.error, a.status AS http_status, a.milliseconds AS took_ms,
            w.state AS webhook_state, w.reason AS webhook_reason, w.options ->> 'rate' AS rate,
            l.not_before, l.probe_at, l.broken, l.failing_since, l.last_error,
            CASE WHEN d.state = 'pending' AND d.tries = 0 THEN
@@ -57,13 +57,13 @@ WAITING_OF_WEBHOOK: Final = f"""
         SELECT 1 FROM delivery WHERE webhook_id = :webhook_id AND {_WAITING}
         ORDER BY due_at LIMIT :most) AS waiting_rows
 """
-_DELIVERIES, _WEBHOOKS = text_with_ids(DELIVERIES), text_with_ids(WEBHOOKS)
 
 
 def of_deliveries(session: orm.Session, ids: Iterable[int], *, counted: bool = False) -> dict[int, Facts]:
     """Read how deliveries stand. ``counted``: with how many others of their webhook wait."""
-    parameters = {"ids": list(ids), "hold_begin": now_ms() - HOLD_MS}
-    rows = session.execute(_DELIVERIES, parameters).all() if parameters["ids"] else []
+    wanted = list(ids)
+    hold_begin = now_ms() - HOLD_MS
+    rows = rows_with_ids(session, DELIVERIES, wanted, hold_begin=hold_begin) if wanted else []
     waiting: dict[int, int] = {}
     if counted:
         waiting = {id_: count_waiting(session, id_) for id_ in {row.webhook_id for row in rows}}
@@ -73,7 +73,7 @@ def of_deliveries(session: orm.Session, ids: Iterable[int], *, counted: bool = F
 def of_webhooks(session: orm.Session, ids: Sequence[int]) -> dict[int, WebhookFacts]:
     """Read how webhooks stand."""
     most = MOST if len(ids) == 1 else _MOST_IN_LIST
-    rows = session.execute(_WEBHOOKS, {"ids": list(ids), "most": most + 1}).all() if ids else []
+    rows = rows_with_ids(session, WEBHOOKS, ids, most=most + 1) if ids else []
     return {row.id: _webhook_facts(row, most) for row in rows}
 
 
@@ -86,7 +86,8 @@ def count_waiting(session: orm.Session, webhook_id: int) -> int:
 def _facts(row: Any, waiting: int | None) -> Facts:
     return Facts(
         state=row.state, webhook_id=row.webhook_id, due_at=_moment(row.due_at), reason=row.reason,
-        error=row.error, sending=bool(row.sending), tries=row.tries, attempts=row.attempts,
+        error=row.error, http_status=row.http_status, took_ms=row.took_ms,
+        sending=bool(row.sending), tries=row.tries, attempts=row.attempts,
         is_test=row.origin == "test", converting=row.media == "waiting",
         recording_error=row.media_error if row.media in ("ready", "failed") else None, earlier_id=row.earlier,
         webhook_state=row.webhook_state, webhook_reason=row.webhook_reason,

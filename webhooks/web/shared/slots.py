@@ -1,4 +1,4 @@
-"""Limits on concurrent long bodies and log-ins: they must never fill the threads that ingest needs.
+"""Limits on concurrent long bodies, exports and log-ins: they must never fill the threads that others need.
 
 Every other request has a thread only while it is worked on; runtime/webserver.py counts those. A request
 beyond a limit is refused with Retry-After. A caller that stops in the middle loses its slot after half a
@@ -31,6 +31,13 @@ def hold_answer(seconds: float) -> None:
         hold(seconds)
 
 
+def stream() -> None:
+    """Have the web server send each piece of this answer as it is made; other servers do so anyway."""
+    begin: Callable[[], None] | None = request.environ.get("spoke.stream")
+    if begin:
+        begin()
+
+
 class Slots:
     """At most ``count`` requests at a time in this process."""
 
@@ -53,4 +60,5 @@ class Slots:
 
 uploads: Final = Slots(3, "uploads")
 bodies: Final = Slots(2, "long or chunked bodies")
+exports: Final = Slots(2, "exports")
 log_ins: Final = Slots(1, "log-ins")

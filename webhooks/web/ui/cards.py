@@ -44,9 +44,8 @@ class Card(NamedTuple):
         return f"{self.location.name} & {self.integration.title}"
 
 
-def active_cards(locations: Sequence[Location]) -> list[Card]:
+def active_cards(locations: Sequence[Location], connected: Mapping[int, Sequence[Integration]]) -> list[Card]:
     """Make the cards of what is connected, location by location."""
-    connected = services().integrations.connected()
     return [
         Card(location, one, PAGES[one.name])
         for location in locations

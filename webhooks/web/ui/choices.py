@@ -12,12 +12,12 @@ _NAME: Final = 60  # characters of a webhook's name
 
 def webhook_choices() -> dict[int, str]:
     """Webhooks by their ids, the oldest first."""
-    return {webhook.id: _described(webhook) for webhook in services().webhooks.all()[:_LISTED]}
+    return {webhook.id: _described(webhook) for webhook in services().overview.named_webhooks(_LISTED)}
 
 
 def location_choices() -> dict[int, str]:
     """Locations by their ids, in the order of their names."""
-    return {location.id: location.name for location in services().locations.all()[:_LISTED]}
+    return services().overview.named_locations(_LISTED)
 
 
 def _described(webhook: Webhook) -> str:

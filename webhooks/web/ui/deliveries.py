@@ -15,6 +15,7 @@ from webhooks.services.delivery_filter import DeliveryFilter
 from webhooks.services.parsing import Input, RowNumber
 from webhooks.web.shared.access import admin
 from webhooks.web.ui.choices import location_choices, webhook_choices
+from webhooks.web.ui.export import MOST
 from webhooks.web.ui.following import follow
 from webhooks.web.ui.page import PageQuery, notice, parse_query, plain, wants_fragment
 
@@ -67,6 +68,7 @@ def index() -> Any:
         before=query.before,
         address=_address(),
         purged=not rows["page"].rows and wanted.is_open and services().deliveries.purged(),
+        most_exported=MOST,
         days=services().settings.retention_days,
     )
     return answer, 422 if error else 200

@@ -59,7 +59,8 @@ def local(moment: datetime) -> str:
 def when(moment: datetime) -> str:
     """The time alone if it is today's."""
     here = in_zone(moment)
-    return here.strftime("%H:%M:%S" if here.date() == midnight().date() else "%Y-%m-%d %H:%M")
+    is_today = here.date() == datetime.now(zone()).date()
+    return here.strftime("%H:%M:%S" if is_today else "%Y-%m-%d %H:%M")
 
 
 def clock(moment: datetime) -> str:

@@ -37,10 +37,11 @@ def index() -> Any:
     """Whether it works, and the integrations; to htmx the first alone, which asks for itself again."""
     locations = services().locations.all()
     pulses = services().stats.of_integrations(midnight())
-    now = _now(locations, pulses.values())
+    connected = services().integrations.connected()
+    now = _now([one for one in locations if one.id in connected], pulses.values())
     if wants_fragment():
         return render_template("integrations/_now.html", **now)
-    untried, cards = services().overview.untried(), active_cards(locations)
+    untried, cards = services().overview.untried(), active_cards(locations, connected)
     return render_template(
         "integrations/index.html",
         active=paged([(card, pulses.get(card.key, Pulse()), untried.get(card.key, 0)) for card in cards], 30),
@@ -52,13 +53,12 @@ def index() -> Any:
 
 
 def _now(locations: Sequence[Location], pulses: Iterable[Pulse]) -> dict[str, Any]:
-    """The values of what answers "is it working"."""
+    """The values of what answers "is it working". ``locations``: those that are connected."""
     troubles = services().overview.troubles()
     ids = {f"webhook {trouble.webhook.id}" for trouble in troubles.shown}  # these have told it themselves
-    connected = services().integrations.connected()
     return {
         "troubles": troubles,
-        "losing": [one for one in locations if one.id in connected and one.state == "paused"],
+        "losing": [one for one in locations if one.state == "paused"],
         "matters": [matter for matter in services().alerts.open() if matter.subject not in ids],
         "title_of": title_of,
         "day": together(pulses),

@@ -18,6 +18,7 @@ from webhooks.settings import VERSION
 from webhooks.web.ui import filters
 from webhooks.web.ui.cards import PAGES
 from webhooks.web.ui.filters import localize, zone
+from webhooks.web.ui.log_rows import log_rows
 
 _PAGE: Final = 50  # items of a list
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "::1"})  # the machine itself, whatever links say
@@ -42,6 +43,7 @@ class PageQuery(Input):
 def init_app(app: Flask) -> None:
     """Give every template its filters and values."""
     filters.init_app(app)
+    app.add_template_filter(log_rows)
     app.context_processor(_in_templates)
 
 
