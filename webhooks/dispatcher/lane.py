@@ -68,13 +68,21 @@ class Lane:
 
     @property
     def busy(self) -> bool:
-        """Whether it can take nothing until its report is here, however much is due."""
-        return self.in_flight > 0 and self.kind is LaneKind.PROBATION
+        """Whether it can take nothing until a report of it is here, however much is due."""
+        return self.in_flight > 0 and self.in_flight >= self._most_tasks(self.kind)
 
     @property
     def has_failed(self) -> bool:
         """Whether its last attempt was a timeout or a connection error."""
         return self.health.broken > 0
+
+    def held(self, now_ms: int) -> bool:
+        """Whether its webhook is not active, or waits for its receiver."""
+        return not self.active or now_ms < self.health.held_until_ms
+
+    def may_claim(self, now_ms: int) -> bool:
+        """Whether it is not held, and its rate allows a row, as of the last ``claim_limits``."""
+        return not (self.rate_wait_ms or self.held(now_ms))
 
     @property
     def kind(self) -> LaneKind:
@@ -122,17 +130,20 @@ class Lane:
     def claim_limits(self, now_ms: int, capacity: int) -> ClaimLimits:
         """What may be claimed now. ``capacity``: rows that the worker pool can take of this lane."""
         self.rate_wait_ms = 0.0
-        if not self.active or now_ms < self.health.held_until_ms or capacity <= 0:
+        if capacity <= 0 or self.held(now_ms):
             return ClaimLimits(0, 0)
-        kind, concurrency = self.kind, self.options.concurrency
-        if kind is LaneKind.PROBATION:
-            rows = 1 if self.idle else 0
-        elif kind is LaneKind.FAST:
-            rows = min(BULK_ROWS, capacity) if self.in_flight < min(FAST_SHARE, concurrency) else 0
-        else:
-            # More are in flight than may be where a person has just lowered the concurrency.
-            rows = max(0, min(concurrency - self.in_flight, capacity))
+        kind = self.kind
+        # More are in flight than may be where a person has just lowered the concurrency.
+        tasks = max(0, self._most_tasks(kind) - self.in_flight)
+        rows = min(BULK_ROWS if tasks and kind is LaneKind.FAST else tasks, capacity)
         return ClaimLimits(min(rows, self._affordable()), rows, self.options.max_age_ms)
+
+    def _most_tasks(self, kind: LaneKind) -> int:
+        if kind is LaneKind.PROBATION:
+            return 1
+        return (
+            min(FAST_SHARE, self.options.concurrency) if kind is LaneKind.FAST else self.options.concurrency
+        )
 
     def _affordable(self) -> int:
         allowed = self._bucket.available(time.monotonic())
