@@ -151,6 +151,7 @@ class Dispatcher:
             self._waker.suppress_wakeups()
         self._inbox.unsettled.clear()
         self._swept.clear()
+        self._leases.prepare(now_ms())
         for task in tasks:
             # Counted before it is handed over: its report may be here at once.
             self._claimer.begin(task)
@@ -211,7 +212,7 @@ class Dispatcher:
         now = now_ms()
         reports = self._inbox.unsettled
         self._liveness.check_registered(direct)
-        self._leases.reload_if_changed(direct, now)
+        self._leases.reload_if_changed(direct)
         reported = [report.task.lane for report in reports]
         self._leases.acquire(direct, candidates, reported, now)
         self._settler.settle(direct, reports, now)

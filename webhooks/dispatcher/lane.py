@@ -51,7 +51,7 @@ class Lane:
         self.in_flight = 0  # tasks
         self.deferred_calls: set[str] = set()  # calls with rows that wait for an earlier one
         self.health = self._saved = CircuitBreaker()
-        self.options = Options()
+        self.options = _options("")
         self.rate_wait_ms = 0.0  # until its rate allows a row, as of the last ``claim_limits``
         self.used_s = time.monotonic()
         self._answers = LaneKind.PROBATION  # as the receiver's last answer in this process has it
@@ -60,6 +60,7 @@ class Lane:
         self._sender: Sender | None = None
         self._endpoint: Endpoint | None = None  # of the sender
         self._settings: tuple[object, ...] | None = None  # of a sender that stays good while they do
+        self._unprepared: LaneRow | None = None  # its sender is yet to be made
 
     @property
     def idle(self) -> bool:
@@ -90,30 +91,43 @@ class Lane:
 
     @property
     def sender(self) -> Sender:
-        assert self._sender is not None, "a lane is loaded before it is used"
+        assert self._sender is not None, "a lane is prepared before it is used"
         return self._sender
 
-    def load(self, row: LaneRow, settings: Settings, connector: Connector, store: Store, now_ms: int) -> None:
-        """Take over its row: on acquiring the lane, and whenever the configuration changed."""
+    def load(self, row: LaneRow, settings: Settings) -> None:
+        """Take over its row: on acquiring the lane, and whenever the configuration changed.
+
+        It is done with the database's write lock held: what takes long is left to ``prepare``.
+        """
         self.active = row.active
         self.health, self._saved = row.health, row.health
         if row.settings == self._settings:
-            return  # it took a tenth of a millisecond, with the database's write lock held
-        self._settings = None
+            return
+        self._settings, self._unprepared = None, row
         try:
             self.options = _options(row.options)
+        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
+            self.options, self._endpoint, self._unprepared = _options(""), None, None
+            self._sender = UnusableSender(internal_error(error))
+        self.timeout_s = self.options.timeout or settings.timeout
+        self._bucket.rate_per_s = self.options.rate
+
+    def prepare(self, settings: Settings, connector: Connector, store: Store, now_ms: int) -> None:
+        """Make its sender as the row that was loaded says, before the first attempt after that."""
+        row, self._unprepared = self._unprepared, None
+        if row is None:
+            return
+        try:
             if row.integration == "zoho":
                 endpoint = None
                 self._load_zoho(settings, connector, store)
             elif self._endpoint != (endpoint := self._read_endpoint(row, settings, store, now_ms)):
                 self.close()
                 self._sender = WebhookSender(endpoint, connector, self.options.concurrency + FAST_SHARE)
-        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
-            self.options, endpoint = Options(), None
+        except Exception as error:
+            endpoint = None
             self._sender = UnusableSender(internal_error(error))
         self._endpoint = endpoint
-        self.timeout_s = self.options.timeout or settings.timeout
-        self._bucket.rate_per_s = self.options.rate
         rotating = row.previous_secret is not None and (row.previous_until or 0) > now_ms
         if endpoint is not None and endpoint.unusable is None and not rotating:
             self._settings = row.settings
@@ -194,10 +208,10 @@ class Lane:
 def _options(value: str | dict[str, Any]) -> Options:
     """Options of a JSON column as the driver gives it: psycopg has it parsed already."""
     if isinstance(value, str):
-        return _options_of(value)
+        return _options_of(value)  # nobody changes them
     return Options.model_construct(**value)  # validated when they were set
 
 
 @functools.lru_cache(maxsize=256)  # most webhooks have the same: none
 def _options_of(text: str) -> Options:
-    return Options.model_construct(**json.loads(text))
+    return Options.model_construct(**json.loads(text or "{}"))

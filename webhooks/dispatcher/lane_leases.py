@@ -38,6 +38,7 @@ class LaneLeases:
         self._known: dict[int, Lane] = {}
         self._owned: dict[int, Lane] = {}
         self._resting: dict[int, Lane] = {}  # owned, with due rows and nothing in flight
+        self._loaded: list[Lane] = []  # their senders are to be made
         self._config: int | None = None
 
     def lane(self, webhook_id: int) -> Lane:
@@ -103,14 +104,14 @@ class LaneLeases:
         for webhook_id in acquired:
             lane = self._owned[webhook_id] = self._known[webhook_id]
             lane.owned = True
-        self._load(direct, acquired, now_ms)
+        self._load(direct, acquired)
 
-    def reload_if_changed(self, direct: RawConnection, now_ms: int) -> None:
+    def reload_if_changed(self, direct: RawConnection) -> None:
         """Load all owned lanes anew if the configuration has changed."""
         version = config_version(direct)
         if version != self._config:
             self._config = version
-            self._load(direct, list(self._owned), now_ms)
+            self._load(direct, list(self._owned))
 
     def release_idle(
         self,
@@ -187,10 +188,17 @@ class LaneLeases:
             del self._known[lane.webhook_id]
         return [lane.webhook_id for lane in unused]
 
-    def _load(self, direct: RawConnection, webhook_ids: list[int], now_ms: int) -> None:
+    def prepare(self, now_ms: int) -> None:
+        """Make the senders of lanes that were loaded. In no transaction, before their attempts begin."""
+        for lane in self._loaded:
+            lane.prepare(self._settings, self._connector, self._store, now_ms)
+        self._loaded.clear()
+
+    def _load(self, direct: RawConnection, webhook_ids: list[int]) -> None:
         for row in lane_rows.read(direct, webhook_ids) if webhook_ids else ():
             lane = self._known[row.webhook_id]
-            lane.load(row, self._settings, self._connector, self._store, now_ms)
+            lane.load(row, self._settings)
+            self._loaded.append(lane)
 
 
 def _each(

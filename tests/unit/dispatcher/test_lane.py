@@ -125,7 +125,8 @@ def loaded(lane: Lane, now_ms: int = NOW_MS, **columns: Any) -> Sender:
         1, "http://receiver.example/", "whsec_x", None, None, "{}", "active", None, 0, 0, None, 0, 0
     )
     store = SimpleNamespace(vault=Vault(lambda: [Key("x" * 32)]))
-    lane.load(row._replace(**columns), Settings(), Connector(AddressRules()), store, now_ms)  # type: ignore[arg-type]
+    lane.load(row._replace(**columns), Settings())
+    lane.prepare(Settings(), Connector(AddressRules()), store, now_ms)  # type: ignore[arg-type]
     return lane.sender
 
 
@@ -167,6 +168,15 @@ def test_a_secret_that_could_not_be_read_is_read_again() -> None:
     store = SimpleNamespace(vault=Vault(lambda: keys))
     for key, readable in ((Key("y" * 32), False), (Key("x" * 32), True)):
         keys[0] = key
-        lane.load(row, Settings(), Connector(AddressRules()), store, NOW_MS)  # type: ignore[arg-type]
+        lane.load(row, Settings())
+        lane.prepare(Settings(), Connector(AddressRules()), store, NOW_MS)  # type: ignore[arg-type]
         assert isinstance(lane.sender, WebhookSender)
         assert (lane.sender.endpoint.unusable is None) is readable
+
+
+def test_options_that_cannot_be_read_are_told_by_each_attempt() -> None:
+    lane = Lane(1)
+    loaded(lane)
+    sender = loaded(lane, options="no JSON")
+    assert not isinstance(sender, WebhookSender) and lane.options == Options()
+    assert isinstance(loaded(lane), WebhookSender), "once they are mended it goes on"
