@@ -3,66 +3,35 @@
 from pathlib import Path
 
 import pytest
+from two_webhooks import TwoWebhooks
 
 from webhooks.db import row_errors
-from webhooks.db.models import Delivery
 from webhooks.db.store import Store, now_ms
 from webhooks.dispatcher import lookout as module
 from webhooks.dispatcher.lookout import Found, Lookout
 from webhooks.outbox import leases
-from webhooks.settings import Settings
 
 AT_S = 1000.0
-_WEBHOOK = """
-    INSERT INTO webhook (id, location_id, kind, url, description, secret, options, state, version, created_at)
-    VALUES (:id, 1, 'call', 'http://receiver.example/', '', 'whsec_x', '{}', 'active', 1, 0)
-"""
-_DELIVERY = """
-    INSERT INTO delivery (event_id, webhook_id, thread_key, type, subtype, state, due_at, claims, tries,
-                          attempts, created_at)
-    VALUES (1, :webhook_id, 'call', 'incoming_call', 'ringing', 'pending', :due, 0, 0, 0, 0)
-"""
 
 
-class Outbox:
-    """Two webhooks, 1 and 2; another process writes."""
-
-    def __init__(self, folder: Path) -> None:
-        self.settings = Settings(data_dir=folder)
-        self.theirs = Store(self.settings)
-        Delivery.metadata.create_all(self.theirs.engine)
-        for id_ in (1, 2):
-            self.write(_WEBHOOK, id=id_)
-            self.write(
-                "INSERT INTO lane (webhook_id, failures, broken, not_before) VALUES (:id, 0, 0, 0)", id=id_
-            )
-
-    def write(self, sql: str, **parameters: object) -> None:
-        with self.theirs.direct_read() as direct:  # which commits at once
-            direct.run("PRAGMA foreign_keys = OFF")
-            direct.run(sql, parameters)
-
-    def deliver(self, webhook_id: int, due_ms: int = 1) -> None:
-        self.write(_DELIVERY, webhook_id=webhook_id, due=due_ms)
-
-    def lookout(self) -> Lookout:
-        """One that has looked once."""
-        lookout = Lookout(Store(self.settings), "me")
-        lookout.look(AT_S, [])
-        return lookout
+def looked(outbox: TwoWebhooks) -> Lookout:
+    """A lookout that has looked once."""
+    lookout = Lookout(Store(outbox.settings), "me")
+    lookout.look(AT_S, [])
+    return lookout
 
 
 @pytest.fixture
-def outbox(tmp_path: Path) -> Outbox:
-    return Outbox(tmp_path)
+def outbox(tmp_path: Path) -> TwoWebhooks:
+    return TwoWebhooks(tmp_path)
 
 
 def webhooks(found: Found | None) -> list[int]:
     return sorted(lane.webhook_id for lane in found.lanes) if found else []
 
 
-def test_a_glance_finds_each_new_delivery_once(outbox: Outbox) -> None:
-    lookout = outbox.lookout()
+def test_a_glance_finds_each_new_delivery_once(outbox: TwoWebhooks) -> None:
+    lookout = looked(outbox)
     assert lookout.glance(AT_S) is None
     outbox.deliver(1)
     outbox.deliver(1)
@@ -73,23 +42,23 @@ def test_a_glance_finds_each_new_delivery_once(outbox: Outbox) -> None:
     assert lookout.glance(AT_S) is None
 
 
-def test_what_a_look_has_read_is_not_new(outbox: Outbox) -> None:
-    lookout = outbox.lookout()
+def test_what_a_look_has_read_is_not_new(outbox: TwoWebhooks) -> None:
+    lookout = looked(outbox)
     outbox.deliver(1)
     assert webhooks(lookout.look(AT_S, [])) == [1]
     assert lookout.glance(AT_S) is None
 
 
-def test_a_restarted_worker_looks_first_and_glances_from_there(outbox: Outbox) -> None:
+def test_a_restarted_worker_looks_first_and_glances_from_there(outbox: TwoWebhooks) -> None:
     outbox.deliver(1)
     lookout = Lookout(Store(outbox.settings), "me")
     assert lookout.schedule.look_is_due(AT_S)
     assert webhooks(lookout.look(AT_S, [])) == [1] and not webhooks(lookout.glance(AT_S))
 
 
-def test_gaps_between_ids_and_purged_deliveries_hide_nothing(outbox: Outbox) -> None:
+def test_gaps_between_ids_and_purged_deliveries_hide_nothing(outbox: TwoWebhooks) -> None:
     outbox.deliver(1)
-    lookout = outbox.lookout()
+    lookout = looked(outbox)
     outbox.write("DELETE FROM delivery")  # purged: the highest id is one that was not there before
     assert lookout.glance(AT_S) is None
     outbox.deliver(2)
@@ -103,8 +72,8 @@ def test_gaps_between_ids_and_purged_deliveries_hide_nothing(outbox: Outbox) -> 
     assert webhooks(lookout.glance(AT_S)) == [2]
 
 
-def test_a_new_delivery_of_a_lane_that_another_worker_owns_is_left_to_it(outbox: Outbox) -> None:
-    lookout = outbox.lookout()
+def test_a_new_delivery_of_a_lane_that_another_worker_owns_is_left_to_it(outbox: TwoWebhooks) -> None:
+    lookout = looked(outbox)
     outbox.write("UPDATE lane SET owner = 'other' WHERE webhook_id = 1")
     outbox.write("UPDATE lane SET owner = 'me' WHERE webhook_id = 2")
     outbox.deliver(1)
@@ -112,10 +81,10 @@ def test_a_new_delivery_of_a_lane_that_another_worker_owns_is_left_to_it(outbox:
     assert webhooks(lookout.glance(AT_S)) == [2]
 
 
-def test_a_lane_that_another_worker_releases_is_found_by_the_look_that_follows(outbox: Outbox) -> None:
+def test_a_lane_that_another_worker_releases_is_found_by_the_look_that_follows(outbox: TwoWebhooks) -> None:
     outbox.write("UPDATE lane SET owner = 'other'")
     outbox.deliver(1)
-    lookout = outbox.lookout()
+    lookout = looked(outbox)
     assert not lookout.schedule.look_is_due(AT_S + 0.3)
     outbox.write("UPDATE lane SET owner = NULL")
     assert not webhooks(lookout.glance(AT_S))
@@ -131,16 +100,16 @@ def test_a_lane_that_another_worker_releases_is_found_by_the_look_that_follows(o
         "UPDATE delivery SET state = 'held' WHERE webhook_id = 1",
     ],
 )
-def test_a_glance_asks_of_a_lane_what_a_look_asks(outbox: Outbox, change: str) -> None:
-    lookout = outbox.lookout()
+def test_a_glance_asks_of_a_lane_what_a_look_asks(outbox: TwoWebhooks, change: str) -> None:
+    lookout = looked(outbox)
     outbox.deliver(1)
     outbox.deliver(2)
     outbox.write(change)
     assert webhooks(lookout.glance(AT_S)) == webhooks(lookout.look(AT_S, [])) == [2]
 
 
-def test_a_hold_counts_for_new_deliveries_too(outbox: Outbox) -> None:
-    lookout = outbox.lookout()
+def test_a_hold_counts_for_new_deliveries_too(outbox: TwoWebhooks) -> None:
+    lookout = looked(outbox)
     outbox.write("UPDATE lane SET not_before = 50, probe_at = 70 WHERE webhook_id = 1")
     outbox.deliver(1)
     found = lookout.glance(AT_S)
@@ -148,9 +117,9 @@ def test_a_hold_counts_for_new_deliveries_too(outbox: Outbox) -> None:
 
 
 def test_more_new_deliveries_than_a_glance_reads_ask_for_a_look(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    outbox: TwoWebhooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lookout = outbox.lookout()
+    lookout = looked(outbox)
     monkeypatch.setattr(module, "_NEW_ROWS", 2)
     for webhook_id in (1, 2, 1):
         outbox.deliver(webhook_id)
@@ -159,17 +128,17 @@ def test_more_new_deliveries_than_a_glance_reads_ask_for_a_look(
 
 
 def test_a_look_leaves_out_the_busy_and_a_refused_lane(
-    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+    outbox: TwoWebhooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outbox.deliver(1)
     outbox.deliver(2)
-    lookout = outbox.lookout()
+    lookout = looked(outbox)
     assert webhooks(lookout.look(AT_S, [1])) == [2]
     monkeypatch.setattr(row_errors, "left_alone", lambda _table: frozenset([2]))
     assert webhooks(lookout.look(AT_S, [])) == [1]
 
 
-def test_a_lane_with_nothing_due_is_not_acquired(outbox: Outbox) -> None:
+def test_a_lane_with_nothing_due_is_not_acquired(outbox: TwoWebhooks) -> None:
     """What a look said may be over by then: the other worker was quicker."""
     outbox.deliver(1, due_ms=1)
     outbox.deliver(2, due_ms=100)
