@@ -170,7 +170,8 @@ class Dispatcher:
         woken = self._inbox.take_wakeup()
         now_s = time.monotonic()
         if self._stopping:
-            self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait
+            self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait …
+            self._timers.pop_due(now_ms())  # … and so would a time that has come
             return []
         if woken or self._schedule.look_is_due(now_s):
             self._leases.note_found(self._lookout.look(now_s, self._leases.busy()), now_ms())
