@@ -5,8 +5,8 @@ from typing import Final
 POLL_S: Final = 0.5
 AWAKE_S: Final = 0.1  # glances go on for so long after the last work: longer than wake-ups are suppressed
 GLANCE_S: Final = 0.002  # while there is work, glances are so far apart
-GAP_S: Final = 0.005  # looks that follow from them are at least so far apart …
-SHARE: Final = 0.2  # … and take at most this share of the time …
+GAP_S: Final = 0.005  # those that read something, and the looks that follow, are at least so far apart …
+SHARE: Final = 0.2  # … and looks take at most this share of the time …
 SHARE_BESIDE_GLANCES: Final = 0.05  # … or this one, where a glance shows by itself what is new
 
 
@@ -23,16 +23,17 @@ class LookSchedule:
         self._glance_s, self._share = glance_s, share
         self._requested = True
         self._outdated = False
-        self._polled_s = self._worked_s = self._looked_s = self._glanced_s = float("-inf")
+        self._polled_s = self._worked_s = self._looked_s = self._read_s = self._glanced_s = float("-inf")
         self._cost_s = 0.0
 
     def request(self) -> None:
         """Ask for a look at the next opportunity."""
         self._requested = True
 
-    def outdate(self) -> None:
-        """Note that something was committed since the last look."""
+    def outdate(self, at_s: float) -> None:
+        """Note that a glance found a commit since the last look, and read what is new."""
         self._outdated = True
+        self._read_s = at_s
 
     def worked(self, at_s: float) -> None:
         """Note that there was work: more of it is likely to come at once."""
@@ -61,7 +62,7 @@ class LookSchedule:
     def look_begins(self, at_s: float) -> None:
         """Note that a look begins. What is requested from here on asks for another one."""
         self._requested = self._outdated = False
-        self._looked_s = at_s
+        self._looked_s = self._read_s = at_s
 
     def look_ended(self, cost_s: float) -> None:
         """Note what the look took of the processor."""
@@ -79,7 +80,7 @@ class LookSchedule:
         return max(0.0, until_s - at_s)
 
     def _next_glance_s(self) -> float:
-        return self._glanced_s + self._glance_s
+        return max(self._glanced_s + self._glance_s, self._read_s + GAP_S)
 
     def _next_look_s(self) -> float:
         return self._looked_s + max(GAP_S, self._cost_s / self._share)

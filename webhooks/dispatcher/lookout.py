@@ -54,7 +54,7 @@ class Lookout:
         self.schedule.glanced(now_s)
         if not self._commits.changed():
             return None
-        self.schedule.outdate()
+        self.schedule.outdate(now_s)
         if not self._ids_ascend:
             return None
         with self._store.direct_read() as direct:

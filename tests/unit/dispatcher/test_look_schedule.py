@@ -59,16 +59,20 @@ def test_a_request_during_a_look_is_not_lost() -> None:
 def test_after_work_it_glances_every_few_milliseconds_and_then_rests() -> None:
     schedule = quiet()
     schedule.worked(NOW_S)
-    schedule.glanced(NOW_S)
-    assert 0 < schedule.wait_s(NOW_S) <= 0.002
-    assert not schedule.glance_is_due(NOW_S + 0.001) and schedule.glance_is_due(NOW_S + 0.003)
-    assert not schedule.look_is_due(NOW_S + 0.003)
+    assert 0 < schedule.wait_s(NOW_S) <= 0.0051
+    assert not schedule.glance_is_due(NOW_S + 0.004) and schedule.glance_is_due(NOW_S + 0.006)
+    schedule.glanced(NOW_S + 0.006)
+    assert not schedule.glance_is_due(NOW_S + 0.007) and schedule.glance_is_due(NOW_S + 0.009)
+    schedule.outdate(NOW_S + 0.009)
+    assert not schedule.glance_is_due(NOW_S + 0.013) and schedule.glance_is_due(NOW_S + 0.015)
+    look(schedule, NOW_S + 0.015)
+    assert not schedule.look_is_due(NOW_S + 0.016)
     assert not schedule.glance_is_due(NOW_S + AWAKE_S + 0.001)
 
 
 def test_a_commit_asks_for_a_look_also_when_no_glance_follows() -> None:
     schedule = quiet()
-    schedule.outdate()
+    schedule.outdate(NOW_S)
     assert not schedule.look_is_due(NOW_S + 0.004) and schedule.look_is_due(NOW_S + 0.006)
     assert 0 < schedule.wait_s(NOW_S) <= 0.0051
     look(schedule, NOW_S + 0.006)
@@ -79,7 +83,7 @@ def test_a_commit_asks_for_a_look_also_when_no_glance_follows() -> None:
 def test_looks_that_cost_much_are_further_apart(share: float, gap_s: float) -> None:
     schedule = LookSchedule(share=share)
     look(schedule, NOW_S, cost_s=0.008)
-    schedule.outdate()
+    schedule.outdate(NOW_S)
     assert not schedule.look_is_due(NOW_S + gap_s - 0.001) and schedule.look_is_due(NOW_S + gap_s + 0.001)
 
 
@@ -99,7 +103,7 @@ def test_it_never_sleeps_past_a_look_or_a_poll(calls: list[tuple[str, float]]) -
     schedule, now_s = quiet(), NOW_S
     for call, number in calls:
         if call == "outdated":
-            schedule.outdate()
+            schedule.outdate(NOW_S)
         elif call == "worked":
             schedule.worked(now_s)
         elif call == "polled":
