@@ -55,8 +55,8 @@ class Lookout:
         if not self._commits.changed():
             return None
         self.schedule.outdate(now_s)
-        if not self._ids_ascend:
-            return None
+        if not self._ids_ascend or self.schedule.look_is_due(now_s):
+            return None  # the look follows at once, and sees all of it
         with self._store.direct_read() as direct:
             last_id = leases.last_delivery(direct)
             if last_id <= self._last_id:

@@ -42,6 +42,13 @@ def test_a_glance_finds_each_new_delivery_once(outbox: TwoWebhooks) -> None:
     assert lookout.glance(AT_S) is None
 
 
+def test_where_looks_cost_little_one_follows_instead(outbox: TwoWebhooks) -> None:
+    lookout = looked(outbox)
+    outbox.deliver(1)
+    assert lookout.glance(AT_S + 10) is None and lookout.schedule.wait_s(AT_S + 10) == 0
+    assert webhooks(lookout.look(AT_S + 10, [])) == [1]
+
+
 def test_what_a_look_has_read_is_not_new(outbox: TwoWebhooks) -> None:
     lookout = looked(outbox)
     outbox.deliver(1)
