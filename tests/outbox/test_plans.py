@@ -44,6 +44,9 @@ def names(sql: str) -> list[str]:
     ("sql", "found"),
     [
         (leases.DUE_LANES, "ix_delivery_due (webhook_id=?)"),
+        (leases.LANES_OF_NEW, "SEARCH delivery USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+        (leases.LANES_OF_NEW, "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)"),
+        (leases.ACQUIRE_IF_DUE, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (leases.RELEASE_IF_EMPTY, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (claim.DUE_ROWS, "ix_delivery_due (webhook_id=? AND due_at<?)"),
         (claim.DUE_ROWS, BY_CALL),

@@ -82,6 +82,7 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
     from webhooks.dispatcher.lane import Lane
     from webhooks.dispatcher.settler import Settler
     from webhooks.dispatcher.task import Report, Task, TaskKind
+    from webhooks.dispatcher.timers import Timers
     from webhooks.outbox.rows import ClaimedRow
 
     store = appliance.app.extensions["spoke"].store
@@ -102,7 +103,7 @@ def test_a_value_that_the_database_refuses_is_left_out_and_the_attempt_counts(ap
     with store.write() as session:
         session.execute(sa.text("UPDATE delivery SET owner = 'me', state = 'pending' WHERE webhook_id = :w"),
                         {"w": webhook})  # fmt: skip
-    settler = Settler("me", (3600,), lambda _: None)
+    settler = Settler("me", (3600,), Timers())
     with store.direct() as direct:
         settler.settle(direct, [Report(task, done, [], last=True)], 1000)
     found = rows(appliance, webhook)

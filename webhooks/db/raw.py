@@ -77,7 +77,7 @@ class RawConnection:
     """
 
     def __init__(self, connection: Any, sqlite: bool, careful: bool = True) -> None:
-        self._connection, self.sqlite, self.careful = connection, sqlite, careful
+        self.connection, self.sqlite, self.careful = connection, sqlite, careful
 
     def run(self, sql: str, parameters: Mapping[str, Any] | None = None) -> int:
         """Run a statement. Returns how many rows it changed."""
@@ -97,9 +97,9 @@ class RawConnection:
         """Run a statement once for each set of parameters."""
         text = _sqlite(sql) if self.sqlite else _postgresql(sql)
         if self.sqlite:
-            self._connection.executemany(text, parameters)
+            self.connection.executemany(text, parameters)
         else:
-            self._connection.cursor().executemany(text, parameters)
+            self.connection.cursor().executemany(text, parameters)
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -136,7 +136,7 @@ class RawConnection:
         if "ids" in parameters:
             ids = list(parameters["ids"])
             parameters = {**parameters, "ids": json.dumps(ids) if self.sqlite else ids}
-        return self._connection.execute(_sqlite(sql) if self.sqlite else _postgresql(sql), parameters)
+        return self.connection.execute(_sqlite(sql) if self.sqlite else _postgresql(sql), parameters)
 
 
 Connection = sa.Connection | RawConnection

@@ -1,17 +1,19 @@
 """What a round claims: over all lanes, as many rows as the worker pool has capacity for."""
 
+import math
 import time
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from webhooks.db.raw import RawConnection
 from webhooks.db.row_errors import leave
 from webhooks.dispatcher.capacity import Capacity
-from webhooks.dispatcher.lane import Lane, LaneKind
+from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.lane_leases import LaneLeases
 from webhooks.dispatcher.pace import Pace
 from webhooks.dispatcher.packing import expected_kind, pack, slots
 from webhooks.dispatcher.task import Task, TaskKind
+from webhooks.dispatcher.timers import Timers
+from webhooks.dispatcher.waiting import Waiting
 from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
 from webhooks.outbox import claim as outbox
 from webhooks.outbox import marking
@@ -20,17 +22,17 @@ from webhooks.outbox.rows import LEASE_MS
 
 
 class Claimer:
-    """Claims rows and counts the tasks in flight. ``look_in_ms`` is told when a lane's rate allows a row."""
+    """Claims rows and counts the tasks in flight. ``timers`` are told when a lane's rate allows a row."""
 
     def __init__(
-        self, owner_id: str, leases: LaneLeases, look_in_ms: Callable[[float], None], threads: int
+        self, owner_id: str, leases: LaneLeases, waiting: Waiting, timers: Timers, threads: int
     ) -> None:
-        self._owner_id, self._leases, self._look_in_ms = owner_id, leases, look_in_ms
+        self._owner_id, self._leases, self._waiting, self._timers = owner_id, leases, waiting, timers
         self._most_unproven = threads // 2
         self._capacity = Capacity(FAST_SINGLES, FAST_BULKS, threads, self._most_unproven, threads // 4)
+        self._left = replace(self._capacity)  # beside the lanes that took their turns last
         self._pace = Pace()
         self._in_flight = 0
-        self.crowded_out: set[int] = set()  # due lanes without a slot here; another process may have one
 
     @property
     def idle(self) -> bool:
@@ -55,31 +57,25 @@ class Claimer:
         task.lane.in_flight -= 1
         self._capacity.release(task.kind)
 
-    def with_capacity(self, candidates: Iterable[Lane]) -> list[Lane]:
-        """Return the lanes that the pool has a slot for. The others wait, or another process takes them.
+    def take_turns(self) -> list[Lane]:
+        """Take the waiting lanes that the pool has a slot for. The others wait, or another process has them.
 
-        Proven lanes come first, then those without a failure. Of lanes on probation a round takes a few only
-        (``Pace``): a thousand receivers that hang make no long transaction, for which all others would wait.
+        Of lanes on probation a round takes a few only (``Pace``): a thousand receivers that hang make no
+        long transaction, for which all others would wait.
         """
-        capacity = replace(self._capacity)
-        served = []
-        self.crowded_out = set()
-        in_flight = self._most_unproven - capacity.probation
-        unproven_left = self._pace.allowance(in_flight, time.monotonic())
-        for lane in sorted(candidates, key=_turn):
-            if lane.busy:
-                continue
-            has_room = capacity.rows_for(lane) > 0
-            if has_room and lane.kind is LaneKind.PROBATION:
-                if not unproven_left:
-                    continue  # its turn comes within milliseconds
-                unproven_left -= 1
-            if has_room:
-                capacity.reserve(expected_kind(lane))
-                served.append(lane)
-            elif lane.idle:
-                self.crowded_out.add(lane.webhook_id)
-        return served
+        self._left = replace(self._capacity)
+        in_flight = self._most_unproven - self._left.probation
+        unproven = self._pace.allowance(in_flight, time.monotonic())
+        return self._waiting.take(self._left, unproven)
+
+    @property
+    def crowded_out(self) -> bool:
+        """Whether lanes were left waiting that another process may have a slot for."""
+        return self._waiting.crowded_out(self._left)
+
+    def has_room(self, lane: Lane) -> bool:
+        """Whether there is a slot for a lane, beside those that took their turns."""
+        return self._left.rows_for(lane) > 0
 
     def claim(self, direct: RawConnection, candidates: list[Lane], now_ms: int) -> list[Task]:
         """Claim due rows in the caller's transaction, lane by lane in the order given.
@@ -87,7 +83,6 @@ class Claimer:
         Slots are counted only by ``begin``: the transaction may yet break off.
         """
         lease_end_s = time.monotonic() + LEASE_MS / 1000
-        self._leases.no_longer_due(candidates)
         chosen = self._choose(direct, candidates, now_ms)
         claims = [claim for _, claim in chosen]
         claimed = marking.mark_claimed(direct, self._owner_id, claims, now_ms)
@@ -142,11 +137,5 @@ class Claimer:
             return ClaimLimits(0, 0)
         limits = lane.claim_limits(now_ms, capacity.rows_for(lane))
         if lane.rate_wait_ms:
-            self._look_in_ms(lane.rate_wait_ms)
+            self._timers.set(lane.webhook_id, now_ms + math.ceil(lane.rate_wait_ms), now_ms)
         return limits
-
-
-def _turn(lane: Lane) -> int:
-    if lane.kind is not LaneKind.PROBATION:
-        return 0
-    return 2 if lane.has_failed else 1

@@ -1,7 +1,7 @@
 """The dispatcher: one thread that empties the outbox, over all lanes, and hands the rows to a worker pool.
 
 In each round it gathers reports, then settles them and claims what is due in one transaction, lane by lane
-in turn. It looks at the database at each wake-up, at the next due time, and every half second.
+in turn. It looks at the database at each wake-up and every half second, and glances at it while it works.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import Final
 
 from webhooks.db import row_errors
-from webhooks.db.commits import CommitWatch
 from webhooks.db.raw import RawConnection
 from webhooks.db.store import Store, now_ms
 from webhooks.dispatcher.claimer import Claimer
@@ -20,10 +19,12 @@ from webhooks.dispatcher.inbox import Inbox
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.lane_leases import LaneLeases
 from webhooks.dispatcher.liveness import Liveness
-from webhooks.dispatcher.look_schedule import LookSchedule
+from webhooks.dispatcher.lookout import Lookout
 from webhooks.dispatcher.maintenance import Maintenance
 from webhooks.dispatcher.settler import Settler
 from webhooks.dispatcher.task import Task
+from webhooks.dispatcher.timers import Timers
+from webhooks.dispatcher.waiting import Waiting
 from webhooks.dispatcher.worker_pool import WorkerPool
 from webhooks.errors import Replaced, Unavailable
 from webhooks.keyring import Keyring
@@ -33,7 +34,6 @@ from webhooks.outbound.address_rules import AddressRules
 from webhooks.outbound.connector import Connector
 from webhooks.outbound.forward_proxy import Proxy
 from webhooks.outbound.tls import ssl_context
-from webhooks.outbox import leases
 from webhooks.outbox.wakeup import Waker
 from webhooks.settings import Settings
 
@@ -58,21 +58,22 @@ class Dispatcher:
         links = Links(Keyring(settings), settings.base_url, settings.media_link_ttl)
         self._liveness = Liveness(settings, store)
         self._maintenance = Maintenance(store, self._liveness)
-        self._leases = LaneLeases(self._liveness.id, settings, connector, store)
-        self._claimer = Claimer(self._liveness.id, self._leases, self._look_in_ms, threads)
-        self._settler = Settler(self._liveness.id, settings.retry_schedule, self._look_in_ms)
+        self._lookout = Lookout(store, self._liveness.id)
+        self._waiting, self._timers = Waiting(), Timers()
+        self._leases = LaneLeases(self._liveness.id, settings, connector, store, self._waiting, self._timers)
+        self._claimer = Claimer(self._liveness.id, self._leases, self._waiting, self._timers, threads)
+        self._settler = Settler(self._liveness.id, settings.retry_schedule, self._timers)
         self._inbox = Inbox()
         self._pool = WorkerPool(
             self._inbox.report,
             lambda row: row.body if row.media_id is None else with_link(row.body, links.link(row.media_id)),
             threads,
         )
-        self._schedule = LookSchedule()
-        self._commits = CommitWatch(store)
+        self._schedule = self._lookout.schedule
         self._waker = Waker(settings)
         self._stopping = False
         self._gathered = 0  # reports in the last round
-        self._first = 0  # which of the candidates is served first
+        self._swept: list[Lane] = []  # lanes that the next transaction is to look after
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -112,7 +113,7 @@ class Dispatcher:
         ssl_context(None, True)  # reading all certificates takes a tenth of a second: not in a transaction
         try:
             while not (self._stopping and self._claimer.idle and not self._inbox.has_reports):
-                self._inbox.wait(self._schedule.wait_s(time.monotonic()))
+                self._inbox.wait(min(self._schedule.wait_s(time.monotonic()), self._timers.wait_s(now_ms())))
                 if self._claimer.fast_threads_busy or self._gathered > 1:
                     time.sleep(_GATHER_S)
                 try:
@@ -136,18 +137,21 @@ class Dispatcher:
         for report in new_reports:
             if report.last:
                 self._claimer.end(report.task)
+            self._leases.note_report(report.task.lane)
         if self._schedule.poll_is_due(time.monotonic()):
             self._poll()
         candidates = self._candidates()
         if self._claimer.crowded_out:
             self._waker.wake_another()
-        if not self._inbox.unsettled and not candidates:
+        if not self._inbox.unsettled and not candidates and not self._swept:
             return
         tasks = self._transact(candidates)
         if self._inbox.unsettled or tasks:
             self._schedule.worked(time.monotonic())
             self._waker.suppress_wakeups()
         self._inbox.unsettled.clear()
+        self._swept.clear()
+        self._leases.prepare(now_ms())
         for task in tasks:
             # Counted before it is handed over: its report may be here at once.
             self._claimer.begin(task)
@@ -158,45 +162,23 @@ class Dispatcher:
         if not self._inbox.unsettled:  # a report still needs its lane as it is
             for webhook_id in self._leases.close_unused():
                 self._settler.forget(webhook_id)
+        self._swept = self._leases.resting  # what a page has held or dropped leaves a lane empty
         self._maintenance.run(apply_states=not self._stopping)
 
     def _candidates(self) -> list[Lane]:
-        """Lanes to claim from now, as far as the pool has capacity; each round begins with another lane."""
+        """Lanes to claim from now, as far as the pool has capacity."""
         woken = self._inbox.take_wakeup()
         now_s = time.monotonic()
         if self._stopping:
-            self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait
+            self._schedule.look_begins(now_s)  # a request that nobody answers would forbid to wait …
+            self._timers.pop_due(now_ms())  # … and so would a time that has come
             return []
-        if woken or self._schedule.look_is_due(now_s) or self._is_glance_worth_a_look(now_s):
-            self._look(now_s)
-        lanes = self._leases.candidates()
-        if lanes:
-            self._first = (self._first + 1) % len(lanes)
-        return self._claimer.with_capacity(lanes[self._first :] + lanes[: self._first])
-
-    def _is_glance_worth_a_look(self, now_s: float) -> bool:
-        if not self._schedule.glance_is_due(now_s):
-            return False
-        self._schedule.glanced(now_s)
-        return self._commits.changed()
-
-    def _look(self, now_s: float) -> None:
-        """Look which lanes have something due, and when the next ones will have."""
-        self._schedule.look_begins(now_s)
-        processor_s = time.thread_time()  # not the clock: waiting for the interpreter costs nobody anything
-        now = now_ms()
-        with self._store.direct_read() as direct:
-            lanes = leases.due_lanes(direct, self._liveness.id, self._leases.busy())
-        left_alone = row_errors.left_alone("lane")
-        lanes = [lane for lane in lanes if lane.webhook_id not in left_alone]
-        self._leases.now_due(lane.webhook_id for lane in lanes if lane.due_ms <= now)
-        self._schedule.look_ended(time.monotonic(), time.thread_time() - processor_s)
-        for lane in lanes:
-            if lane.due_ms > now:
-                self._look_in_ms(lane.due_ms - now)
-
-    def _look_in_ms(self, delay_ms: float) -> None:
-        self._schedule.due_in_ms(delay_ms, time.monotonic())
+        if woken or self._schedule.look_is_due(now_s):
+            self._leases.note_found(self._lookout.look(now_s, self._leases.busy()), now_ms())
+        elif self._schedule.glance_is_due(now_s) and (found := self._lookout.glance(now_s)):
+            self._leases.note_found(found, now_ms())
+        self._leases.note_time(now_ms())
+        return self._claimer.take_turns()
 
     def _transact(self, candidates: list[Lane]) -> list[Task]:
         """Settle and claim in one transaction. Where the database refuses a row it is done again with care,
@@ -231,10 +213,12 @@ class Dispatcher:
         now = now_ms()
         reports = self._inbox.unsettled
         self._liveness.check_registered(direct)
-        self._leases.reload_if_changed(direct, now)
-        self._leases.acquire(direct, [*candidates, *(report.task.lane for report in reports)], now)
+        self._leases.reload_if_changed(direct)
+        reported = [report.task.lane for report in reports]
+        self._leases.acquire(direct, candidates, reported, now)
         self._settler.settle(direct, reports, now)
         tasks = self._claimer.claim(direct, candidates, now)
         claimed = {task.lane.webhook_id for task in tasks}
-        self._leases.release_idle(direct, claimed, self._claimer.crowded_out, now)
+        touched = (*candidates, *reported, *self._swept)
+        self._leases.release_idle(direct, touched, claimed, self._claimer.has_room, now)
         return tasks

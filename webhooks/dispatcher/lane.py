@@ -1,6 +1,7 @@
 """A lane in this process: what its webhook wants, how its receiver behaves, what is in flight."""
 
 import enum
+import functools
 import json
 import time
 from dataclasses import replace
@@ -50,7 +51,7 @@ class Lane:
         self.in_flight = 0  # tasks
         self.deferred_calls: set[str] = set()  # calls with rows that wait for an earlier one
         self.health = self._saved = CircuitBreaker()
-        self.options = Options()
+        self.options = _options("")
         self.rate_wait_ms = 0.0  # until its rate allows a row, as of the last ``claim_limits``
         self.used_s = time.monotonic()
         self._answers = LaneKind.PROBATION  # as the receiver's last answer in this process has it
@@ -58,6 +59,8 @@ class Lane:
         self.timeout_s = 0.0  # of one attempt
         self._sender: Sender | None = None
         self._endpoint: Endpoint | None = None  # of the sender
+        self._settings: tuple[object, ...] | None = None  # of a sender that stays good while they do
+        self._unprepared: LaneRow | None = None  # its sender is yet to be made
 
     @property
     def idle(self) -> bool:
@@ -66,13 +69,21 @@ class Lane:
 
     @property
     def busy(self) -> bool:
-        """Whether it can take nothing until its report is here, however much is due."""
-        return self.in_flight > 0 and self.kind is LaneKind.PROBATION
+        """Whether it can take nothing until a report of it is here, however much is due."""
+        return self.in_flight > 0 and self.in_flight >= self._most_tasks(self.kind)
 
     @property
     def has_failed(self) -> bool:
         """Whether its last attempt was a timeout or a connection error."""
         return self.health.broken > 0
+
+    def held(self, now_ms: int) -> bool:
+        """Whether its webhook is not active, or waits for its receiver."""
+        return not self.active or now_ms < self.health.held_until_ms
+
+    def may_claim(self, now_ms: int) -> bool:
+        """Whether it is not held, and its rate allows a row, as of the last ``claim_limits``."""
+        return not (self.rate_wait_ms or self.held(now_ms))
 
     @property
     def kind(self) -> LaneKind:
@@ -80,27 +91,46 @@ class Lane:
 
     @property
     def sender(self) -> Sender:
-        assert self._sender is not None, "a lane is loaded before it is used"
+        assert self._sender is not None, "a lane is prepared before it is used"
         return self._sender
 
-    def load(self, row: LaneRow, settings: Settings, connector: Connector, store: Store, now_ms: int) -> None:
-        """Take over its row: on acquiring the lane, and whenever the configuration changed."""
+    def load(self, row: LaneRow, settings: Settings) -> None:
+        """Take over its row: on acquiring the lane, and whenever the configuration changed.
+
+        It is done with the database's write lock held: what takes long is left to ``prepare``.
+        """
         self.active = row.active
         self.health, self._saved = row.health, row.health
+        if row.settings == self._settings:
+            return
+        self._settings, self._unprepared = None, row
         try:
-            self.options = Options.model_construct(**_json(row.options))  # validated when it was set
+            self.options = _options(row.options)
+        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
+            self.options, self._endpoint, self._unprepared = _options(""), None, None
+            self._sender = UnusableSender(internal_error(error))
+        self.timeout_s = self.options.timeout or settings.timeout
+        self._bucket.rate_per_s = self.options.rate
+
+    def prepare(self, settings: Settings, connector: Connector, store: Store, now_ms: int) -> None:
+        """Make its sender as the row that was loaded says, before the first attempt after that."""
+        row, self._unprepared = self._unprepared, None
+        if row is None:
+            return
+        try:
             if row.integration == "zoho":
                 endpoint = None
                 self._load_zoho(settings, connector, store)
             elif self._endpoint != (endpoint := self._read_endpoint(row, settings, store, now_ms)):
                 self.close()
                 self._sender = WebhookSender(endpoint, connector, self.options.concurrency + FAST_SHARE)
-        except Exception as error:  # of one webhook: each of its attempts says so, and the others go on
-            self.options, endpoint = Options(), None
+        except Exception as error:
+            endpoint = None
             self._sender = UnusableSender(internal_error(error))
         self._endpoint = endpoint
-        self.timeout_s = self.options.timeout or settings.timeout
-        self._bucket.rate_per_s = self.options.rate
+        rotating = row.previous_secret is not None and (row.previous_until or 0) > now_ms
+        if endpoint is not None and endpoint.unusable is None and not rotating:
+            self._settings = row.settings
 
     def _read_endpoint(self, row: LaneRow, settings: Settings, store: Store, now_ms: int) -> Endpoint:
         return lane_rows.endpoint(row, self.options, settings, store.vault, now_ms)
@@ -114,17 +144,20 @@ class Lane:
     def claim_limits(self, now_ms: int, capacity: int) -> ClaimLimits:
         """What may be claimed now. ``capacity``: rows that the worker pool can take of this lane."""
         self.rate_wait_ms = 0.0
-        if not self.active or now_ms < self.health.held_until_ms or capacity <= 0:
+        if capacity <= 0 or self.held(now_ms):
             return ClaimLimits(0, 0)
-        kind, concurrency = self.kind, self.options.concurrency
-        if kind is LaneKind.PROBATION:
-            rows = 1 if self.idle else 0
-        elif kind is LaneKind.FAST:
-            rows = min(BULK_ROWS, capacity) if self.in_flight < min(FAST_SHARE, concurrency) else 0
-        else:
-            # More are in flight than may be where a person has just lowered the concurrency.
-            rows = max(0, min(concurrency - self.in_flight, capacity))
+        kind = self.kind
+        # More are in flight than may be where a person has just lowered the concurrency.
+        tasks = max(0, self._most_tasks(kind) - self.in_flight)
+        rows = min(BULK_ROWS if tasks and kind is LaneKind.FAST else tasks, capacity)
         return ClaimLimits(min(rows, self._affordable()), rows, self.options.max_age_ms)
+
+    def _most_tasks(self, kind: LaneKind) -> int:
+        if kind is LaneKind.PROBATION:
+            return 1
+        return (
+            min(FAST_SHARE, self.options.concurrency) if kind is LaneKind.FAST else self.options.concurrency
+        )
 
     def _affordable(self) -> int:
         allowed = self._bucket.available(time.monotonic())
@@ -172,6 +205,13 @@ class Lane:
             self._sender.close()
 
 
-def _json(value: str | dict[str, Any]) -> dict[str, Any]:
-    """A JSON column as the driver gives it: psycopg has it parsed already."""
-    return json.loads(value) if isinstance(value, str) else value
+def _options(value: str | dict[str, Any]) -> Options:
+    """Options of a JSON column as the driver gives it: psycopg has it parsed already."""
+    if isinstance(value, str):
+        return _options_of(value)  # nobody changes them
+    return Options.model_construct(**value)  # validated when they were set
+
+
+@functools.lru_cache(maxsize=256)  # most webhooks have the same: none
+def _options_of(text: str) -> Options:
+    return Options.model_construct(**json.loads(text or "{}"))

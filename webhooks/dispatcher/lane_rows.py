@@ -59,6 +59,13 @@ class LaneRow(NamedTuple):
         return self.state == "active" and self.deleted_at is None
 
     @property
+    def settings(self) -> tuple[object, ...]:
+        """What its sender is made of."""
+        return (
+            self.url, self.secret, self.previous_secret, self.previous_until, self.options, self.integration
+        )  # fmt: skip
+
+    @property
     def health(self) -> CircuitBreaker:
         """A new record, as it was saved."""
         return CircuitBreaker(

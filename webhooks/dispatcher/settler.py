@@ -15,6 +15,7 @@ from webhooks.db.raw import RawConnection
 from webhooks.dispatcher.circuit_breaker import GONE, retry_delay_ms
 from webhooks.dispatcher.lane import Lane
 from webhooks.dispatcher.task import Report
+from webhooks.dispatcher.timers import Timers
 from webhooks.outbound.sender import Outcome
 from webhooks.outbox import attempt_stats, settle, unsubscriptions
 from webhooks.outbox.rows import HOLD_MS, ClaimedRow
@@ -27,12 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class Settler:
-    """Settles rows of ``owner_id``. ``look_in_ms`` is told when a row is to be tried again."""
+    """Settles rows of ``owner_id``. ``timers`` are told when a row is to be tried again."""
 
-    def __init__(
-        self, owner_id: str, schedule_s: tuple[int, ...], look_in_ms: Callable[[float], None]
-    ) -> None:
-        self._owner_id, self._schedule_s, self._look_in_ms = owner_id, schedule_s, look_in_ms
+    def __init__(self, owner_id: str, schedule_s: tuple[int, ...], timers: Timers) -> None:
+        self._owner_id, self._schedule_s, self._timers = owner_id, schedule_s, timers
         self._logged_s: dict[int, float] = {}
 
     def settle(self, direct: RawConnection, reports: Iterable[Report], now_ms: int) -> None:
@@ -119,7 +118,7 @@ class Settler:
         due_ms = now_ms + delay_ms
         settle_retry = functools.partial(settle.settle_retry, direct, self._owner_id, due_ms=due_ms)
         self._write(direct, outcome, now_ms, settle_retry)
-        self._look_in_ms(delay_ms)
+        self._timers.set(lane.webhook_id, due_ms, now_ms)
         # The later rows wait for the retry, but no longer than their call may be held back.
         return min(due_ms, max(row.first_try_ms + HOLD_MS, now_ms))
 

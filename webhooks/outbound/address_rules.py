@@ -73,11 +73,13 @@ def check_url(url: str) -> str:
     return parts.hostname
 
 
+_INBOX_PATH: Final = re.compile(r"/inbox/[A-Za-z0-9_-]{16,32}")
+
+
 def own_inbox(settings: Settings, url: str) -> str | None:
     """The path of the test inbox that the URL names, at any of the appliance's own addresses; else None."""
     for base in (settings.base_url, settings.own_url):
-        path = re.fullmatch(r"/inbox/[A-Za-z0-9_-]{16,32}", url.removeprefix(base))
-        if path and url.startswith(base):
+        if url.startswith(base) and (path := _INBOX_PATH.fullmatch(url, len(base))):
             return path[0]
     return None
 

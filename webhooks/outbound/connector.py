@@ -50,6 +50,18 @@ class Connector:
         if self.proxy:
             sock = self.proxy.connect(address, port, wait_s, deadline, tunnel=tunnel)
         else:
-            sock = socket.create_connection((str(address), port), timeout=wait_s)
+            sock = _opened(address, port, wait_s)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+
+def _opened(address: Address, port: int, wait_s: float) -> socket.socket:
+    """A connection to an address. ``socket.create_connection`` would look it up like a name."""
+    sock = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)
+    try:
+        sock.settimeout(wait_s)
+        sock.connect((str(address), port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -23,6 +23,15 @@ DUE_LANES: Final = """
               AND NOT l.webhook_id IN :ids
     ) AS lanes WHERE due_at IS NOT NULL
 """
+# The unary plus keeps SQLite from the index of due rows, in which it would read all that are pending.
+LANES_OF_NEW: Final = """
+    SELECT n.webhook_id, l.not_before, l.probe_at, n.due_at
+    FROM (SELECT webhook_id, min(due_at) AS due_at FROM delivery
+          WHERE id > :after AND id <= :last AND +state = 'pending' GROUP BY webhook_id) AS n
+    JOIN lane l ON l.webhook_id = n.webhook_id JOIN webhook w ON w.id = n.webhook_id
+    WHERE (l.owner IS NULL OR l.owner = :owner_id) AND w.state = 'active' AND w.deleted_at IS NULL
+"""
+_LAST_DELIVERY: Final = "SELECT max(id) FROM delivery"
 _ACQUIRE: Final = """
     UPDATE lane SET owner = :owner_id WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :owner_id)
     RETURNING webhook_id
@@ -35,10 +44,22 @@ _ACQUIRE_POSTGRESQL: Final = """
         FOR UPDATE SKIP LOCKED)
     RETURNING webhook_id
 """
-RELEASE_IF_EMPTY: Final = """
-    UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :owner_id AND NOT EXISTS (
-        SELECT 1 FROM delivery d WHERE d.webhook_id = lane.webhook_id AND d.state = 'pending'
-        AND d.due_at <= :now)
+_DUE: Final = """
+    EXISTS (SELECT 1 FROM delivery d WHERE d.webhook_id = lane.webhook_id AND d.state = 'pending'
+            AND d.due_at <= :now)
+"""
+ACQUIRE_IF_DUE: Final = f"""
+    UPDATE lane SET owner = :owner_id WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :owner_id)
+    AND {_DUE} RETURNING webhook_id
+"""
+_ACQUIRE_IF_DUE_POSTGRESQL: Final = f"""
+    UPDATE lane SET owner = :owner_id WHERE webhook_id IN (
+        SELECT webhook_id FROM lane WHERE webhook_id IN :ids AND (owner IS NULL OR owner = :owner_id)
+        AND {_DUE} FOR UPDATE SKIP LOCKED)
+    RETURNING webhook_id
+"""
+RELEASE_IF_EMPTY: Final = f"""
+    UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :owner_id AND NOT {_DUE}
     RETURNING webhook_id
 """
 _RELEASE: Final = "UPDATE lane SET owner = NULL WHERE webhook_id IN :ids AND owner = :owner_id"
@@ -49,11 +70,24 @@ def due_lanes(direct: RawConnection, owner_id: str, busy: Iterable[int] = ()) ->
 
     ``busy``: webhooks not to look at.
     """
+    return _due(direct.rows(DUE_LANES, {"owner_id": owner_id, "ids": list(busy)}))
+
+
+def lanes_of_new(direct: RawConnection, owner_id: str, after: int, last: int) -> list[DueLane]:
+    """As ``due_lanes``, but of the deliveries with ids above ``after``, up to ``last``, alone."""
+    return _due(direct.rows(LANES_OF_NEW, {"owner_id": owner_id, "after": after, "last": last}))
+
+
+def last_delivery(direct: RawConnection) -> int:
+    """The highest id of a delivery; 0: there is none. Those of purged ones are not given again."""
+    row = direct.row(_LAST_DELIVERY)
+    return (row and row[0]) or 0
+
+
+def _due(rows: Iterable[tuple[int, int, int, int]]) -> list[DueLane]:
     return [
         DueLane(webhook_id, max(due_at, not_before, probe_at))
-        for webhook_id, not_before, probe_at, due_at in direct.rows(
-            DUE_LANES, {"owner_id": owner_id, "ids": list(busy)}
-        )
+        for webhook_id, not_before, probe_at, due_at in rows
     ]
 
 
@@ -61,6 +95,15 @@ def acquire(direct: RawConnection, owner_id: str, webhook_ids: Iterable[int]) ->
     """Become the owner of lanes. Returns those that ``owner_id`` owns now; the others have another owner."""
     sql = _ACQUIRE if direct.sqlite else _ACQUIRE_POSTGRESQL
     rows = direct.rows(sql, {"owner_id": owner_id, "ids": webhook_ids})
+    return [webhook_id for (webhook_id,) in rows]
+
+
+def acquire_if_due(
+    direct: RawConnection, owner_id: str, webhook_ids: Iterable[int], now_ms: int
+) -> list[int]:
+    """As ``acquire``, but only lanes with due rows: what a look said of them may be over."""
+    sql = ACQUIRE_IF_DUE if direct.sqlite else _ACQUIRE_IF_DUE_POSTGRESQL
+    rows = direct.rows(sql, {"owner_id": owner_id, "ids": webhook_ids, "now": now_ms})
     return [webhook_id for (webhook_id,) in rows]
 
 

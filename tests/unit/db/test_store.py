@@ -18,7 +18,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def driver_of(direct: RawConnection) -> Any:
-    return direct._connection
+    return direct.connection
 
 
 def test_a_connection_serves_one_transaction_after_the_other_and_two_at_a_time_have_two(store: Store) -> None:

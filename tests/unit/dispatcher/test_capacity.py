@@ -1,5 +1,7 @@
 """Slots of the worker pool, given out to lanes of each kind."""
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,8 @@ from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
 from webhooks.dispatcher.pace import UNPROVEN_A_ROUND
 from webhooks.dispatcher.packing import expected_kind
 from webhooks.dispatcher.task import Task, TaskKind
+from webhooks.dispatcher.timers import Timers
+from webhooks.dispatcher.waiting import Waiting
 from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
 
 THREADS = 128
@@ -22,7 +26,14 @@ def a_lane(kind: LaneKind, *, backlogged: bool = False, webhook_id: int = 1) -> 
 
 
 def claimer() -> Claimer:
-    return Claimer("owner", None, lambda _: None, THREADS)  # type: ignore[arg-type]
+    return Claimer("owner", None, Waiting(), Timers(), THREADS)  # type: ignore[arg-type]
+
+
+def turns(claims: Claimer, lanes: Iterable[Lane] = ()) -> list[Lane]:
+    """The lanes that take their turns once these wait too."""
+    for lane in lanes:
+        claims._waiting.add(lane)
+    return claims.take_turns()
 
 
 @pytest.mark.parametrize(
@@ -75,8 +86,8 @@ def test_a_round_takes_proven_lanes_first_then_new_ones_and_few_of_those() -> No
         lane.health.broken = 1
     slow = [a_lane(LaneKind.SLOW, webhook_id=number) for number in range(1003, 1006)]
     claims = claimer()
-    assert claims.with_capacity([*broken, *new, *slow]) == [*slow, *new[:UNPROVEN_A_ROUND]]
-    assert not claims.crowded_out & {lane.webhook_id for lane in new}, "their turn comes, here"
+    assert turns(claims, [*broken, *new, *slow]) == [*slow, *new[:UNPROVEN_A_ROUND]]
+    assert claims.has_room(new[-1]), "their turn comes, here"
 
 
 def test_receivers_that_hang_leave_half_of_the_pool_to_the_others() -> None:
@@ -84,10 +95,10 @@ def test_receivers_that_hang_leave_half_of_the_pool_to_the_others() -> None:
     slow = [a_lane(LaneKind.SLOW, webhook_id=number) for number in range(1000, 1003)]
     claims = claimer()
     for _ in range(THREADS // 2 // UNPROVEN_A_ROUND):
-        begin(claims, claims.with_capacity(new))
+        begin(claims, turns(claims, new))
     assert sum(lane.busy for lane in new) == THREADS // 2
-    assert claims.with_capacity([*new, *slow]) == slow
-    assert claims.crowded_out == {lane.webhook_id for lane in new[THREADS // 2 :]}
+    assert turns(claims, slow) == slow
+    assert claims.crowded_out and not claims.has_room(new[-1])
 
 
 def test_receivers_that_hung_leave_a_quarter_of_the_pool_to_new_ones() -> None:
@@ -97,17 +108,19 @@ def test_receivers_that_hung_leave_a_quarter_of_the_pool_to_new_ones() -> None:
     new = a_lane(LaneKind.PROBATION, webhook_id=1000)
     claims = claimer()
     for _ in range(4):
-        begin(claims, claims.with_capacity(broken))
+        begin(claims, turns(claims, broken))
     assert sum(lane.busy for lane in broken) == THREADS // 4
-    assert claims.with_capacity([*broken, new]) == [new]
+    assert turns(claims, [new]) == [new]
 
 
 def test_a_lane_with_something_in_flight_is_not_left_to_another_worker() -> None:
     claims = claimer()
     lanes = [a_lane(LaneKind.FAST, backlogged=True, webhook_id=number) for number in range(FAST_BULKS + 2)]
     lanes[-1].in_flight = 1
-    assert claims.with_capacity(lanes) == lanes[:FAST_BULKS]
-    assert claims.crowded_out == {lanes[-2].webhook_id}
+    assert turns(claims, lanes) == lanes[:FAST_BULKS]
+    assert claims.crowded_out
+    lanes[-2].in_flight = 1
+    assert not claims.crowded_out
 
 
 @pytest.mark.parametrize("kind", TaskKind)

@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 
 from webhooks.dispatcher import claimer as module
 from webhooks.dispatcher.claimer import Claimer
-from webhooks.dispatcher.lane import BULK_ROWS, Lane, LaneKind
+from webhooks.dispatcher.lane import BULK_ROWS, LaneKind
 from webhooks.dispatcher.lane_leases import LaneLeases
 from webhooks.dispatcher.task import Task, TaskKind
+from webhooks.dispatcher.timers import Timers
+from webhooks.dispatcher.waiting import Waiting
 from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
 from webhooks.outbound.options import Options
 from webhooks.outbox.claim import Claim, ClaimLimits
 from webhooks.outbox.rows import ClaimedRow, OpenRow
 
 THREADS = 128
+NOW_MS = 1_000_000
 
 
 class FakeOutbox:
@@ -69,22 +72,21 @@ class Direct:
 
 def round_(
     monkeypatch: pytest.MonkeyPatch, lanes: Sequence[tuple[LaneKind, bool, int]], rate: float | None = None
-) -> tuple[list[Task], FakeOutbox, Claimer, list[float]]:
+) -> tuple[list[Task], FakeOutbox, Claimer, Timers]:
     """One round over lanes, given as kind, whether they were backlogged, and due rows; ids count from 0."""
-    leases = LaneLeases("owner", None, None, None)  # type: ignore[arg-type]
-    looks_ms: list[float] = []
-    claimer = Claimer("owner", leases, looks_ms.append, THREADS)
-    candidates: list[Lane] = []
+    waiting, timers = Waiting(), Timers()
+    leases = LaneLeases("owner", None, None, None, waiting, timers)  # type: ignore[arg-type]
+    claimer = Claimer("owner", leases, waiting, timers, THREADS)
     for webhook_id, (kind, backlogged, _) in enumerate(lanes):
         lane = leases.lane(webhook_id)
         lane.owned, lane._answers, lane.backlogged = True, kind, backlogged
         lane.options, lane._bucket.rate_per_s = Options(rate=rate), rate
-        candidates.append(lane)
+        waiting.add(lane)
     outbox = FakeOutbox({webhook_id: due for webhook_id, (_, _, due) in enumerate(lanes)})
     monkeypatch.setattr(module, "outbox", outbox)
     monkeypatch.setattr(module, "marking", outbox)
-    tasks = claimer.claim(Direct(), claimer.with_capacity(candidates), now_ms=1_000_000)  # type: ignore[arg-type]
-    return tasks, outbox, claimer, looks_ms
+    tasks = claimer.claim(Direct(), claimer.take_turns(), now_ms=NOW_MS)  # type: ignore[arg-type]
+    return tasks, outbox, claimer, timers
 
 
 def summary(tasks: Sequence[Task]) -> list[tuple[int, TaskKind, int]]:
@@ -118,7 +120,7 @@ def test_two_backlogs_do_not_take_the_singles_slots(monkeypatch: pytest.MonkeyPa
     tasks, _, claimer, _ = round_(monkeypatch, lanes)
     kinds = [task.kind for task in tasks]
     assert (kinds.count(TaskKind.BULK), kinds.count(TaskKind.SINGLE)) == (FAST_BULKS, 5)
-    assert claimer.crowded_out == {FAST_BULKS, FAST_BULKS + 1}
+    assert claimer.crowded_out and len(list(claimer._waiting)) == 2
 
 
 def test_on_probation_one_row_goes_however_many_are_due(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,11 +133,10 @@ def test_a_slow_lane_gets_a_task_a_call_up_to_its_concurrency(monkeypatch: pytes
     assert summary(tasks) == [(0, TaskKind.SLOW, 1)] * Options().concurrency
 
 
-def test_a_lane_whose_rate_allows_no_row_asks_for_a_look_when_it_does(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tasks, _, _, looks_ms = round_(monkeypatch, [(LaneKind.FAST, False, 3)], rate=0.001)
-    assert tasks == [] and len(looks_ms) == 1 and 900_000 < looks_ms[0] <= 1_000_000
+def test_a_lane_whose_rate_allows_no_row_waits_until_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks, _, claimer, timers = round_(monkeypatch, [(LaneKind.FAST, False, 3)], rate=1.0)
+    assert tasks == [] and not list(claimer._waiting)
+    assert 0.9 < timers.wait_s(NOW_MS) <= 1
 
 
 @given(

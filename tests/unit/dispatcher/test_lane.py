@@ -1,11 +1,21 @@
 """How a lane is served, and what may be claimed of it."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from webhooks.dispatcher.lane import BULK_ROWS, FAST_SHARE, Lane, LaneKind
+from webhooks.dispatcher.lane_rows import LaneRow
+from webhooks.keyring import Key
+from webhooks.outbound.address_rules import AddressRules
+from webhooks.outbound.connector import Connector
 from webhooks.outbound.options import Options
-from webhooks.outbound.sender import Outcome
+from webhooks.outbound.sender import Outcome, Sender
+from webhooks.outbound.webhook_sender import WebhookSender
 from webhooks.outbox.claim import Claim
+from webhooks.settings import Settings
+from webhooks.vault import Vault
 
 AT_ONCE = Outcome(1, 1, 0, duration_s=0.001, http_status=200)
 SLOWLY = Outcome(1, 1, 0, duration_s=0.1, http_status=200)
@@ -107,3 +117,66 @@ def test_a_claim_that_leaves_due_rows_makes_a_backlog() -> None:
     lane.note_claim(Claim(), rows=1)
     assert not lane.backlogged and not lane.may_have_more
     assert lane.deferred_calls == {"a"}, "only settling the earlier row releases them"
+
+
+def loaded(lane: Lane, now_ms: int = NOW_MS, **columns: Any) -> Sender:
+    """The lane's sender once it has loaded a row with these columns."""
+    row = LaneRow(
+        1, "http://receiver.example/", "whsec_x", None, None, "{}", "active", None, 0, 0, None, 0, 0
+    )
+    store = SimpleNamespace(vault=Vault(lambda: [Key("x" * 32)]))
+    lane.load(row._replace(**columns), Settings())
+    lane.prepare(Settings(), Connector(AddressRules()), store, now_ms)  # type: ignore[arg-type]
+    return lane.sender
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"url": "http://other.example/"}, {"secret": "whsec_y"}, {"options": '{"timeout": 3}'}],
+)
+def test_a_lanes_sender_is_made_anew_where_its_webhook_was_changed(changed: dict[str, Any]) -> None:
+    lane = Lane(1)
+    first = loaded(lane)
+    assert loaded(lane) is first, "its connections stay"
+    second = loaded(lane, **changed)
+    assert isinstance(second, WebhookSender) and second is not first
+    assert (second.endpoint.url, second.endpoint.secrets[0]) == (
+        changed.get("url", "http://receiver.example/"), changed.get("secret", "whsec_x")
+    )  # fmt: skip
+    assert lane.timeout_s == (3 if "options" in changed else Settings().timeout)
+
+
+def test_health_and_state_are_read_at_each_load() -> None:
+    lane = Lane(1)
+    loaded(lane)
+    loaded(lane, failures=3, state="paused")
+    assert lane.health.failures == 3 and not lane.active
+
+
+def test_a_former_secret_signs_until_its_time_is_over() -> None:
+    lane = Lane(1)
+    rotating: dict[str, Any] = {"previous_secret": "whsec_old", "previous_until": NOW_MS + 1}
+    for now_ms, secrets in ((NOW_MS, ("whsec_x", "whsec_old")), (NOW_MS + 1, ("whsec_x",))):
+        sender = loaded(lane, now_ms, **rotating)
+        assert isinstance(sender, WebhookSender) and sender.endpoint.secrets == secrets
+
+
+def test_a_secret_that_could_not_be_read_is_read_again() -> None:
+    sealed = Vault(lambda: [Key("x" * 32)]).seal("whsec_x")
+    lane, keys = Lane(1), [Key("y" * 32)]
+    row = LaneRow(1, "http://receiver.example/", sealed, None, None, "{}", "active", None, 0, 0, None, 0, 0)
+    store = SimpleNamespace(vault=Vault(lambda: keys))
+    for key, readable in ((Key("y" * 32), False), (Key("x" * 32), True)):
+        keys[0] = key
+        lane.load(row, Settings())
+        lane.prepare(Settings(), Connector(AddressRules()), store, NOW_MS)  # type: ignore[arg-type]
+        assert isinstance(lane.sender, WebhookSender)
+        assert (lane.sender.endpoint.unusable is None) is readable
+
+
+def test_options_that_cannot_be_read_are_told_by_each_attempt() -> None:
+    lane = Lane(1)
+    loaded(lane)
+    sender = loaded(lane, options="no JSON")
+    assert not isinstance(sender, WebhookSender) and lane.options == Options()
+    assert isinstance(loaded(lane), WebhookSender), "once they are mended it goes on"

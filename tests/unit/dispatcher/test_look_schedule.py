@@ -1,9 +1,10 @@
 """When the dispatcher looks at the database, with a clock handed in."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhooks.dispatcher.look_schedule import AWAKE_S, POLL_S, LookSchedule
+from webhooks.dispatcher.look_schedule import AWAKE_S, POLL_S, SHARE, SHARE_BESIDE_GLANCES, LookSchedule
 
 NOW_S = 1000.0
 
@@ -18,7 +19,7 @@ def quiet(at_s: float = NOW_S) -> LookSchedule:
 
 def look(schedule: LookSchedule, at_s: float, cost_s: float = 0.0) -> None:
     schedule.look_begins(at_s)
-    schedule.look_ended(at_s, cost_s)
+    schedule.look_ended(cost_s)
 
 
 def test_the_first_round_polls_and_looks() -> None:
@@ -51,47 +52,43 @@ def test_a_request_during_a_look_is_not_lost() -> None:
     schedule = quiet()
     schedule.look_begins(NOW_S)
     schedule.request()
-    schedule.look_ended(NOW_S, 0)
+    schedule.look_ended(0)
     assert schedule.look_is_due(NOW_S)
-
-
-def test_it_looks_at_the_earliest_due_time() -> None:
-    schedule = quiet()
-    schedule.due_in_ms(300, NOW_S)
-    schedule.due_in_ms(100, NOW_S)
-    schedule.due_in_ms(200, NOW_S)
-    assert round(schedule.wait_s(NOW_S), 6) == 0.1
-    assert not schedule.look_is_due(NOW_S + 0.09) and schedule.look_is_due(NOW_S + 0.11)
-
-
-def test_a_due_time_is_over_with_its_look() -> None:
-    schedule = quiet()
-    schedule.due_in_ms(10, NOW_S)
-    look(schedule, NOW_S + 0.02)
-    assert not schedule.look_is_due(NOW_S + 0.03)
 
 
 def test_after_work_it_glances_every_few_milliseconds_and_then_rests() -> None:
     schedule = quiet()
     schedule.worked(NOW_S)
-    assert 0 < schedule.wait_s(NOW_S) <= 0.005
+    assert 0 < schedule.wait_s(NOW_S) <= 0.0051
     assert not schedule.glance_is_due(NOW_S + 0.004) and schedule.glance_is_due(NOW_S + 0.006)
     schedule.glanced(NOW_S + 0.006)
     assert not schedule.glance_is_due(NOW_S + 0.007) and schedule.glance_is_due(NOW_S + 0.009)
-    assert not schedule.look_is_due(NOW_S + 0.009)
+    schedule.outdate(NOW_S + 0.009)
+    assert not schedule.glance_is_due(NOW_S + 0.013) and schedule.glance_is_due(NOW_S + 0.015)
+    look(schedule, NOW_S + 0.015)
+    assert not schedule.look_is_due(NOW_S + 0.016)
     assert not schedule.glance_is_due(NOW_S + AWAKE_S + 0.001)
 
 
-def test_looks_that_cost_much_are_further_apart() -> None:
-    """At most a fifth of the processor's time goes into looking."""
+def test_a_commit_asks_for_a_look_also_when_no_glance_follows() -> None:
     schedule = quiet()
+    schedule.outdate(NOW_S)
+    assert not schedule.look_is_due(NOW_S + 0.004) and schedule.look_is_due(NOW_S + 0.006)
+    assert 0 < schedule.wait_s(NOW_S) <= 0.0051
+    look(schedule, NOW_S + 0.006)
+    assert not schedule.look_is_due(NOW_S + 0.4)
+
+
+@pytest.mark.parametrize(("share", "gap_s"), [(SHARE, 0.04), (SHARE_BESIDE_GLANCES, 0.16)])
+def test_looks_that_cost_much_are_further_apart(share: float, gap_s: float) -> None:
+    schedule = LookSchedule(share=share)
     look(schedule, NOW_S, cost_s=0.008)
-    schedule.worked(NOW_S)
-    assert not schedule.glance_is_due(NOW_S + 0.039) and schedule.glance_is_due(NOW_S + 0.041)
+    schedule.outdate(NOW_S)
+    assert not schedule.look_is_due(NOW_S + gap_s - 0.001) and schedule.look_is_due(NOW_S + gap_s + 0.001)
 
 
 CALLS = st.one_of(
-    st.tuples(st.just("due"), st.floats(0, 2_000)),
+    st.tuples(st.just("outdated"), st.just(0.0)),
     st.tuples(st.just("worked"), st.just(0.0)),
     st.tuples(st.just("polled"), st.just(0.0)),
     st.tuples(st.just("glanced"), st.just(0.0)),
@@ -105,8 +102,8 @@ def test_it_never_sleeps_past_a_look_or_a_poll(calls: list[tuple[str, float]]) -
     """Whatever happened: just before the wait is over neither is due, unless it was due before the wait."""
     schedule, now_s = quiet(), NOW_S
     for call, number in calls:
-        if call == "due":
-            schedule.due_in_ms(number, now_s)
+        if call == "outdated":
+            schedule.outdate(NOW_S)
         elif call == "worked":
             schedule.worked(now_s)
         elif call == "polled":
@@ -120,7 +117,7 @@ def test_it_never_sleeps_past_a_look_or_a_poll(calls: list[tuple[str, float]]) -
     wait_s = schedule.wait_s(now_s)
     assert 0 <= wait_s <= POLL_S
     if not _is_due(schedule, now_s):
-        assert not _is_due(schedule, now_s + max(0.0, wait_s - 0.0051))
+        assert not _is_due(schedule, now_s + max(0.0, wait_s - 0.0001))
 
 
 def _is_due(schedule: LookSchedule, at_s: float) -> bool:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhooks.errors import Invalid, SpokeError, TargetRefused
+from webhooks.outbound import connector as connector_module
 from webhooks.outbound.address_rules import REFUSED as REFUSED_NETWORKS
 from webhooks.outbound.address_rules import Address, AddressRules, check_url, literal, own_inbox
 from webhooks.outbound.connector import Connector
@@ -192,11 +193,11 @@ def test_a_name_that_changes_its_address_between_two_looks_is_checked_by_the_one
     connector = Connector(AddressRules(), resolver=resolver)
     connected: list[str] = []
 
-    def note(address: tuple[str, int], timeout: float) -> socket.socket:
-        connected.append(address[0])
+    def note(address: Address, port: int, wait_s: float) -> socket.socket:
+        connected.append(str(address))
         raise ConnectionRefusedError
 
-    monkeypatch.setattr(socket, "create_connection", note)
+    monkeypatch.setattr(connector_module, "_opened", note)
     with pytest.raises(ConnectionRefusedError):
         connector.connect("rebinding.example", 80, Deadline(1), tunnel=False)
     with pytest.raises(TargetRefused):
