@@ -16,25 +16,30 @@ import time
 import uuid
 from typing import Final
 
+from webhooks.db import row_errors
 from webhooks.db.meta import config_version
 from webhooks.db.raw import RawConnection
-from webhooks.db.store import Store
+from webhooks.db.store import Store, now_ms
 from webhooks.errors import (
     LocationPaused,
+    NoCapacity,
+    RowRefused,
     SpokeError,
     Unauthorised,
     Unavailable,
     WriteFailed,
 )
 from webhooks.events.first_use import FirstUse
-from webhooks.events.group import store_group
 from webhooks.events.routing import RoutingTable
 from webhooks.events.schema import IncomingEvent
-from webhooks.events.storage import Accepted
+from webhooks.events.storage import Accepted, store, wanted_by
 from webhooks.events.submission import Submission
 from webhooks.outbox.wakeup import Waker
 
 _GROUP: Final = 64  # submissions in one transaction
+_ROWS: Final = 1_000  # events and deliveries in one transaction, about
+_ROWS_OF_A_LARGE_BATCH: Final = 300  # in one transaction; it makes more than ``_ROWS`` in all
+_LARGE_BATCHES: Final = 2  # at a time: each has a web thread until it is done
 _PAUSE_SECONDS: Final = 0.005  # between two transactions of one batch, for those that wait for the lock
 _INTAKE_LOCK: Final = 0x53706F6B65  # PostgreSQL's advisory lock for this transaction
 
@@ -169,11 +174,46 @@ class Intake:
     def _store_group(
         self, direct: RawConnection, group: list[Submission]
     ) -> list[list[Accepted] | SpokeError | None]:
+        """Store what fits into one transaction. Returns an answer each; None for what needs another one."""
         if not direct.sqlite:
             # One intake at a time, as SQLite has it: two web processes cannot dead-lock on the same events,
             # and ids are given in the order of the commits.
             direct.run("SELECT pg_advisory_xact_lock(:key)", {"key": _INTAKE_LOCK})
-        return store_group(direct, self._current(direct), group)
+        routing = self._current(direct)
+        answers: list[list[Accepted] | SpokeError | None] = []
+        rows = large = 0
+        for submission in group:
+            if _is_large(routing, submission):
+                room, large = _ROWS_OF_A_LARGE_BATCH, large + 1
+            elif rows < _ROWS:
+                room = _ROWS
+            else:
+                answers.append(None)
+                continue
+            # An error of one submission must not fail the others.
+            direct.run("SAVEPOINT submission")
+            before = len(submission.stored)
+            try:
+                if large > _LARGE_BATCHES and room < _ROWS:
+                    raise NoCapacity(
+                        "Large batches are being stored; nothing was written of this one. Try again."
+                    )
+                answers.append(_store(direct, routing, submission, room))
+                rows += _rows(submission.stored[before:])
+            except Exception as error:
+                if not isinstance(error, SpokeError) and not row_errors.of_one_row(error):
+                    raise
+                direct.run("ROLLBACK TO SAVEPOINT submission")
+                refused = submission.events[len(submission.stored)].id
+                del submission.stored[before:]
+                if isinstance(error, SpokeError):
+                    answers.append(error)
+                else:
+                    reason = row_errors.reason(error)
+                    log.error("event not stored", extra={"event": refused, "reason": reason})
+                    answers.append(RowRefused(f"It could not be stored: {reason}."))
+            direct.run("RELEASE SAVEPOINT submission")
+        return answers
 
     def _current(self, direct: RawConnection) -> RoutingTable:
         version = config_version(direct)
@@ -181,6 +221,20 @@ class Intake:
         if routing is None or routing.version != version:
             routing = self._routing = RoutingTable.read(direct, version)
         return routing
+
+
+def _rows(stored: list[Accepted]) -> int:
+    return sum(1 if accepted.duplicate else 1 + accepted.deliveries for accepted in stored)
+
+
+def _is_large(routing: RoutingTable, submission: Submission) -> bool:
+    """Whether it may make more rows than one transaction should have."""
+    sender = submission.sender if submission.location_id is None else submission.location_id
+    with contextlib.suppress(Unauthorised, LocationPaused):
+        location_id = routing.location(sender) if isinstance(sender, bytes) else sender
+        webhooks = len(routing.subscriptions.get(location_id, ()))
+        return len(submission.events) > 1 and len(submission.events) * (1 + webhooks) > _ROWS
+    return False
 
 
 def _with_progress(
@@ -194,3 +248,25 @@ def _with_progress(
         "send it again, with the same ids, and the rest is taken.",
         answer.retry_after,
     )
+
+
+def _store(
+    direct: RawConnection, routing: RoutingTable, submission: Submission, room: int
+) -> list[Accepted] | None:
+    """Store events until ``room`` rows are made. Returns all answers of the submission once it has them."""
+    if submission.location_id is None:
+        sender = submission.sender
+        submission.location_id = routing.location(sender) if isinstance(sender, bytes) else sender
+    location_id = submission.location_id
+    if location_id not in routing.subscriptions:
+        raise Unauthorised("The location was deleted.")
+    subscriptions = routing.subscriptions[location_id]
+    now = now_ms()
+    for event in submission.events[len(submission.stored) :]:
+        if room <= 0:
+            return None
+        targets = wanted_by(subscriptions, submission.only_webhook, event)
+        accepted = store(direct, location_id, submission.origin, event, targets, now)
+        submission.stored.append(accepted)
+        room -= _rows([accepted])
+    return submission.stored

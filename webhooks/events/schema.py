@@ -52,7 +52,7 @@ class IncomingEvent:
     @property
     def uid(self) -> bytes:
         """The id's 16 bytes, the same for small and capital letters."""
-        return bytes.fromhex(self.id.replace("-", ""))
+        return uuid.UUID(self.id).bytes
 
 
 def thread_key(thread_id: str) -> str:
