@@ -44,6 +44,7 @@ def names(sql: str) -> list[str]:
     ("sql", "found"),
     [
         (leases.DUE_LANES, "ix_delivery_due (webhook_id=?)"),
+        (leases.DUE_LANES, "(webhook_id=? AND state=?)"),
         (leases.LANES_OF_NEW, "SEARCH delivery USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
         (leases.LANES_OF_NEW, "SEARCH l USING INTEGER PRIMARY KEY (rowid=?)"),
         (leases.ACQUIRE_IF_DUE, "ix_delivery_due (webhook_id=? AND due_at<?)"),

@@ -48,6 +48,7 @@ class Lane:
         self.active = True
         self.may_have_more = False  # due rows may be left
         self.backlogged = False  # more was due than the last claim took
+        self.has_answered = False  # its receiver has, maybe to another process, as the last look said
         self.in_flight = 0  # tasks
         self.deferred_calls: set[str] = set()  # calls with rows that wait for an earlier one
         self.health = self._saved = CircuitBreaker()

@@ -60,6 +60,8 @@ class LaneLeases:
     def note_found(self, found: Found, now_ms: int) -> None:
         """Let lanes wait, or note their times, as a look or a glance has found them."""
         due = [due.webhook_id for due in found.lanes if due.due_ms <= now_ms]
+        for webhook_id, _, has_answered in found.lanes:
+            self.lane(webhook_id).has_answered = has_answered
         if found.whole:
             nobodys = set(due)
             for lane in [lane for lane in self._waiting if not lane.owned and lane.webhook_id not in nobodys]:
@@ -67,7 +69,7 @@ class LaneLeases:
         begin = random.randrange(len(due)) if due else 0  # where other processes begin elsewhere
         for webhook_id in (*due[begin:], *due[:begin]):
             self._waiting.add(self.lane(webhook_id))
-        for webhook_id, due_ms in found.lanes:
+        for webhook_id, due_ms, _ in found.lanes:
             if due_ms > now_ms:
                 self._timers.set(webhook_id, due_ms, now_ms)
 

@@ -16,12 +16,14 @@ from webhooks.dispatcher.packing import expected_kind
 class _Turn(enum.Enum):
     """A queue of lanes that need the same kind of slot, so that one without a slot speaks for all behind it.
 
-    In the order of service: proven lanes come first, then those without a failure.
+    In the order of service: proven lanes come first, then those that were so in another process, then those
+    without a failure.
     """
 
     BACKLOGGED = enum.auto()
     FAST = enum.auto()
     SLOW = enum.auto()
+    ANSWERED = enum.auto()
     NEW = enum.auto()
     FAILED = enum.auto()
 
@@ -32,7 +34,9 @@ class _Turn(enum.Enum):
             return cls.BACKLOGGED if lane.backlogged else cls.FAST
         if kind is LaneKind.SLOW:
             return cls.SLOW
-        return cls.FAILED if lane.has_failed else cls.NEW
+        if lane.has_failed:
+            return cls.FAILED
+        return cls.ANSWERED if lane.has_answered else cls.NEW
 
 
 _UNPROVEN: Final = (_Turn.NEW, _Turn.FAILED)
@@ -71,9 +75,10 @@ class Waiting:
             queue.clear()
 
     def take(self, capacity: Capacity, unproven: int) -> list[Lane]:
-        """Take the lanes that have a slot; it is taken from ``capacity``. At most ``unproven`` on probation.
+        """Take the lanes that have a slot; it is taken from ``capacity``.
 
-        A lane that can take nothing until its report is here waits no more: the report brings it back.
+        At most ``unproven`` of those whose receivers never answered, or broke. A lane that can take nothing
+        until its report is here waits no more: the report brings it back.
         """
         taken: list[Lane] = []
         for turn in _Turn:

@@ -7,15 +7,23 @@ from webhooks.db.raw import RawConnection
 
 
 class DueLane(NamedTuple):
-    """A lane that no other worker owns, and when (ms since 1970) it has something to send."""
+    """A lane that no other worker owns, and when (ms since 1970) it has something to send.
+
+    ``has_answered``: its receiver has taken a delivery once, and did not break since.
+    """
 
     webhook_id: int
     due_ms: int
+    has_answered: bool = False
 
 
-DUE_LANES: Final = """
-    SELECT webhook_id, not_before, probe_at, due_at FROM (
-        SELECT l.webhook_id, l.not_before, l.probe_at,
+_HAS_ANSWERED: Final = """
+    l.broken = 0 AND EXISTS (
+        SELECT 1 FROM delivery a WHERE a.webhook_id = l.webhook_id AND a.state = 'delivered') AS has_answered
+"""
+DUE_LANES: Final = f"""
+    SELECT webhook_id, not_before, probe_at, due_at, has_answered FROM (
+        SELECT l.webhook_id, l.not_before, l.probe_at, {_HAS_ANSWERED},
                (SELECT d.due_at FROM delivery d WHERE d.webhook_id = l.webhook_id AND d.state = 'pending'
                 ORDER BY d.due_at LIMIT 1) AS due_at
         FROM lane l JOIN webhook w ON w.id = l.webhook_id
@@ -24,8 +32,8 @@ DUE_LANES: Final = """
     ) AS lanes WHERE due_at IS NOT NULL
 """
 # The unary plus keeps SQLite from the index of due rows, in which it would read all that are pending.
-LANES_OF_NEW: Final = """
-    SELECT n.webhook_id, l.not_before, l.probe_at, n.due_at
+LANES_OF_NEW: Final = f"""
+    SELECT n.webhook_id, l.not_before, l.probe_at, n.due_at, {_HAS_ANSWERED}
     FROM (SELECT webhook_id, min(due_at) AS due_at FROM delivery
           WHERE id > :after AND id <= :last AND +state = 'pending' GROUP BY webhook_id) AS n
     JOIN lane l ON l.webhook_id = n.webhook_id JOIN webhook w ON w.id = n.webhook_id
@@ -84,10 +92,10 @@ def last_delivery(direct: RawConnection) -> int:
     return (row and row[0]) or 0
 
 
-def _due(rows: Iterable[tuple[int, int, int, int]]) -> list[DueLane]:
+def _due(rows: Iterable[tuple[int, int, int, int, bool]]) -> list[DueLane]:
     return [
-        DueLane(webhook_id, max(due_at, not_before, probe_at))
-        for webhook_id, not_before, probe_at, due_at in rows
+        DueLane(webhook_id, max(due_at, not_before, probe_at), bool(has_answered))
+        for webhook_id, not_before, probe_at, due_at, has_answered in rows
     ]
 
 

@@ -63,6 +63,21 @@ def test_a_restarted_worker_looks_first_and_glances_from_there(outbox: TwoWebhoo
     assert webhooks(lookout.look(AT_S, [])) == [1] and not webhooks(lookout.glance(AT_S))
 
 
+def test_it_tells_who_has_answered_before_and_did_not_break_since(outbox: TwoWebhooks) -> None:
+    outbox.deliver(1)
+    outbox.write("UPDATE delivery SET state = 'delivered'")
+    lookout = looked(outbox)
+    for webhook in (1, 2):
+        outbox.deliver(webhook)
+
+    def answered(found: Found | None) -> dict[int, bool]:
+        return {lane.webhook_id: lane.has_answered for lane in found.lanes} if found else {}
+
+    assert answered(lookout.glance(AT_S)) == answered(lookout.look(AT_S, [])) == {1: True, 2: False}
+    outbox.write("UPDATE lane SET broken = 1")
+    assert answered(lookout.look(AT_S, [])) == {1: False, 2: False}
+
+
 def test_gaps_between_ids_and_purged_deliveries_hide_nothing(outbox: TwoWebhooks) -> None:
     outbox.deliver(1)
     lookout = looked(outbox)

@@ -12,9 +12,11 @@ from webhooks.dispatcher.waiting import Waiting
 MANY = 1000
 
 
-def a_lane(webhook_id: int, kind: LaneKind = LaneKind.FAST, *, failed: bool = False) -> Lane:
+def a_lane(
+    webhook_id: int, kind: LaneKind = LaneKind.FAST, *, failed: bool = False, answered: bool = False
+) -> Lane:
     lane = Lane(webhook_id)
-    lane._answers, lane.health.broken = kind, int(failed)
+    lane._answers, lane.health.broken, lane.has_answered = kind, int(failed), answered
     return lane
 
 
@@ -52,6 +54,15 @@ def test_those_without_a_slot_stay_and_hold_up_no_other_kind() -> None:
     waits = waiting([fast, slow, new])
     assert waits.take(slots(slow=2, probation=2), MANY) == [slow, new]
     assert list(waits) == [fast] and fast in waits and slow not in waits
+
+
+def test_who_has_answered_another_process_comes_before_all_that_never_did() -> None:
+    new = [a_lane(number, LaneKind.PROBATION) for number in range(100)]
+    answered = a_lane(100, LaneKind.PROBATION, answered=True)
+    broke = a_lane(101, LaneKind.PROBATION, answered=True, failed=True)
+    waits = waiting([broke, *new, answered])
+    assert waits.take(slots(slow=64, probation=64), 0) == [answered], "also while no new ones begin"
+    assert waits.take(slots(slow=64, probation=64), 2) == new[:2]
 
 
 def test_a_lane_that_changed_meanwhile_waits_as_what_it_is_now() -> None:
