@@ -11,6 +11,7 @@ class Capacity:
     """A slot holds one task. Those for probation are a share of those for slow tasks, not beside them.
 
     ``kept_for_new``: slots for probation that lanes whose last attempt broke may not have.
+    ``kept_for_answered``: those that lanes may not have whose receivers never answered.
     """
 
     single: int
@@ -18,12 +19,12 @@ class Capacity:
     slow: int
     probation: int
     kept_for_new: int = 0
+    kept_for_answered: int = 0
 
     def rows_for(self, lane: Lane) -> int:
         """How many rows may be claimed of a lane of its kind; 0: it has to wait."""
         if lane.kind is LaneKind.PROBATION:
-            # Where many hang, what is new has a place beside them.
-            return min(self.slow, self.probation - (self.kept_for_new if lane.has_failed else 0))
+            return min(self.slow, self.probation - self._kept_from(lane))
         if lane.kind is LaneKind.SLOW:
             return self.slow
         if lane.backlogged:
@@ -32,6 +33,12 @@ class Capacity:
         if self.single > 0:
             return BULK_ROWS if self.bulk > 0 else 1
         return 0
+
+    def _kept_from(self, lane: Lane) -> int:
+        """Slots for probation that a lane may not have: beside many that hang, others have a place."""
+        if lane.has_failed:
+            return self.kept_for_new
+        return 0 if lane.has_answered else self.kept_for_answered
 
     def reserve(self, kind: TaskKind, tasks: int = 1) -> None:
         """Take slots."""

@@ -29,7 +29,9 @@ class Claimer:
     ) -> None:
         self._owner_id, self._leases, self._waiting, self._timers = owner_id, leases, waiting, timers
         self._most_unproven = threads // 2
-        self._capacity = Capacity(FAST_SINGLES, FAST_BULKS, threads, self._most_unproven, threads // 4)
+        self._capacity = Capacity(
+            FAST_SINGLES, FAST_BULKS, threads, self._most_unproven, threads // 4, threads // 16
+        )
         self._left = replace(self._capacity)  # beside the lanes that took their turns last
         self._pace = Pace()
         self._in_flight = 0

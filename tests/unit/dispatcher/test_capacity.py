@@ -56,6 +56,13 @@ def test_a_lane_gets_the_slots_of_its_kind(
     assert capacity.rows_for(a_lane(kind, backlogged=backlogged)) == rows
 
 
+def test_of_the_slots_for_probation_some_are_kept_for_those_who_answered_or_are_new() -> None:
+    capacity = Capacity(0, 0, 99, 12, kept_for_new=8, kept_for_answered=2)
+    new, broke, answered = (a_lane(LaneKind.PROBATION, webhook_id=number) for number in range(3))
+    broke.health.broken, broke.has_answered, answered.has_answered = 1, True, True
+    assert [capacity.rows_for(lane) for lane in (broke, new, answered)] == [4, 10, 12]
+
+
 def test_probation_takes_from_the_pool_and_from_its_share() -> None:
     capacity = Capacity(1, 1, 10, 5)
     capacity.reserve(TaskKind.PROBATION, 2)
@@ -96,8 +103,10 @@ def test_receivers_that_hang_leave_half_of_the_pool_to_the_others() -> None:
     claims = claimer()
     for _ in range(THREADS // 2 // UNPROVEN_A_ROUND):
         begin(claims, turns(claims, new))
-    assert sum(lane.busy for lane in new) == THREADS // 2
-    assert turns(claims, slow) == slow
+    assert sum(lane.busy for lane in new) == THREADS // 2 - THREADS // 16
+    answered = a_lane(LaneKind.PROBATION, webhook_id=1003)
+    answered.has_answered = True
+    assert turns(claims, [*slow, answered]) == [*slow, answered]
     assert claims.crowded_out and not claims.has_room(new[-1])
 
 
@@ -131,7 +140,7 @@ def test_a_task_counts_from_its_begin_to_its_end(kind: TaskKind) -> None:
     assert lane.in_flight == 1 and not claims.idle and claims.fast_threads_busy is kind.is_fast
     claims.end(task)
     assert lane.idle and claims.idle and not claims.fast_threads_busy
-    assert claims._capacity == Capacity(FAST_SINGLES, FAST_BULKS, THREADS, THREADS // 2, THREADS // 4)
+    assert claims._capacity == claimer()._capacity
 
 
 @pytest.mark.parametrize(
