@@ -14,7 +14,7 @@ from webhooks.dispatcher.packing import expected_kind
 from webhooks.dispatcher.task import Task, TaskKind
 from webhooks.dispatcher.timers import Timers
 from webhooks.dispatcher.waiting import Waiting
-from webhooks.dispatcher.worker_pool import FAST_BULKS, FAST_SINGLES
+from webhooks.dispatcher.worker_pool import FAST_BULKS
 
 THREADS = 128
 
