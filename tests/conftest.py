@@ -137,9 +137,9 @@ def appliance(
 def patient(
     tmp_path_factory: pytest.TempPathFactory, database: Callable[..., dict[str, Any]]
 ) -> Iterator[Appliance]:
-    """One that many tests share, and that waits ten minutes before a retry; attempts have one second."""
+    """One that many tests share, and that waits ten minutes before a retry; attempts have two seconds."""
     folder = tmp_path_factory.mktemp("patient")
-    running = Appliance(folder, SPOKE_RETRY_SCHEDULE="600,600", SPOKE_TIMEOUT="1", **database())
+    running = Appliance(folder, SPOKE_RETRY_SCHEDULE="600,600", SPOKE_TIMEOUT="2", **database())
     yield running
     running.end()
 

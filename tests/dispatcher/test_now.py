@@ -1,5 +1,6 @@
 """ "Try now": due at once, past back-off, circuit breaker and Retry-After; in order; one first."""
 
+import contextlib
 import time
 import uuid
 from typing import Any
@@ -26,8 +27,11 @@ def deliveries(patient: Appliance, webhook: dict[str, Any]) -> list[dict[str, An
 
 def phases(patient: Appliance, webhook: dict[str, Any], *wanted: str) -> list[int]:
     """Wait until its deliveries, oldest first, stand so. Returns their ids."""
-    eventually(lambda: [one["phase"] for one in deliveries(patient, webhook)] == [*wanted], 15, 0.05)
-    return [one["id"] for one in deliveries(patient, webhook)]
+    with contextlib.suppress(AssertionError):  # what they are instead is told below
+        eventually(lambda: [one["phase"] for one in deliveries(patient, webhook)] == [*wanted], 15, 0.05)
+    found = deliveries(patient, webhook)
+    assert [one["phase"] for one in found] == [*wanted], [one["explanation"] for one in found]
+    return [one["id"] for one in found]
 
 
 def health(patient: Appliance, webhook: dict[str, Any]) -> Any:

@@ -270,7 +270,7 @@ CASES: list[tuple[str, Callable[[Scene], str], str]] = [
     ("nothing listens", lambda at: dead(at).tried(),
      "Retrying: The receiver refused the connection: nothing listens at that address and port."),
     ("it hangs", lambda at: at.answering(Answer(seconds=3)).tried(),
-     "Retrying: No complete answer within 1 second."),
+     "Retrying: No complete answer within 2 seconds."),
     ("it hangs up", lambda at: at.answering(says(b"")).tried(),
      "Retrying: The receiver closed the connection without an answer."),
     ("no HTTP", lambda at: at.answering(says(b"220 mail.example ESMTP\r\n")).tried(),
