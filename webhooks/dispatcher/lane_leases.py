@@ -59,16 +59,16 @@ class LaneLeases:
 
     def note_found(self, found: Found, now_ms: int) -> None:
         """Let lanes wait, or note their times, as a look or a glance has found them."""
-        due = [due.webhook_id for due in found.lanes if due.due_ms <= now_ms]
-        for webhook_id, _, has_answered in found.lanes:
-            self.lane(webhook_id).has_answered = has_answered
+        due = [one for one in found.lanes if one.due_ms <= now_ms]
         if found.whole:
-            nobodys = set(due)
+            nobodys = {one.webhook_id for one in due}
             for lane in [lane for lane in self._waiting if not lane.owned and lane.webhook_id not in nobodys]:
                 self._waiting.discard(lane)
         begin = random.randrange(len(due)) if due else 0  # where other processes begin elsewhere
-        for webhook_id in (*due[begin:], *due[:begin]):
-            self._waiting.add(self.lane(webhook_id))
+        for webhook_id, _, has_answered in (*due[begin:], *due[:begin]):
+            lane = self.lane(webhook_id)
+            lane.has_answered = has_answered
+            self._waiting.add(lane)
         for webhook_id, due_ms, _ in found.lanes:
             if due_ms > now_ms:
                 self._timers.set(webhook_id, due_ms, now_ms)
